@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { answer, response } from "../../testkit/fake-upstream.ts";
+import { type ParityCase, parityArea } from "./harness/area.ts";
+import { http } from "./harness/config.ts";
+import {
+  chunkFraming,
+  contentLength,
+  fieldSyntax,
+  type Input,
+  requestLine,
+  transferEncoding,
+} from "./smuggling/inputs.ts";
+import { outcome } from "./smuggling/outcome.ts";
+
+function smugglingCase(input: Input): ParityCase {
+  const check = (expected: string): ParityCase["run"] => {
+    return async (t) => assert.equal(await outcome(t, input), expected);
+  };
+  const options = {
+    codec_type: "HTTP1",
+    // After a refusal Envoy waits this long for the client to close first.
+    delayed_close_timeout: "0.05s",
+    http_protocol_options: { accept_http_10: input.http10 === true },
+  };
+  return {
+    name: input.name,
+    config: http({ manager: options }),
+    upstream: answer(response(200, "ok")),
+    run: check(input.answer),
+    ...(input.heddle === undefined
+      ? {}
+      : { heddle: { difference: input.heddle.difference, run: check(input.heddle.answer) } }),
+  };
+}
+
+for (const [area, inputs] of Object.entries({
+  contentLength,
+  transferEncoding,
+  chunkFraming,
+  fieldSyntax,
+  requestLine,
+})) {
+  parityArea(`smuggling-${area}`, inputs.map(smugglingCase));
+}
