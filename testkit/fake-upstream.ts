@@ -128,6 +128,11 @@ export function echo(): Script {
   };
 }
 
+/** Accepts and does nothing: the test drives `await upstream.connection()` itself. */
+export function byHand(): Script {
+  return () => undefined;
+}
+
 /** A response with a content-length, spelt once for all tests. */
 export function response(status: number | string, body = "", ...fields: readonly string[]): string {
   const line = typeof status === "string" ? status : `${status} ${status === 200 ? "OK" : "Status"}`;

@@ -2,15 +2,13 @@ import assert from "node:assert/strict";
 import { answer, response } from "../../testkit/fake-upstream.ts";
 import { type ParityCase, parityArea } from "./harness/area.ts";
 import { http } from "./harness/config.ts";
-import {
-  chunkFraming,
-  contentLength,
-  fieldSyntax,
-  type Input,
-  requestLine,
-  transferEncoding,
-} from "./smuggling/inputs.ts";
+import { chunkFraming } from "./smuggling/chunk-framing.ts";
+import { contentLength } from "./smuggling/content-length.ts";
+import { fieldSyntax } from "./smuggling/field-syntax.ts";
+import type { Input } from "./smuggling/input.ts";
 import { outcome } from "./smuggling/outcome.ts";
+import { requestLine } from "./smuggling/request-line.ts";
+import { transferEncoding } from "./smuggling/transfer-encoding.ts";
 
 function smugglingCase(input: Input): ParityCase {
   const check = (expected: string): ParityCase["run"] => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type Message, readMessage } from "../../../testkit/http-text.ts";
 import type { RawClient } from "../../../testkit/raw-client.ts";
 import { type CaseContext, get } from "../harness/context.ts";
-import type { Input } from "./inputs.ts";
+import type { Input } from "./input.ts";
 
 /**
  * Sends the input, then a plain request that asks for the close, and tells what happened: the status of every
