@@ -1,0 +1,92 @@
+import { rmSync, writeFileSync } from "node:fs";
+import type { Children } from "./children.ts";
+import type { Scenario } from "./scenarios.ts";
+
+export interface LoadOptions {
+  readonly scenario: Scenario;
+  readonly port: number;
+  readonly warmupMs: number;
+  readonly durationMs: number;
+  /** Requests a second, whatever the answers do; without it every connection sends as fast as it is answered. */
+  readonly rate?: number;
+  /** Processes whose CPU time is read at both ends of the measured window. */
+  readonly pids: readonly number[];
+}
+
+export interface Latency {
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+}
+
+/** What the generator saw in the measured window. */
+export interface LoadReport {
+  readonly requests: number;
+  readonly seconds: number;
+  readonly errors: number;
+  /** Requests of an open loop that were due and never answered in time. */
+  readonly unanswered: number;
+  /** Of all `pids` together. */
+  readonly cpuSeconds: number;
+  readonly latencyUs: Latency;
+}
+
+export interface LoadTool {
+  readonly binary: string;
+  readonly children: Children;
+  readonly core: number;
+  readonly folder: string;
+}
+
+export async function runLoad(tool: LoadTool, options: LoadOptions): Promise<LoadReport> {
+  const { scenario, port, warmupMs, durationMs, rate, pids } = options;
+  const file = `${tool.folder}/request`;
+  writeFileSync(file, scenario.request);
+  const parts = [
+    ["--port", port],
+    ["--connections", scenario.connections],
+    ["--warmup-ms", warmupMs],
+    ["--duration-ms", durationMs],
+    ["--request", file],
+    ["--pids", pids.join(",")],
+    ...(rate === undefined ? [] : [["--rate", rate]]),
+  ];
+  const command = [tool.binary, ...parts.flat().map(String)];
+  try {
+    return readReport(await tool.children.start(command, { core: tool.core }).finish());
+  } finally {
+    rmSync(file, { force: true });
+  }
+}
+
+function readReport(text: string): LoadReport {
+  const report: unknown = JSON.parse(text);
+  const latency = member(report, "latencyUs");
+  const cpu = member(report, "cpuSeconds");
+  if (!Array.isArray(cpu)) throw new Error("the load generator's cpuSeconds is not a list");
+  return {
+    requests: numberAt(report, "requests"),
+    seconds: numberAt(report, "seconds"),
+    errors: numberAt(report, "errors"),
+    unanswered: numberAt(report, "unanswered"),
+    cpuSeconds: cpu.reduce<number>((sum, seconds) => sum + Number(seconds), 0),
+    latencyUs: {
+      p50: numberAt(latency, "p50"),
+      p99: numberAt(latency, "p99"),
+      p999: numberAt(latency, "p999"),
+    },
+  };
+}
+
+function member(value: unknown, key: string): unknown {
+  if (typeof value !== "object" || value === null || !(key in value)) {
+    throw new Error(`the load generator's report has no ${key}`);
+  }
+  return Object.entries(value).find(([name]) => name === key)?.[1];
+}
+
+function numberAt(value: unknown, key: string): number {
+  const number = member(value, key);
+  if (typeof number !== "number") throw new Error(`the load generator's ${key} is not a number`);
+  return number;
+}

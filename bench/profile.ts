@@ -1,0 +1,147 @@
+/**
+ * `node bench/profile.ts [--scenario get70] [--seconds 5] [--top 40] [--keep FOLDER]`: where Heddle spends its time and
+ * memory. One run with the CPU profiler, then one without it that counts what is allocated for a request.
+ */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { allocationOf, readCollections } from "./allocation.ts";
+import { Children } from "./children.ts";
+import { readProfile, selfTimes } from "./cpu-profile.ts";
+import { type LoadReport, runLoad } from "./load.ts";
+import { startUpstream } from "./measure.ts";
+import { type Contender, proxies } from "./proxies.ts";
+import { type RunningProxy, startProxy } from "./running-proxy.ts";
+import { type Scenario, scenarios } from "./scenarios.ts";
+import { prepareTools, type Tools } from "./setup.ts";
+
+const PROXY_CORE = 1;
+const LOAD_CORE = 0;
+const WARMUP_MS = 3000;
+/** The profile is written while the process ends, after its drain. */
+const EXIT_MS = 15_000;
+
+interface Session {
+  readonly scenario: Scenario;
+  readonly heddle: Contender;
+  readonly durationMs: number;
+  readonly tools: Tools;
+  readonly children: Children;
+  readonly folder: string;
+  readonly upstreamPort: number;
+}
+
+const tell = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+await main();
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      scenario: { type: "string", default: "get70" },
+      seconds: { type: "string", default: "5" },
+      top: { type: "string", default: "40" },
+      keep: { type: "string" },
+    },
+  });
+  const scenario = scenarios.find(({ name }) => name === values.scenario);
+  const heddle = proxies.find(({ name }) => name === "heddle");
+  if (scenario === undefined || heddle === undefined) {
+    throw new Error(`--scenario is one of ${scenarios.map(({ name }) => name).join(" ")}`);
+  }
+  const tools = prepareTools(new Set(["heddle"]));
+  const folder = mkdtempSync(`${tmpdir()}/heddle-profile-`);
+  const children = new Children();
+  try {
+    const upstreamPort = await startUpstream(tools, { children, core: LOAD_CORE, folder });
+    const durationMs = 1000 * Number(values.seconds);
+    const session = { scenario, heddle, durationMs, tools, children, folder, upstreamPort };
+    const profiles = values.keep ?? `${folder}/profiles`;
+    mkdirSync(profiles, { recursive: true });
+    tell(await profileCpu(session, { profiles, top: Number(values.top) }));
+    tell(await countAllocation(session));
+  } finally {
+    await children.stopAll();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function profileCpu(
+  session: Session,
+  { profiles, top }: { profiles: string; top: number },
+): Promise<string> {
+  const running = await start(
+    session,
+    `--cpu-prof --cpu-prof-interval 200 --cpu-prof-dir=${profiles}`,
+  );
+  let report: LoadReport;
+  try {
+    report = await load(session, running, { warmupMs: WARMUP_MS, durationMs: session.durationMs });
+  } finally {
+    await running.stop(EXIT_MS);
+  }
+  const files = readdirSync(profiles).filter((name) => name.endsWith(".cpuprofile"));
+  if (files.length === 0) throw new Error(`no profile was written:\n${running.child.output()}`);
+  const tables = files.map((name) =>
+    selfTimes(readProfile(readFileSync(`${profiles}/${name}`, "utf8")), top),
+  );
+  return [`${session.scenario.name} with the profiler: ${describe(report)}`, ...tables].join(
+    "\n\n",
+  );
+}
+
+async function countAllocation(session: Session): Promise<string> {
+  const preload = fileURLToPath(new URL("trace-gc.mjs", import.meta.url));
+  const running = await start(session, `--import=${preload}`);
+  try {
+    await load(session, running, { warmupMs: 0, durationMs: WARMUP_MS });
+    const before = readCollections(running.child.output()).length;
+    const report = await load(session, running, { warmupMs: 0, durationMs: session.durationMs });
+    // The last collection of the warm-up says how full the heap was when the measured load began.
+    const collections = readCollections(running.child.output()).slice(Math.max(0, before - 1));
+    const { bytesPerSecond, collectionsPerSecond, pauseMsMean, pauseMsMax } =
+      allocationOf(collections);
+    const perRequest = bytesPerSecond / (report.requests / report.seconds);
+    return [
+      `${session.scenario.name}: ${describe(report)}`,
+      `allocated for a request: ${Math.round(perRequest)} bytes`,
+      `collections: ${collectionsPerSecond.toFixed(1)} a second, ${pauseMsMean.toFixed(2)} ms in the mean, ${pauseMsMax.toFixed(2)} ms at most`,
+    ].join("\n");
+  } finally {
+    await running.stop();
+  }
+}
+
+function start(session: Session, nodeOptions: string): Promise<RunningProxy> {
+  const { heddle: proxy, scenario, children, upstreamPort, folder } = session;
+  const before = ["env", `NODE_OPTIONS=${nodeOptions}`];
+  return startProxy({
+    proxy,
+    config: scenario.config,
+    children,
+    core: PROXY_CORE,
+    upstreamPort,
+    folder,
+    before,
+  });
+}
+
+function load(
+  session: Session,
+  { port, pids }: RunningProxy,
+  times: { warmupMs: number; durationMs: number },
+): Promise<LoadReport> {
+  const { tools, children, folder, scenario } = session;
+  return runLoad(
+    { binary: tools.load, children, core: LOAD_CORE, folder },
+    { scenario, port, pids, ...times },
+  );
+}
+
+function describe({ requests, seconds, cpuSeconds, latencyUs }: LoadReport): string {
+  const rate = Math.round(requests / seconds);
+  return `${rate} requests/s, ${Math.round(requests / cpuSeconds)} a CPU second, p99 ${latencyUs.p99} µs`;
+}
