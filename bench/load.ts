@@ -1,5 +1,5 @@
 import { rmSync, writeFileSync } from "node:fs";
-import type { Children } from "./children.ts";
+import type { Rig } from "./rig.ts";
 import type { Scenario } from "./scenarios.ts";
 
 export interface LoadOptions {
@@ -9,7 +9,7 @@ export interface LoadOptions {
   readonly durationMs: number;
   /** Requests a second, whatever the answers do; without it every connection sends as fast as it is answered. */
   readonly rate?: number;
-  /** Processes whose CPU time is read at both ends of the measured window. */
+  /** The processes of the proxy: their CPU time is read at both ends of the measured window. */
   readonly pids: readonly number[];
 }
 
@@ -26,21 +26,16 @@ export interface LoadReport {
   readonly errors: number;
   /** Requests of an open loop that were due and never answered in time. */
   readonly unanswered: number;
-  /** Of all `pids` together. */
+  /** Of the proxy. */
   readonly cpuSeconds: number;
+  /** Time of the two cores that neither proxy, load generator nor upstream used: disturbance from outside. */
+  readonly foreignSeconds: number;
   readonly latencyUs: Latency;
 }
 
-export interface LoadTool {
-  readonly binary: string;
-  readonly children: Children;
-  readonly core: number;
-  readonly folder: string;
-}
-
-export async function runLoad(tool: LoadTool, options: LoadOptions): Promise<LoadReport> {
+export async function runLoad(rig: Rig, options: LoadOptions): Promise<LoadReport> {
   const { scenario, port, warmupMs, durationMs, rate, pids } = options;
-  const file = `${tool.folder}/request`;
+  const file = `${rig.folder}/request`;
   writeFileSync(file, scenario.request);
   const parts = [
     ["--port", port],
@@ -48,12 +43,13 @@ export async function runLoad(tool: LoadTool, options: LoadOptions): Promise<Loa
     ["--warmup-ms", warmupMs],
     ["--duration-ms", durationMs],
     ["--request", file],
-    ["--pids", pids.join(",")],
+    ["--pids", [rig.upstream.pid, ...pids].join(",")],
+    ["--cores", `${rig.proxyCore},${rig.loadCore}`],
     ...(rate === undefined ? [] : [["--rate", rate]]),
   ];
-  const command = [tool.binary, ...parts.flat().map(String)];
+  const command = [rig.tools.load, ...parts.flat().map(String)];
   try {
-    return readReport(await tool.children.start(command, { core: tool.core }).finish());
+    return readReport(await rig.children.start(command, { core: rig.loadCore }).finish());
   } finally {
     rmSync(file, { force: true });
   }
@@ -64,12 +60,16 @@ function readReport(text: string): LoadReport {
   const latency = member(report, "latencyUs");
   const cpu = member(report, "cpuSeconds");
   if (!Array.isArray(cpu)) throw new Error("the load generator's cpuSeconds is not a list");
+  const [upstream = 0, ...proxy] = cpu.map(Number);
+  const cpuSeconds = proxy.reduce((sum, seconds) => sum + seconds, 0);
+  const known = cpuSeconds + upstream + numberAt(report, "generatorCpuSeconds");
   return {
     requests: numberAt(report, "requests"),
     seconds: numberAt(report, "seconds"),
     errors: numberAt(report, "errors"),
     unanswered: numberAt(report, "unanswered"),
-    cpuSeconds: cpu.reduce<number>((sum, seconds) => sum + Number(seconds), 0),
+    cpuSeconds,
+    foreignSeconds: Math.max(0, numberAt(report, "busySeconds") - known),
     latencyUs: {
       p50: numberAt(latency, "p50"),
       p99: numberAt(latency, "p99"),

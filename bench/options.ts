@@ -25,6 +25,8 @@ export interface Options {
   readonly warmupMs: number;
   readonly rate: number | undefined;
   readonly halfLoad: boolean;
+  /** How often a run is made at most when others disturb it; the least disturbed one counts. */
+  readonly attemptsMax: number;
   readonly proxyCore: number;
   readonly loadCore: number;
   /** Whether every scenario and proxy takes part at full length: only then the results are the project's. */
@@ -61,6 +63,7 @@ export function readOptions(argv: readonly string[]): Options {
     durationMs: 1000 * (positive("--seconds", values.seconds) ?? (quick ? 1 : 4)),
     warmupMs: 1000 * (positive("--warmup-seconds", values["warmup-seconds"]) ?? (quick ? 1 : 3)),
     rate: positive("--rate", values.rate),
+    attemptsMax: quick ? 1 : 3,
     halfLoad: !values["no-half-load"],
     proxyCore,
     loadCore,

@@ -2,22 +2,18 @@
  * `node bench/profile.ts [--scenario get70] [--seconds 5] [--top 40] [--keep FOLDER]`: where Heddle spends its time and
  * memory. One run with the CPU profiler, then one without it that counts what is allocated for a request.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { allocationOf, readCollections } from "./allocation.ts";
-import { Children } from "./children.ts";
 import { readProfile, selfTimes } from "./cpu-profile.ts";
 import { type LoadReport, runLoad } from "./load.ts";
-import { startUpstream } from "./measure.ts";
 import { type Contender, proxies } from "./proxies.ts";
+import { type Rig, startRig } from "./rig.ts";
 import { type RunningProxy, startProxy } from "./running-proxy.ts";
 import { type Scenario, scenarios } from "./scenarios.ts";
-import { prepareTools, type Tools } from "./setup.ts";
+import { prepareTools } from "./setup.ts";
 
-const PROXY_CORE = 1;
-const LOAD_CORE = 0;
 const WARMUP_MS = 3000;
 /** The profile is written while the process ends, after its drain. */
 const EXIT_MS = 15_000;
@@ -26,10 +22,7 @@ interface Session {
   readonly scenario: Scenario;
   readonly heddle: Contender;
   readonly durationMs: number;
-  readonly tools: Tools;
-  readonly children: Children;
-  readonly folder: string;
-  readonly upstreamPort: number;
+  readonly rig: Rig;
 }
 
 const tell = (line: string): void => {
@@ -52,20 +45,15 @@ async function main(): Promise<void> {
   if (scenario === undefined || heddle === undefined) {
     throw new Error(`--scenario is one of ${scenarios.map(({ name }) => name).join(" ")}`);
   }
-  const tools = prepareTools(new Set(["heddle"]));
-  const folder = mkdtempSync(`${tmpdir()}/heddle-profile-`);
-  const children = new Children();
+  const rig = await startRig(prepareTools(new Set(["heddle"])), { proxyCore: 1, loadCore: 0 });
   try {
-    const upstreamPort = await startUpstream(tools, { children, core: LOAD_CORE, folder });
-    const durationMs = 1000 * Number(values.seconds);
-    const session = { scenario, heddle, durationMs, tools, children, folder, upstreamPort };
-    const profiles = values.keep ?? `${folder}/profiles`;
+    const session = { scenario, heddle, durationMs: 1000 * Number(values.seconds), rig };
+    const profiles = values.keep ?? `${rig.folder}/profiles`;
     mkdirSync(profiles, { recursive: true });
     tell(await profileCpu(session, { profiles, top: Number(values.top) }));
     tell(await countAllocation(session));
   } finally {
-    await children.stopAll();
-    rmSync(folder, { recursive: true, force: true });
+    await rig.destroy();
   }
 }
 
@@ -115,30 +103,17 @@ async function countAllocation(session: Session): Promise<string> {
   }
 }
 
-function start(session: Session, nodeOptions: string): Promise<RunningProxy> {
-  const { heddle: proxy, scenario, children, upstreamPort, folder } = session;
+function start({ rig, heddle, scenario }: Session, nodeOptions: string): Promise<RunningProxy> {
   const before = ["env", `NODE_OPTIONS=${nodeOptions}`];
-  return startProxy({
-    proxy,
-    config: scenario.config,
-    children,
-    core: PROXY_CORE,
-    upstreamPort,
-    folder,
-    before,
-  });
+  return startProxy(rig, { proxy: heddle, config: scenario.config, before });
 }
 
 function load(
-  session: Session,
+  { rig, scenario }: Session,
   { port, pids }: RunningProxy,
   times: { warmupMs: number; durationMs: number },
 ): Promise<LoadReport> {
-  const { tools, children, folder, scenario } = session;
-  return runLoad(
-    { binary: tools.load, children, core: LOAD_CORE, folder },
-    { scenario, port, pids, ...times },
-  );
+  return runLoad(rig, { scenario, port, pids, ...times });
 }
 
 function describe({ requests, seconds, cpuSeconds, latencyUs }: LoadReport): string {

@@ -1,12 +1,11 @@
 /** `npm run bench`: Heddle beside Envoy, nginx and haproxy. Nothing here passes or fails by time: it reports. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Children } from "./children.ts";
-import { measureAll, startUpstream } from "./measure.ts";
+import { measureAll } from "./measure.ts";
 import { type Options, readOptions, usage } from "./options.ts";
 import { heddleBinary } from "./proxies.ts";
 import { writeReport } from "./report.ts";
+import { startRig } from "./rig.ts";
 import { prepareTools } from "./setup.ts";
 
 const resultsFile = fileURLToPath(new URL("RESULTS.md", import.meta.url));
@@ -39,19 +38,13 @@ async function main(argv: readonly string[]): Promise<number> {
 
 async function run(options: Options): Promise<void> {
   const tools = prepareTools(new Set(options.proxies.map(({ name }) => name)));
-  const folder = mkdtempSync(`${tmpdir()}/heddle-bench-`);
-  const children = new Children();
-  const cleanUp = async (): Promise<void> => {
-    await children.stopAll();
-    rmSync(folder, { recursive: true, force: true });
-  };
+  const rig = await startRig(tools, options);
   const interrupted = (): void => {
-    void cleanUp().then(() => process.exit(130));
+    void rig.destroy().then(() => process.exit(130));
   };
   process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
   try {
-    const upstreamPort = await startUpstream(tools, { children, core: options.loadCore, folder });
-    const results = await measureAll({ options, tools, children, folder, upstreamPort, tell });
+    const results = await measureAll({ options, rig, tell });
     const versions = options.proxies.map(({ name, version }) => [name, version()] as const);
     const date = new Date().toISOString().slice(0, 10);
     const report = writeReport({ results, options, versions, date });
@@ -61,6 +54,6 @@ async function run(options: Options): Promise<void> {
     if (options.json !== undefined)
       writeFileSync(options.json, `${JSON.stringify(results, null, 1)}\n`);
   } finally {
-    await cleanUp();
+    await rig.destroy();
   }
 }

@@ -3,9 +3,10 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, get } from "node:http";
 import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Child, Children } from "./children.ts";
+import type { Child } from "./children.ts";
 import { processTree } from "./machine.ts";
 import type { Contender } from "./proxies.ts";
+import type { Rig } from "./rig.ts";
 import type { ConfigKind } from "./scenarios.ts";
 
 const READY_MS = 20_000;
@@ -13,11 +14,6 @@ const READY_MS = 20_000;
 export interface ProxyOptions {
   readonly proxy: Contender;
   readonly config: ConfigKind;
-  readonly children: Children;
-  readonly core: number;
-  readonly upstreamPort: number;
-  /** A folder of the benchmark's own; the proxy gets a new one inside it. */
-  readonly folder: string;
   /** Put before the command, such as `env NAME=value`. */
   readonly before?: readonly string[];
 }
@@ -31,14 +27,19 @@ export interface RunningProxy {
 }
 
 /** Starts a proxy on its core and returns when a request has gone through it. */
-export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
-  const { proxy, children, core, before = [] } = options;
-  const folder = `${options.folder}/${proxy.name}`;
+export async function startProxy(rig: Rig, options: ProxyOptions): Promise<RunningProxy> {
+  const { proxy, before = [] } = options;
+  const folder = `${rig.folder}/${proxy.name}`;
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const port = await freePort();
-  const file = writeConfig(options, { folder, listenPort: port, adminPort: await freePort() });
-  const child = children.start([...before, ...proxy.command(file)], { core });
+  const file = writeConfig(options, {
+    directory: folder,
+    listenPort: port,
+    adminPort: await freePort(),
+    upstreamPort: rig.upstream.port,
+  });
+  const child = rig.children.start([...before, ...proxy.command(file)], { core: rig.proxyCore });
   const stop = async (patienceMs?: number): Promise<void> => {
     await child.stop(patienceMs);
     rmSync(folder, { recursive: true, force: true });
@@ -62,20 +63,22 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-function writeConfig(
-  { proxy, config, upstreamPort }: ProxyOptions,
-  { folder, listenPort, adminPort }: { folder: string; listenPort: number; adminPort: number },
-): string {
+interface ConfigValues {
+  readonly directory: string;
+  readonly listenPort: number;
+  readonly adminPort: number;
+  readonly upstreamPort: number;
+}
+
+function writeConfig({ proxy, config }: ProxyOptions, values: ConfigValues): string {
   const name = proxy.configs[config];
   if (name === undefined) throw new Error(`${proxy.name} has no ${config} configuration`);
-  const values = new Map(
-    Object.entries({ directory: folder, listenPort, adminPort, upstreamPort }).map(
-      ([key, value]) => [key, String(value)],
-    ),
-  );
+  const known = new Map(Object.entries(values));
   const template = readFileSync(new URL(`configs/${name}`, import.meta.url), "utf8");
-  const text = template.replace(/__([a-z]+)__/gi, (whole, key: string) => values.get(key) ?? whole);
-  const file = `${folder}/${name}`;
+  const text = template.replace(/__([a-z]+)__/gi, (whole, key: string) =>
+    String(known.get(key) ?? whole),
+  );
+  const file = `${values.directory}/${name}`;
   writeFileSync(file, text);
   return file;
 }

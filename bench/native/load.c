@@ -7,7 +7,9 @@
 // The CPU time of the processes named by --pids is read by this program itself at both ends of the measured window,
 // so that no scheduling delay of another process lies between the window and what is counted in it.
 //
-// usage: load --port P --connections N --warmup-ms W --duration-ms D --request FILE [--rate R] [--pids A,B]
+// The busy time of whole cores (--cores) is read with it: what these processes did not use, somebody else did.
+//
+// usage: load --port P --connections N --warmup-ms W --duration-ms D --request FILE [--rate R] [--pids A,B] [--cores 0,1]
 // Prints one JSON object.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -27,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { INPUT_BYTES_MAX = 64 * 1024, REQUEST_BYTES_MAX = 64 * 1024, EVENTS_MAX = 256, PIDS_MAX = 64 };
+enum { INPUT_BYTES_MAX = 64 * 1024, REQUEST_BYTES_MAX = 64 * 1024, EVENTS_MAX = 256, PIDS_MAX = 64, CORES_MAX = 64 };
 // Buckets of the latency histogram: 128 for each power of two nanoseconds, so a value is known to 0.8 %.
 enum { BUCKET_BITS = 7, BUCKETS = 64 << BUCKET_BITS };
 
@@ -54,6 +56,8 @@ static struct {
   double rate;
   int pids[PIDS_MAX];
   int pids_length;
+  int cores[CORES_MAX];
+  int cores_length;
 } options;
 
 static char request[REQUEST_BYTES_MAX];
@@ -312,6 +316,28 @@ static double cpu_seconds(int pid) {
   return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
 }
 
+/** Time of one core that was neither idle nor waiting for a disk. */
+static double core_busy_seconds(int core) {
+  char name[32], line[512];
+  snprintf(name, sizeof name, "cpu%d ", core);
+  FILE *file = fopen("/proc/stat", "r");
+  if (file == NULL) fail("/proc/stat");
+  unsigned long user = 0, nice = 0, kernel = 0, idle_time, waiting, interrupts = 0, soft = 0, stolen = 0;
+  while (fgets(line, sizeof line, file) != NULL) {
+    if (strncmp(line, name, strlen(name)) != 0) continue;
+    sscanf(line + strlen(name), "%lu %lu %lu %lu %lu %lu %lu %lu", &user, &nice, &kernel, &idle_time, &waiting,
+           &interrupts, &soft, &stolen);
+  }
+  fclose(file);
+  return (double)(user + nice + kernel + interrupts + soft + stolen) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double busy_seconds(void) {
+  double sum = 0;
+  for (int i = 0; i < options.cores_length; i += 1) sum += core_busy_seconds(options.cores[i]);
+  return sum;
+}
+
 static double own_cpu_seconds(void) {
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
@@ -319,11 +345,13 @@ static double own_cpu_seconds(void) {
          (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-static void parse_pids(char *list) {
-  for (char *pid = strtok(list, ","); pid != NULL; pid = strtok(NULL, ",")) {
-    if (options.pids_length == PIDS_MAX) refuse("too many pids");
-    options.pids[options.pids_length++] = atoi(pid);
+static int parse_list(char *list, int *numbers, int length_max) {
+  int length = 0;
+  for (char *number = strtok(list, ","); number != NULL; number = strtok(NULL, ",")) {
+    if (length == length_max) refuse("list too long");
+    numbers[length++] = atoi(number);
   }
+  return length;
 }
 
 static void read_request(const char *path) {
@@ -336,7 +364,8 @@ static void read_request(const char *path) {
 static void parse_options(int argc, char **argv) {
   static const struct option names[] = {
       {"port", 1, NULL, 'p'},    {"connections", 1, NULL, 'c'}, {"warmup-ms", 1, NULL, 'w'}, {"duration-ms", 1, NULL, 'd'},
-      {"request", 1, NULL, 'f'}, {"rate", 1, NULL, 'r'},        {"pids", 1, NULL, 'i'},      {0}};
+      {"request", 1, NULL, 'f'}, {"rate", 1, NULL, 'r'},        {"pids", 1, NULL, 'i'},      {"cores", 1, NULL, 'o'},
+      {0}};
   for (int name; (name = getopt_long(argc, argv, "", names, NULL)) != -1;) {
     switch (name) {
       case 'p': options.port = atoi(optarg); break;
@@ -345,7 +374,8 @@ static void parse_options(int argc, char **argv) {
       case 'd': options.duration = strtoull(optarg, NULL, 10) * 1000000; break;
       case 'f': read_request(optarg); break;
       case 'r': options.rate = strtod(optarg, NULL); break;
-      case 'i': parse_pids(optarg); break;
+      case 'i': options.pids_length = parse_list(optarg, options.pids, PIDS_MAX); break;
+      case 'o': options.cores_length = parse_list(optarg, options.cores, CORES_MAX); break;
       default: exit(2);
     }
   }
@@ -354,10 +384,10 @@ static void parse_options(int argc, char **argv) {
   }
 }
 
-static void report(double seconds, const double *cpu, double own) {
+static void report(double seconds, const double *cpu, double own, double busy) {
   printf("{\"requests\":%lu,\"seconds\":%.6f,\"bytes\":%lu,\"errors\":%lu,\"reconnects\":%lu,", requests, seconds, bytes,
          errors, reconnects);
-  printf("\"generatorCpuSeconds\":%.6f,\"cpuSeconds\":[", own);
+  printf("\"busySeconds\":%.3f,\"generatorCpuSeconds\":%.6f,\"cpuSeconds\":[", busy, own);
   for (int i = 0; i < options.pids_length; i += 1) printf("%s%.3f", i > 0 ? "," : "", cpu[i]);
   // What was due and not answered in time would otherwise flatter the percentiles silently.
   double due = options.rate * (double)options.duration / (double)SECOND;
@@ -385,16 +415,17 @@ int main(int argc, char **argv) {
     else park(&connections[i]);
   }
   run_until(window_begin);
-  double before[PIDS_MAX], cpu[PIDS_MAX], own = own_cpu_seconds();
+  double before[PIDS_MAX], cpu[PIDS_MAX], own = own_cpu_seconds(), busy = busy_seconds();
   for (int i = 0; i < options.pids_length; i += 1) before[i] = cpu_seconds(options.pids[i]);
   uint64_t begun = now();
   bytes = 0;
   run_until(window_end);
   for (int i = 0; i < options.pids_length; i += 1) cpu[i] = cpu_seconds(options.pids[i]) - before[i];
   own = own_cpu_seconds() - own;
+  busy = busy_seconds() - busy;
   double seconds = (double)(now() - begun) / (double)SECOND;
   // Requests of the open loop that were due in the window and are still unanswered count once they are answered.
   if (options.rate > 0) run_until(now() + SECOND / 4);
-  report(seconds, cpu, own);
+  report(seconds, cpu, own, busy);
   return 0;
 }
