@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { type Message, readMessage } from "./http-text.ts";
-import { Wire } from "./wire.ts";
+import { PATIENCE_MS, Wire } from "./wire.ts";
 
 /** What an upstream does with each connection it accepts. A script that fails resets the connection and is reported. */
 export type Script = (connection: UpstreamConnection, index: number) => Promise<void> | void;
@@ -71,7 +71,7 @@ export class FakeUpstream {
 
   /** Waits for the connection with this index. */
   async connection(index = 0): Promise<UpstreamConnection> {
-    const deadline = AbortSignal.timeout(3000);
+    const deadline = AbortSignal.timeout(PATIENCE_MS);
     for (;;) {
       const found = this.connections[index];
       if (found !== undefined) return found;
@@ -95,7 +95,8 @@ export class FakeUpstream {
     for (const wake of this.#waiters.splice(0)) wake();
     Promise.resolve(this.#script(connection, index)).catch((error: unknown) => {
       // The peer going away in mid-script is what many cases are about; only an open connection is a surprise.
-      if (connection.state === "open") this.failures.push(error instanceof Error ? error : new Error(String(error)));
+      if (connection.state === "open")
+        this.failures.push(error instanceof Error ? error : new Error(String(error)));
       connection.close();
     });
   }
@@ -135,6 +136,7 @@ export function byHand(): Script {
 
 /** A response with a content-length, spelt once for all tests. */
 export function response(status: number | string, body = "", ...fields: readonly string[]): string {
-  const line = typeof status === "string" ? status : `${status} ${status === 200 ? "OK" : "Status"}`;
+  const line =
+    typeof status === "string" ? status : `${status} ${status === 200 ? "OK" : "Status"}`;
   return [`HTTP/1.1 ${line}`, ...fields, `content-length: ${body.length}`, "", body].join("\r\n");
 }

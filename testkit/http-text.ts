@@ -30,7 +30,12 @@ export function readMessage(bytes: string, options: ReadOptions): Message | unde
   const [startLine = "", ...lines] = bytes.slice(0, headEnd).split("\r\n");
   const fields = lines.map(splitField);
   const bodyStart = headEnd + 4;
-  const build = (framing: Message["framing"], end: number, body: string, trailers = fields.slice(0, 0)) => ({
+  const build = (
+    framing: Message["framing"],
+    end: number,
+    body: string,
+    trailers = fields.slice(0, 0),
+  ) => ({
     raw: bytes.slice(0, end),
     startLine,
     fields,
@@ -41,23 +46,21 @@ export function readMessage(bytes: string, options: ReadOptions): Message | unde
   if (options.bodiless === true || hasNoBody(startLine, options.kind)) {
     return build("none", bodyStart, "");
   }
-  if (/chunked\s*$/i.test(valueOf(fields, "transfer-encoding") ?? "")) {
+  if (/chunked\s*$/i.test(fieldValue(fields, "transfer-encoding") ?? "")) {
     const chunked = readChunked(bytes, bodyStart);
     return chunked && build("chunked", chunked.end, chunked.body, chunked.trailers);
   }
-  const length = valueOf(fields, "content-length");
+  const length = fieldValue(fields, "content-length");
   if (length !== undefined) {
     const end = bodyStart + Number(length);
     return bytes.length < end ? undefined : build("length", end, bytes.slice(bodyStart, end));
   }
   if (options.kind === "request") return build("none", bodyStart, "");
-  return options.ended === true
-    ? build("close", bytes.length, bytes.slice(bodyStart))
-    : undefined;
+  return options.ended === true ? build("close", bytes.length, bytes.slice(bodyStart)) : undefined;
 }
 
 /** Values of one field, joined with `, ` as RFC 9110 §5.3 allows; undefined when it is absent. */
-export function valueOf(fields: Message["fields"], name: string): string | undefined {
+export function fieldValue(fields: Message["fields"], name: string): string | undefined {
   const values = fields.filter(([field]) => field.toLowerCase() === name.toLowerCase());
   return values.length === 0 ? undefined : values.map(([, value]) => value).join(", ");
 }

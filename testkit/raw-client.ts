@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, type NetConnectOpts } from "node:net";
-import { type Message, readMessage, valueOf } from "./http-text.ts";
+import { fieldValue, type Message, readMessage } from "./http-text.ts";
 import { Wire } from "./wire.ts";
 
 export interface Response extends Message {
@@ -43,7 +43,7 @@ export class RawClient extends Wire {
       this.consume(message.raw.length);
       const status = Number(message.startLine.split(" ")[1]);
       if (status >= 200 || status === 101) {
-        return { ...message, status, interim, header: (name) => valueOf(message.fields, name) };
+        return { ...message, status, interim, header: (name) => fieldValue(message.fields, name) };
       }
       interim.push(message);
     }

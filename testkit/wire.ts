@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 
 /** How long a test waits for bytes or a close that should come at once. Only a failing test ever waits this long. */
-export const PATIENCE_MS = 3000;
+export const PATIENCE_MS = 5000;
 
 export type CloseKind = "open" | "half-closed" | "closed" | "reset";
 
@@ -71,7 +71,9 @@ export class Wire {
       const found = look(this);
       if (found !== undefined) return found;
       if (this.state === "closed" || this.state === "reset" || deadline.aborted) {
-        throw new Error(`no ${what}: connection ${this.state}, unread ${JSON.stringify(this.unread)}`);
+        throw new Error(
+          `no ${what}: connection ${this.state}, unread ${JSON.stringify(this.unread)}`,
+        );
       }
       await this.#change(deadline);
     }
@@ -79,7 +81,9 @@ export class Wire {
 
   /** Waits for the peer's FIN or RST and says which. */
   async ended(): Promise<Exclude<CloseKind, "open">> {
-    return this.until("close by the peer", (wire) => (wire.state === "open" ? undefined : wire.state));
+    return this.until("close by the peer", (wire) =>
+      wire.state === "open" ? undefined : wire.state,
+    );
   }
 
   /** Waits until `text` was received after what was read so far, and consumes through it. */
@@ -96,7 +100,9 @@ export class Wire {
   async #change(deadline: AbortSignal): Promise<void> {
     const settled = new AbortController();
     const signal = AbortSignal.any([settled.signal, deadline]);
-    const events = ["data", "end", "close", "error"].map((event) => once(this.socket, event, { signal }));
+    const events = ["data", "end", "close", "error"].map((event) =>
+      once(this.socket, event, { signal }),
+    );
     // An error event rejects `once`, and so does the deadline: both only mean "look again".
     await Promise.race(events).catch(() => undefined);
     settled.abort();

@@ -7,7 +7,12 @@ import { codec, lines, upstreamCodec } from "./harness/http1.ts";
 
 const ok = answer(response(200, "ok"));
 const trailing = "3\r\nabc\r\n0\r\nX-Sum: 1\r\nx-two: 2\r\n\r\n";
-const expectation = lines("POST / HTTP/1.1", "host: h", "expect: 100-continue", "content-length: 5");
+const expectation = lines(
+  "POST / HTTP/1.1",
+  "host: h",
+  "expect: 100-continue",
+  "content-length: 5",
+);
 
 parityArea("http1-bodies", [
   {
@@ -16,7 +21,10 @@ parityArea("http1-bodies", [
     upstream: byHand(),
     run: async (t) => {
       const client = await t.connect();
-      await client.write(lines("POST / HTTP/1.1", "host: h", "transfer-encoding: chunked"), "5\r\nhello\r\n");
+      await client.write(
+        lines("POST / HTTP/1.1", "host: h", "transfer-encoding: chunked"),
+        "5\r\nhello\r\n",
+      );
       const upstream = await t.upstream().connection();
       await upstream.readThrough("\r\ntransfer-encoding: chunked\r\n");
       await upstream.readThrough("\r\n5\r\nhello\r\n");
@@ -35,7 +43,10 @@ parityArea("http1-bodies", [
       await client.write(get("/"));
       const upstream = await t.upstream().connection();
       await upstream.request();
-      await upstream.write(lines("HTTP/1.1 200 OK", "transfer-encoding: chunked"), "5;x=y\r\nhello\r\n");
+      await upstream.write(
+        lines("HTTP/1.1 200 OK", "transfer-encoding: chunked"),
+        "5;x=y\r\nhello\r\n",
+      );
       await client.readThrough("\r\ntransfer-encoding: chunked\r\n");
       await client.readThrough("\r\n5\r\nhello\r\n");
       await upstream.write("6\r\n world\r\n0\r\n\r\n");
@@ -68,7 +79,9 @@ parityArea("http1-bodies", [
     },
     run: async (t) => {
       const body = "0123456789abcdef".repeat(200_000);
-      const got = await t.send(lines("POST / HTTP/1.1", "host: h", `content-length: ${body.length}`).concat(body));
+      const got = await t.send(
+        lines("POST / HTTP/1.1", "host: h", `content-length: ${body.length}`).concat(body),
+      );
       assert.ok(got.body === body);
     },
   },
@@ -79,7 +92,10 @@ parityArea("http1-bodies", [
     run: async (t) => {
       const client = await t.connect();
       const head = lines("HEAD / HTTP/1.1", "host: h");
-      assert.equal((await client.exchange(head, { method: "HEAD" })).header("content-length"), "1234");
+      assert.equal(
+        (await client.exchange(head, { method: "HEAD" })).header("content-length"),
+        "1234",
+      );
       assert.equal((await client.exchange(head, { method: "HEAD" })).status, 200);
       assert.equal(t.upstream().connections.length, 1);
     },
@@ -99,7 +115,10 @@ parityArea("http1-bodies", [
   {
     name: "204 and 304 have no body and no framing",
     config: http(),
-    upstream: answers(lines("HTTP/1.1 204 No Content"), lines("HTTP/1.1 304 Not Modified", "etag: x")),
+    upstream: answers(
+      lines("HTTP/1.1 204 No Content"),
+      lines("HTTP/1.1 304 Not Modified", "etag: x"),
+    ),
     run: async (t) => {
       const client = await t.connect();
       for (const status of [204, 304]) {
@@ -151,7 +170,9 @@ parityArea("http1-bodies", [
     config: http(),
     upstream: answer(lines("HTTP/1.1 200 OK", "transfer-encoding: chunked").concat(trailing)),
     run: async (t) => {
-      const got = await t.send(lines("POST / HTTP/1.1", "host: h", "transfer-encoding: chunked").concat(trailing));
+      const got = await t.send(
+        lines("POST / HTTP/1.1", "host: h", "transfer-encoding: chunked").concat(trailing),
+      );
       assert.deepEqual(got.trailers, []);
       assert.deepEqual(t.upstream().requests[0]?.trailers, []);
     },
@@ -164,8 +185,13 @@ parityArea("http1-bodies", [
     },
     upstream: answer(lines("HTTP/1.1 200 OK", "transfer-encoding: chunked").concat(trailing)),
     run: async (t) => {
-      const got = await t.send(lines("POST / HTTP/1.1", "host: h", "transfer-encoding: chunked").concat(trailing));
-      const sent = [["x-sum", "1"], ["x-two", "2"]];
+      const got = await t.send(
+        lines("POST / HTTP/1.1", "host: h", "transfer-encoding: chunked").concat(trailing),
+      );
+      const sent = [
+        ["x-sum", "1"],
+        ["x-two", "2"],
+      ];
       assert.deepEqual(got.trailers, sent);
       assert.deepEqual(t.upstream().requests[0]?.trailers, sent);
     },
@@ -212,7 +238,10 @@ parityArea("http1-bodies", [
     name: "interim responses of the upstream are dropped",
     config: http(),
     upstream: answer(
-      lines("HTTP/1.1 103 Early Hints", "link: </a>").concat("HTTP/1.1 100 Continue\r\n\r\n", response(200, "ok")),
+      lines("HTTP/1.1 103 Early Hints", "link: </a>").concat(
+        "HTTP/1.1 100 Continue\r\n\r\n",
+        response(200, "ok"),
+      ),
     ),
     run: async (t) => {
       const got = await t.get("/");

@@ -5,7 +5,6 @@ import { http } from "./harness/config.ts";
 import { get } from "./harness/context.ts";
 import { closesSoon, lines } from "./harness/http1.ts";
 
-
 parityArea("http1-failures", [
   {
     name: "a response before the end of the request is passed on and the connection closed",
@@ -33,8 +32,14 @@ parityArea("http1-failures", [
     run: async (t) => {
       const got = await t.get("/");
       assert.equal(got.status, 503);
-      assert.equal(got.body, "upstream connect error or disconnect/reset before headers. reset reason: connection termination");
-      assert.equal(await t.logLine(), "503 UC upstream_reset_before_response_started{connection_termination}");
+      assert.equal(
+        got.body,
+        "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+      );
+      assert.equal(
+        await t.logLine(),
+        "503 UC upstream_reset_before_response_started{connection_termination}",
+      );
     },
   },
   {
@@ -47,7 +52,10 @@ parityArea("http1-failures", [
     run: async (t) => {
       const got = await t.get("/");
       assert.equal(got.status, 503);
-      assert.equal(await t.logLine(), "503 UC upstream_reset_before_response_started{connection_termination}");
+      assert.equal(
+        await t.logLine(),
+        "503 UC upstream_reset_before_response_started{connection_termination}",
+      );
     },
   },
   {
@@ -57,15 +65,24 @@ parityArea("http1-failures", [
     run: async (t) => {
       const got = await t.get("/");
       assert.equal(got.status, 502);
-      assert.equal(got.body, "upstream connect error or disconnect/reset before headers. reset reason: protocol error");
-      assert.equal(await t.logLine(), "502 UPE upstream_reset_before_response_started{protocol_error}");
+      assert.equal(
+        got.body,
+        "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+      );
+      assert.equal(
+        await t.logLine(),
+        "502 UPE upstream_reset_before_response_started{protocol_error}",
+      );
       await t.stats({ "cluster.{case}-main.upstream_cx_protocol_error": 1 });
     },
   },
   {
     name: "bytes behind a response close the upstream connection and reach nobody",
     config: http(),
-    upstream: answers(`${response(200, "ok")}HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil`, response(200, "good")),
+    upstream: answers(
+      `${response(200, "ok")}HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil`,
+      response(200, "good"),
+    ),
     run: async (t) => {
       const client = await t.connect();
       assert.equal((await client.exchange(get("/1"))).body, "ok");
@@ -88,7 +105,10 @@ parityArea("http1-failures", [
       await client.readThrough("part");
       await client.ended();
       assert.equal(client.unread, "");
-      assert.equal(await t.logLine(), "200 UPE upstream_reset_after_response_started{protocol_error}");
+      assert.equal(
+        await t.logLine(),
+        "200 UPE upstream_reset_after_response_started{protocol_error}",
+      );
     },
   },
   {
@@ -96,7 +116,11 @@ parityArea("http1-failures", [
     config: http(),
     upstream: async (connection) => {
       await connection.request();
-      await connection.write(lines("HTTP/1.1 200 OK", "transfer-encoding: chunked"), "4\r\npart\r\n", "nonsense\r\n");
+      await connection.write(
+        lines("HTTP/1.1 200 OK", "transfer-encoding: chunked"),
+        "4\r\npart\r\n",
+        "nonsense\r\n",
+      );
     },
     run: async (t) => {
       const client = await t.connect();
@@ -104,13 +128,20 @@ parityArea("http1-failures", [
       await client.readThrough("4\r\npart\r\n");
       await client.ended();
       assert.equal(client.unread, "");
-      assert.equal(await t.logLine(), "200 UPE upstream_reset_after_response_started{protocol_error}");
+      assert.equal(
+        await t.logLine(),
+        "200 UPE upstream_reset_after_response_started{protocol_error}",
+      );
     },
   },
   {
     name: "both lengths from the upstream are a protocol error",
     config: http(),
-    upstream: answer(lines("HTTP/1.1 200 OK", "content-length: 2", "transfer-encoding: chunked").concat("2\r\nok\r\n0\r\n\r\n")),
+    upstream: answer(
+      lines("HTTP/1.1 200 OK", "content-length: 2", "transfer-encoding: chunked").concat(
+        "2\r\nok\r\n0\r\n\r\n",
+      ),
+    ),
     run: async (t) => assert.equal((await t.get("/")).status, 502),
   },
   {
@@ -125,7 +156,10 @@ parityArea("http1-failures", [
       client.reset();
       await upstream.ended();
       assert.match(await t.logLine(), /^0 DC downstream_remote_disconnect/);
-      await t.stats({ "http.{case}.downstream_rq_rx_reset": 1, "cluster.{case}-main.upstream_rq_active": 0 });
+      await t.stats({
+        "http.{case}.downstream_rq_rx_reset": 1,
+        "cluster.{case}-main.upstream_rq_active": 0,
+      });
     },
   },
   {

@@ -20,7 +20,9 @@ parityArea("http1-messages", [
     config: http(),
     upstream: ok,
     run: async (t) => {
-      await t.send(lines("GET /path?query=1 HTTP/1.1", "Host: host.test", "Accept: */*", "X-Custom:  Value "));
+      await t.send(
+        lines("GET /path?query=1 HTTP/1.1", "Host: host.test", "Accept: */*", "X-Custom:  Value "),
+      );
       assert.equal(
         normalise(t.upstream().received),
         lines(
@@ -38,7 +40,15 @@ parityArea("http1-messages", [
   {
     name: "a response comes back with exactly these bytes",
     config: http(),
-    upstream: answer(lines("HTTP/1.1 200 Fine", "X-One: 1", "Content-Length: 2", "Set-Cookie: a=1", "set-cookie: b=2").concat("ok")),
+    upstream: answer(
+      lines(
+        "HTTP/1.1 200 Fine",
+        "X-One: 1",
+        "Content-Length: 2",
+        "Set-Cookie: a=1",
+        "set-cookie: b=2",
+      ).concat("ok"),
+    ),
     run: async (t) => {
       const got = await t.get("/");
       assert.equal(
@@ -61,7 +71,9 @@ parityArea("http1-messages", [
     config: http(),
     upstream: ok,
     run: async (t) => {
-      const got = await t.send(lines("POST / HTTP/1.1", "host: host.test", "content-length: 5").concat("a\r\n\0b"));
+      const got = await t.send(
+        lines("POST / HTTP/1.1", "host: host.test", "content-length: 5").concat("a\r\n\0b"),
+      );
       assert.equal(got.status, 200);
       const [request] = t.upstream().requests;
       assert.equal(request?.framing, "length");
@@ -74,7 +86,10 @@ parityArea("http1-messages", [
     config: http({ routes: [] }),
     run: async (t) => {
       const got = await t.get("/");
-      assert.equal(normalise(got.raw), lines("HTTP/1.1 404 Not Found", "date: <date>", "server: envoy", "content-length: 0"));
+      assert.equal(
+        normalise(got.raw),
+        lines("HTTP/1.1 404 Not Found", "date: <date>", "server: envoy", "content-length: 0"),
+      );
       assert.equal(await t.logLine(), "404 NR route_not_found");
     },
   },
@@ -87,7 +102,10 @@ parityArea("http1-messages", [
       assert.equal((await client.exchange(get("/1"))).status, 200);
       assert.equal((await client.exchange(get("/2"))).status, 200);
       assert.equal(t.upstream().connections.length, 1);
-      await t.stats({ "http.{case}.downstream_cx_total": 1, "cluster.{case}-main.upstream_cx_total": 1 });
+      await t.stats({
+        "http.{case}.downstream_cx_total": 1,
+        "cluster.{case}-main.upstream_cx_total": 1,
+      });
     },
   },
   {
@@ -165,15 +183,37 @@ parityArea("http1-messages", [
     config: http(),
     upstream: ok,
     run: async (t) => {
-      await t.get("/", "connection: x-private, keep-alive", "x-private: 1", "x-public: 1", "keep-alive: timeout=5", "proxy-connection: keep-alive");
+      await t.get(
+        "/",
+        "connection: x-private, keep-alive",
+        "x-private: 1",
+        "x-public: 1",
+        "keep-alive: timeout=5",
+        "proxy-connection: keep-alive",
+      );
       const fields = t.upstream().requests[0]?.fields.map(([name]) => name);
-      assert.deepEqual(fields, ["host", "x-public", "x-forwarded-proto", "x-request-id", "x-envoy-expected-rq-timeout-ms"]);
+      assert.deepEqual(fields, [
+        "host",
+        "x-public",
+        "x-forwarded-proto",
+        "x-request-id",
+        "x-envoy-expected-rq-timeout-ms",
+      ]);
     },
   },
   {
     name: "hop-by-hop fields of a response are not passed on",
     config: http(),
-    upstream: answer(response(200, "ok", "connection: keep-alive", "keep-alive: timeout=5", "proxy-connection: x", "x-a: b")),
+    upstream: answer(
+      response(
+        200,
+        "ok",
+        "connection: keep-alive",
+        "keep-alive: timeout=5",
+        "proxy-connection: x",
+        "x-a: b",
+      ),
+    ),
     run: async (t) => {
       const got = await t.get("/");
       assert.equal(got.header("connection"), undefined);
@@ -200,7 +240,10 @@ parityArea("http1-messages", [
     upstream: answer(response(200, "ok", "x-mixed: 1")),
     run: async (t) => {
       const got = await t.get("/", "x-a_b-c: 1", "content-md5: x");
-      assert.match(t.upstream().received, /\r\nX-A_B-C: 1\r\nContent-Md5: x\r\nX-Forwarded-Proto: http\r\n/);
+      assert.match(
+        t.upstream().received,
+        /\r\nX-A_B-C: 1\r\nContent-Md5: x\r\nX-Forwarded-Proto: http\r\n/,
+      );
       assert.match(got.raw, /\r\nX-Mixed: 1\r\n/);
       assert.match(got.raw, /\r\nX-Envoy-Upstream-Service-Time: /);
     },
@@ -224,7 +267,10 @@ parityArea("http1-messages", [
     upstream: ok,
     run: async (t) => {
       await t.get("/", "x-a: 1", "x-b: 2", "X-A: 3", "cookie: a=1", "cookie: b=2");
-      assert.match(t.upstream().received, /\r\nx-a: 1\r\nx-b: 2\r\nx-a: 3\r\ncookie: a=1\r\ncookie: b=2\r\n/);
+      assert.match(
+        t.upstream().received,
+        /\r\nx-a: 1\r\nx-b: 2\r\nx-a: 3\r\ncookie: a=1\r\ncookie: b=2\r\n/,
+      );
     },
   },
 ]);

@@ -6,8 +6,17 @@ import { get } from "./harness/context.ts";
 import { closesSoon, lines } from "./harness/http1.ts";
 
 const ok = answer(response(200, "ok"));
-const upgradeRequest = get("/chat", "connection: Upgrade", "upgrade: websocket", "sec-websocket-key: x");
-const switching = lines("HTTP/1.1 101 Switching Protocols", "connection: Upgrade", "upgrade: websocket");
+const upgradeRequest = get(
+  "/chat",
+  "connection: Upgrade",
+  "upgrade: websocket",
+  "sec-websocket-key: x",
+);
+const switching = lines(
+  "HTTP/1.1 101 Switching Protocols",
+  "connection: Upgrade",
+  "upgrade: websocket",
+);
 const websocket = { upgrade_configs: [{ upgrade_type: "websocket" }] };
 
 parityArea("http1-tunnels", [
@@ -61,7 +70,10 @@ parityArea("http1-tunnels", [
     config: http({
       manager: { upgrade_configs: [{ upgrade_type: "websocket", enabled: false }] },
       routes: [
-        route({ prefix: "/chat" }, toCluster("main", { upgrade_configs: [{ upgrade_type: "websocket", enabled: true }] })),
+        route(
+          { prefix: "/chat" },
+          toCluster("main", { upgrade_configs: [{ upgrade_type: "websocket", enabled: true }] }),
+        ),
         route(),
       ],
     }),
@@ -76,7 +88,12 @@ parityArea("http1-tunnels", [
     config: http(),
     upstream: ok,
     run: async (t) => {
-      const got = await t.get("/", "connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAMAAABk");
+      const got = await t.get(
+        "/",
+        "connection: Upgrade, HTTP2-Settings",
+        "upgrade: h2c",
+        "http2-settings: AAMAAABk",
+      );
       assert.equal(got.status, 200);
       assert.ok(!t.upstream().received.includes("upgrade"));
     },
@@ -87,7 +104,10 @@ parityArea("http1-tunnels", [
     upstream: ok,
     run: async (t) => {
       const client = await t.connect();
-      const got = await client.exchange(lines("CONNECT target.test:443 HTTP/1.1", "host: target.test:443"), { method: "CONNECT" });
+      const got = await client.exchange(
+        lines("CONNECT target.test:443 HTTP/1.1", "host: target.test:443"),
+        { method: "CONNECT" },
+      );
       assert.equal(got.status, 404);
       assert.equal(await t.logLine(), "404 NR route_not_found");
     },
@@ -97,7 +117,9 @@ parityArea("http1-tunnels", [
     config: http({ manager: closesSoon, routes: [route({ connect_matcher: {} })] }),
     upstream: ok,
     run: async (t) => {
-      const got = await t.send(lines("CONNECT target.test:443 HTTP/1.1", "host: target.test:443"), { method: "CONNECT" });
+      const got = await t.send(lines("CONNECT target.test:443 HTTP/1.1", "host: target.test:443"), {
+        method: "CONNECT",
+      });
       assert.equal(got.status, 403);
       assert.equal(await t.logLine(), "403 - upgrade_failed");
     },
@@ -106,7 +128,12 @@ parityArea("http1-tunnels", [
     name: "CONNECT is terminated into a TCP tunnel with connect_config",
     config: http({
       manager: closesSoon,
-      routes: [route({ connect_matcher: {} }, toCluster("main", { upgrade_configs: [{ upgrade_type: "CONNECT", connect_config: {} }] }))],
+      routes: [
+        route(
+          { connect_matcher: {} },
+          toCluster("main", { upgrade_configs: [{ upgrade_type: "CONNECT", connect_config: {} }] }),
+        ),
+      ],
     }),
     upstream: echo(),
     run: async (t) => {
@@ -138,7 +165,10 @@ parityArea("http1-tunnels", [
       await client.readThrough("\r\n\r\n");
       await client.write("ping");
       await client.readThrough("pong");
-      assert.match(t.upstream().received, /^CONNECT target.test:443 HTTP\/1.1\r\nhost: target.test:443\r\n/);
+      assert.match(
+        t.upstream().received,
+        /^CONNECT target.test:443 HTTP\/1.1\r\nhost: target.test:443\r\n/,
+      );
     },
   },
 ]);

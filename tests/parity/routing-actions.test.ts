@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import { answer, byHand, response, type Script } from "../../testkit/fake-upstream.ts";
 import { type ParityCase, parityArea } from "./harness/area.ts";
-import { cluster, direct, extension, header, http, type JsonObject, route, toCluster, virtualHost } from "./harness/config.ts";
+import {
+  cluster,
+  direct,
+  extension,
+  header,
+  http,
+  type JsonObject,
+  route,
+  toCluster,
+  virtualHost,
+} from "./harness/config.ts";
 import { type CaseContext, get } from "./harness/context.ts";
 import { lines } from "./harness/http1.ts";
 
@@ -10,7 +20,10 @@ const named = (...names: readonly string[]): Record<string, Script> =>
   Object.fromEntries(names.map((name) => [name, answer(response(200, name))]));
 
 /** How many of the requests each body answered. */
-async function distribution(t: CaseContext, requests: number): Promise<Readonly<Record<string, number>>> {
+async function distribution(
+  t: CaseContext,
+  requests: number,
+): Promise<Readonly<Record<string, number>>> {
   const client = await t.connect();
   const counts: Record<string, number> = {};
   for (let sent = 0; sent < requests; sent += 1) {
@@ -23,12 +36,18 @@ async function distribution(t: CaseContext, requests: number): Promise<Readonly<
 const weighted = (clusters: readonly JsonObject[], extra: JsonObject = {}): JsonObject => ({
   route: { weighted_clusters: { clusters, ...extra } },
 });
-const weight = (name: string, value: number, extra: JsonObject = {}): JsonObject => ({ name: `{case}-${name}`, weight: value, ...extra });
+const weight = (name: string, value: number, extra: JsonObject = {}): JsonObject => ({
+  name: `{case}-${name}`,
+  weight: value,
+  ...extra,
+});
 
 const clusters: readonly ParityCase[] = [
   {
     name: "weighted clusters share requests by weight",
-    config: http({ routes: [route({ prefix: "/" }, weighted([weight("one", 30), weight("two", 70)]))] }),
+    config: http({
+      routes: [route({ prefix: "/" }, weighted([weight("one", 30), weight("two", 70)]))],
+    }),
     upstreams: named("one", "two"),
     run: async (t) => {
       // Binomial with n = 400 and p = 0.3: mean 120, deviation 9.2. Five deviations either way fail one run in 1.7 million.
@@ -39,13 +58,17 @@ const clusters: readonly ParityCase[] = [
   },
   {
     name: "a weighted cluster of weight 0 gets nothing",
-    config: http({ routes: [route({ prefix: "/" }, weighted([weight("one", 0), weight("two", 1)]))] }),
+    config: http({
+      routes: [route({ prefix: "/" }, weighted([weight("one", 0), weight("two", 1)]))],
+    }),
     upstreams: named("one", "two"),
     run: async (t) => assert.deepEqual(await distribution(t, 20), { two: 20 }),
   },
   {
     name: "a weighted cluster may be named by a header",
-    config: http({ routes: [route({ prefix: "/" }, weighted([{ cluster_header: "x-cluster", weight: 1 }]))] }),
+    config: http({
+      routes: [route({ prefix: "/" }, weighted([{ cluster_header: "x-cluster", weight: 1 }]))],
+    }),
     upstreams: named("one"),
     run: async (t) => {
       assert.equal((await t.get("/", t.fill("x-cluster: {case}-one"))).body, "one");
@@ -55,11 +78,23 @@ const clusters: readonly ParityCase[] = [
   {
     name: "header_name of weighted clusters takes the random number from a header",
     config: http({
-      routes: [route({ prefix: "/" }, weighted([weight("one", 30), weight("two", 70)], { header_name: "x-random" }))],
+      routes: [
+        route(
+          { prefix: "/" },
+          weighted([weight("one", 30), weight("two", 70)], { header_name: "x-random" }),
+        ),
+      ],
     }),
     upstreams: named("one", "two"),
     run: async (t) => {
-      for (const [value, body] of [["0", "one"], ["29", "one"], ["30", "two"], ["99", "two"], ["100", "one"], ["130", "two"]] as const) {
+      for (const [value, body] of [
+        ["0", "one"],
+        ["29", "one"],
+        ["30", "two"],
+        ["99", "two"],
+        ["100", "one"],
+        ["130", "two"],
+      ] as const) {
         assert.equal((await t.get("/", `x-random: ${value}`)).body, body, value);
       }
     },
@@ -102,7 +137,12 @@ const clusters: readonly ParityCase[] = [
       name: `cluster_not_found_response_code ${code}`,
       config: http({
         routeConfig: { validate_clusters: false },
-        routes: [route({ prefix: "/" }, { route: { cluster: "nobody", cluster_not_found_response_code: code } })],
+        routes: [
+          route(
+            { prefix: "/" },
+            { route: { cluster: "nobody", cluster_not_found_response_code: code } },
+          ),
+        ],
       }),
       run: async (t) => {
         assert.equal((await t.get("/")).status, status);
@@ -148,7 +188,10 @@ const timeouts: readonly ParityCase[] = [
       // The upstream connection cannot be used again, the client's can.
       await (await t.upstream().connection()).ended();
       assert.equal(client.state, "open");
-      await t.stats({ "cluster.{case}-main.upstream_rq_timeout": 1, "cluster.{case}-main.upstream_rq_504": 1 });
+      await t.stats({
+        "cluster.{case}-main.upstream_rq_timeout": 1,
+        "cluster.{case}-main.upstream_rq_504": 1,
+      });
     },
   },
   {
@@ -157,13 +200,16 @@ const timeouts: readonly ParityCase[] = [
     upstream: ok,
     run: async (t) => {
       const client = await t.connect();
-      await client.write(lines("POST / HTTP/1.1", "host: h", "content-length: 60"), ..."0123456789".repeat(6));
+      await client.write(
+        lines("POST / HTTP/1.1", "host: h", "content-length: 60"),
+        ..."0123456789".repeat(6),
+      );
       assert.equal((await client.response()).status, 200);
     },
   },
   {
     name: "a timeout in mid-response resets the client",
-    config: http({ routes: [route({ prefix: "/" }, toCluster("main", { timeout: "0.15s" }))] }),
+    config: http({ routes: [route({ prefix: "/" }, toCluster("main", { timeout: "0.4s" }))] }),
     upstream: async (connection) => {
       await connection.request();
       await connection.write(lines("HTTP/1.1 200 OK", "content-length: 10").concat("part"));
@@ -209,7 +255,17 @@ const timeouts: readonly ParityCase[] = [
   },
   {
     name: "a route's max_stream_duration ends the stream",
-    config: http({ routes: [route({ prefix: "/" }, toCluster("main", { timeout: "0s", max_stream_duration: { max_stream_duration: "0.1s" } }))] }),
+    config: http({
+      routes: [
+        route(
+          { prefix: "/" },
+          toCluster("main", {
+            timeout: "0s",
+            max_stream_duration: { max_stream_duration: "0.1s" },
+          }),
+        ),
+      ],
+    }),
     upstream: byHand(),
     run: async (t) => {
       const got = await t.get("/");
@@ -222,7 +278,9 @@ const timeouts: readonly ParityCase[] = [
     config: http({ routes: [route({ prefix: "/" }, toCluster("main", { timeout: "0.1s" }))] }),
     upstream: byHand(),
     run: async (t) => {
-      const got = await t.send(lines("POST / HTTP/1.1", "host: h", "content-length: 0", "content-type: application/grpc"));
+      const got = await t.send(
+        lines("POST / HTTP/1.1", "host: h", "content-length: 0", "content-type: application/grpc"),
+      );
       assert.equal(got.status, 200);
       assert.equal(got.header("grpc-status"), "14");
       assert.equal(got.header("grpc-message"), "upstream request timeout");
@@ -230,17 +288,29 @@ const timeouts: readonly ParityCase[] = [
   },
 ];
 
-const rbacDeny = extension("envoy.filters.http.rbac", "envoy.extensions.filters.http.rbac.v3.RBAC", {
-  rules: { action: "DENY", policies: { all: { permissions: [{ any: true }], principals: [{ any: true }] } } },
-});
+const rbacDeny = extension(
+  "envoy.filters.http.rbac",
+  "envoy.extensions.filters.http.rbac.v3.RBAC",
+  {
+    rules: {
+      action: "DENY",
+      policies: { all: { permissions: [{ any: true }], principals: [{ any: true }] } },
+    },
+  },
+);
 const rbacOff = {
   typed_per_filter_config: {
-    "envoy.filters.http.rbac": { "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute" },
+    "envoy.filters.http.rbac": {
+      "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute",
+    },
   },
 };
 const filterOff = {
   typed_per_filter_config: {
-    "envoy.filters.http.rbac": { "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", disabled: true },
+    "envoy.filters.http.rbac": {
+      "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
+      disabled: true,
+    },
   },
 };
 
@@ -249,7 +319,10 @@ const policies: readonly ParityCase[] = [
     name: "a filter's configuration on a route overrides the chain's",
     config: http({
       filters: [rbacDeny],
-      routes: [route({ prefix: "/open" }, { ...direct("open"), ...rbacOff }), route({ prefix: "/" }, direct("never"))],
+      routes: [
+        route({ prefix: "/open" }, { ...direct("open"), ...rbacOff }),
+        route({ prefix: "/" }, direct("never")),
+      ],
     }),
     run: async (t) => {
       assert.equal((await t.get("/open")).body, "open");
@@ -264,12 +337,20 @@ const policies: readonly ParityCase[] = [
     config: http({
       filters: [rbacDeny],
       virtualHosts: [
-        virtualHost("one", ["one.test"], [route({ prefix: "/open" }, { ...direct("open"), ...filterOff }), route({ prefix: "/" }, direct("never"))]),
+        virtualHost(
+          "one",
+          ["one.test"],
+          [
+            route({ prefix: "/open" }, { ...direct("open"), ...filterOff }),
+            route({ prefix: "/" }, direct("never")),
+          ],
+        ),
         virtualHost("two", ["two.test"], [route({ prefix: "/" }, direct("two"))], filterOff),
       ],
     }),
     run: async (t) => {
-      const send = (host: string, path: string) => t.send(lines(`GET ${path} HTTP/1.1`, `host: ${host}`));
+      const send = (host: string, path: string) =>
+        t.send(lines(`GET ${path} HTTP/1.1`, `host: ${host}`));
       assert.equal((await send("one.test", "/open")).body, "open");
       assert.equal((await send("one.test", "/")).status, 403);
       assert.equal((await send("two.test", "/")).body, "two");
@@ -279,7 +360,11 @@ const policies: readonly ParityCase[] = [
     name: "priority HIGH uses the thresholds of its own",
     config: http({
       routes: [route({ prefix: "/high" }, toCluster("main", { priority: "HIGH" })), route()],
-      clusters: [cluster("main", { circuit_breakers: { thresholds: [{ priority: "HIGH", max_requests: 0 }] } })],
+      clusters: [
+        cluster("main", {
+          circuit_breakers: { thresholds: [{ priority: "HIGH", max_requests: 0 }] },
+        }),
+      ],
     }),
     upstream: ok,
     run: async (t) => {
@@ -292,11 +377,15 @@ const policies: readonly ParityCase[] = [
   },
   {
     name: "request_body_buffer_limit is accepted and does not hold a streamed body",
-    config: http({ routes: [route({ prefix: "/" }, { ...toCluster(), request_body_buffer_limit: "1024" })] }),
+    config: http({
+      routes: [route({ prefix: "/" }, { ...toCluster(), request_body_buffer_limit: "1024" })],
+    }),
     upstream: ok,
     run: async (t) => {
       const body = "x".repeat(100_000);
-      const got = await t.send(lines("POST / HTTP/1.1", "host: h", `content-length: ${body.length}`).concat(body));
+      const got = await t.send(
+        lines("POST / HTTP/1.1", "host: h", `content-length: ${body.length}`).concat(body),
+      );
       assert.equal(got.status, 200);
       assert.equal(t.upstream().requests[0]?.body.length, body.length);
     },
@@ -304,7 +393,12 @@ const policies: readonly ParityCase[] = [
   {
     name: "include_request_attempt_count tells both sides",
     config: http({
-      virtualHosts: [virtualHost("all", ["*"], [route()], { include_request_attempt_count: true, include_attempt_count_in_response: true })],
+      virtualHosts: [
+        virtualHost("all", ["*"], [route()], {
+          include_request_attempt_count: true,
+          include_attempt_count_in_response: true,
+        }),
+      ],
     }),
     upstream: ok,
     run: async (t) => {
@@ -317,7 +411,9 @@ const policies: readonly ParityCase[] = [
     config: http({
       manager: {
         http_filters: [
-          extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router", { suppress_envoy_headers: true }),
+          extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router", {
+            suppress_envoy_headers: true,
+          }),
         ],
       },
       routes: [route({ prefix: "/" }, toCluster("main", { prefix_rewrite: "/new" }))],
@@ -332,7 +428,12 @@ const policies: readonly ParityCase[] = [
 ];
 
 /** A configuration that must be refused as a whole, for a reason that both proxies name in their own words. */
-function refused(name: string, reason: RegExp, routes: readonly JsonObject[], extra: JsonObject = {}): ParityCase {
+function refused(
+  name: string,
+  reason: RegExp,
+  routes: readonly JsonObject[],
+  extra: JsonObject = {},
+): ParityCase {
   return {
     name: `refuses ${name}`,
     config: http({ routes, routeConfig: extra }),
@@ -346,16 +447,29 @@ function refused(name: string, reason: RegExp, routes: readonly JsonObject[], ex
   };
 }
 
-const adding = (field: "request_headers_to_add" | "response_headers_to_add", key: string, value: string): JsonObject =>
-  route({ prefix: "/" }, { ...direct("a"), [field]: [header(key, value)] });
+const adding = (
+  field: "request_headers_to_add" | "response_headers_to_add",
+  key: string,
+  value: string,
+): JsonObject => route({ prefix: "/" }, { ...direct("a"), [field]: [header(key, value)] });
 
 const refusals: readonly ParityCase[] = [
-  refused("a route to a cluster that does not exist", /nobody/, [route({ prefix: "/" }, { route: { cluster: "nobody" } })]),
-  refused("a regex that RE2 does not know", /\(\?=/, [route({ safe_regex: { regex: "(?=a)" } }, direct("a"))]),
-  refused("a header operator that does not exist", /NOTHING/, [adding("response_headers_to_add", "x", "%NOTHING%")]),
+  refused("a route to a cluster that does not exist", /nobody/, [
+    route({ prefix: "/" }, { route: { cluster: "nobody" } }),
+  ]),
+  refused("a regex that RE2 does not know", /\(\?=/, [
+    route({ safe_regex: { regex: "(?=a)" } }, direct("a")),
+  ]),
+  refused("a header operator that does not exist", /NOTHING/, [
+    adding("response_headers_to_add", "x", "%NOTHING%"),
+  ]),
   refused("adding :path", /:path|:-prefixed/, [adding("request_headers_to_add", ":path", "/")]),
-  refused("removing host", /host/, [route({ prefix: "/" }, { ...direct("a"), request_headers_to_remove: ["host"] })]),
-  refused("weights that are all 0", /weight/i, [route({ prefix: "/" }, weighted([weight("one", 0)]))]),
+  refused("removing host", /host/, [
+    route({ prefix: "/" }, { ...direct("a"), request_headers_to_remove: ["host"] }),
+  ]),
+  refused("weights that are all 0", /weight/i, [
+    route({ prefix: "/" }, weighted([weight("one", 0)])),
+  ]),
   refused("a route without an action", /action/i, [{ match: { prefix: "/" } }]),
   refused("two virtual hosts of one domain", /a\.test/, [], {
     virtual_hosts: [virtualHost("one", ["a.test"], []), virtualHost("two", ["a.test"], [])],

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { answer, response } from "../../testkit/fake-upstream.ts";
 import { type ParityCase, parityArea } from "./harness/area.ts";
-import { direct, type HttpOptions, header, http, type JsonObject, route, toCluster, virtualHost } from "./harness/config.ts";
+import {
+  direct,
+  type HttpOptions,
+  header,
+  http,
+  type JsonObject,
+  route,
+  toCluster,
+  virtualHost,
+} from "./harness/config.ts";
 import { type CaseContext, get } from "./harness/context.ts";
 import { lines } from "./harness/http1.ts";
 
@@ -14,7 +23,12 @@ function sent(t: CaseContext, name: string): readonly string[] {
 }
 
 /** A route with these mutations, one GET with these fields, and the values of `x-a` that the upstream saw. */
-function requestCase(name: string, mutations: JsonObject, fields: readonly string[], expected: readonly string[]): ParityCase {
+function requestCase(
+  name: string,
+  mutations: JsonObject,
+  fields: readonly string[],
+  expected: readonly string[],
+): ParityCase {
   return {
     name,
     config: http({ routes: [route({ prefix: "/" }, { ...toCluster(), ...mutations })] }),
@@ -27,7 +41,12 @@ function requestCase(name: string, mutations: JsonObject, fields: readonly strin
 }
 
 /** The same for a response of the upstream with these fields. */
-function responseCase(name: string, mutations: JsonObject, fields: readonly string[], expected: readonly string[]): ParityCase {
+function responseCase(
+  name: string,
+  mutations: JsonObject,
+  fields: readonly string[],
+  expected: readonly string[],
+): ParityCase {
   return {
     name,
     config: http({ routes: [route({ prefix: "/" }, { ...toCluster(), ...mutations })] }),
@@ -40,33 +59,103 @@ function responseCase(name: string, mutations: JsonObject, fields: readonly stri
   };
 }
 
-const add = (value: string, action?: string): JsonObject => ({ request_headers_to_add: [header("x-a", value, action)] });
-const addBack = (value: string, action?: string): JsonObject => ({ response_headers_to_add: [header("x-a", value, action)] });
+const add = (value: string, action?: string): JsonObject => ({
+  request_headers_to_add: [header("x-a", value, action)],
+});
+const addBack = (value: string, action?: string): JsonObject => ({
+  response_headers_to_add: [header("x-a", value, action)],
+});
 
 const actions: readonly ParityCase[] = [
   requestCase("adding appends by default", add("new"), ["x-a: old"], ["old", "new"]),
-  requestCase("APPEND_IF_EXISTS_OR_ADD appends", add("new", "APPEND_IF_EXISTS_OR_ADD"), ["x-a: old"], ["old", "new"]),
-  requestCase("ADD_IF_ABSENT leaves what is there", add("new", "ADD_IF_ABSENT"), ["x-a: old"], ["old"]),
+  requestCase(
+    "APPEND_IF_EXISTS_OR_ADD appends",
+    add("new", "APPEND_IF_EXISTS_OR_ADD"),
+    ["x-a: old"],
+    ["old", "new"],
+  ),
+  requestCase(
+    "ADD_IF_ABSENT leaves what is there",
+    add("new", "ADD_IF_ABSENT"),
+    ["x-a: old"],
+    ["old"],
+  ),
   requestCase("ADD_IF_ABSENT adds what is not", add("new", "ADD_IF_ABSENT"), [], ["new"]),
-  requestCase("OVERWRITE_IF_EXISTS_OR_ADD replaces all values", add("new", "OVERWRITE_IF_EXISTS_OR_ADD"), ["x-a: 1", "x-a: 2"], ["new"]),
-  requestCase("OVERWRITE_IF_EXISTS_OR_ADD adds what is not", add("new", "OVERWRITE_IF_EXISTS_OR_ADD"), [], ["new"]),
-  requestCase("OVERWRITE_IF_EXISTS replaces only what is there", add("new", "OVERWRITE_IF_EXISTS"), ["x-a: old"], ["new"]),
+  requestCase(
+    "OVERWRITE_IF_EXISTS_OR_ADD replaces all values",
+    add("new", "OVERWRITE_IF_EXISTS_OR_ADD"),
+    ["x-a: 1", "x-a: 2"],
+    ["new"],
+  ),
+  requestCase(
+    "OVERWRITE_IF_EXISTS_OR_ADD adds what is not",
+    add("new", "OVERWRITE_IF_EXISTS_OR_ADD"),
+    [],
+    ["new"],
+  ),
+  requestCase(
+    "OVERWRITE_IF_EXISTS replaces only what is there",
+    add("new", "OVERWRITE_IF_EXISTS"),
+    ["x-a: old"],
+    ["new"],
+  ),
   requestCase("OVERWRITE_IF_EXISTS adds nothing", add("new", "OVERWRITE_IF_EXISTS"), [], []),
-  requestCase("the deprecated append false overwrites", { request_headers_to_add: [{ ...header("x-a", "new"), append: false }] }, ["x-a: old"], ["new"]),
+  requestCase(
+    "the deprecated append false overwrites",
+    { request_headers_to_add: [{ ...header("x-a", "new"), append: false }] },
+    ["x-a: old"],
+    ["new"],
+  ),
   requestCase("an operator without a value adds nothing", add("%REQ(x-none)%"), [], []),
-  requestCase("keep_empty_value adds an empty value", { request_headers_to_add: [{ ...header("x-a", ""), keep_empty_value: true }] }, [], [""]),
+  requestCase(
+    "keep_empty_value adds an empty value",
+    { request_headers_to_add: [{ ...header("x-a", ""), keep_empty_value: true }] },
+    [],
+    [""],
+  ),
   requestCase("without keep_empty_value an empty value is not added", add(""), [], []),
-  requestCase("removing happens before adding", { ...add("new"), request_headers_to_remove: ["X-A"] }, ["x-a: old"], ["new"]),
+  requestCase(
+    "removing happens before adding",
+    { ...add("new"), request_headers_to_remove: ["X-A"] },
+    ["x-a: old"],
+    ["new"],
+  ),
   responseCase("response: adding appends by default", addBack("new"), ["x-a: old"], ["old", "new"]),
-  responseCase("response: ADD_IF_ABSENT leaves what is there", addBack("new", "ADD_IF_ABSENT"), ["x-a: old"], ["old"]),
-  responseCase("response: OVERWRITE_IF_EXISTS_OR_ADD replaces", addBack("new", "OVERWRITE_IF_EXISTS_OR_ADD"), ["x-a: 1", "x-a: 2"], ["new"]),
-  responseCase("response: OVERWRITE_IF_EXISTS adds nothing", addBack("new", "OVERWRITE_IF_EXISTS"), [], []),
-  responseCase("response: removing", { response_headers_to_remove: ["X-A"] }, ["x-a: old", "X-a: older"], []),
+  responseCase(
+    "response: ADD_IF_ABSENT leaves what is there",
+    addBack("new", "ADD_IF_ABSENT"),
+    ["x-a: old"],
+    ["old"],
+  ),
+  responseCase(
+    "response: OVERWRITE_IF_EXISTS_OR_ADD replaces",
+    addBack("new", "OVERWRITE_IF_EXISTS_OR_ADD"),
+    ["x-a: 1", "x-a: 2"],
+    ["new"],
+  ),
+  responseCase(
+    "response: OVERWRITE_IF_EXISTS adds nothing",
+    addBack("new", "OVERWRITE_IF_EXISTS"),
+    [],
+    [],
+  ),
+  responseCase(
+    "response: removing",
+    { response_headers_to_remove: ["X-A"] },
+    ["x-a: old", "X-a: older"],
+    [],
+  ),
 ];
 
 const level = (name: string): JsonObject => ({
-  request_headers_to_add: [header("x-a", name), header("x-set", name, "OVERWRITE_IF_EXISTS_OR_ADD")],
-  response_headers_to_add: [header("x-a", name), header("x-set", name, "OVERWRITE_IF_EXISTS_OR_ADD")],
+  request_headers_to_add: [
+    header("x-a", name),
+    header("x-set", name, "OVERWRITE_IF_EXISTS_OR_ADD"),
+  ],
+  response_headers_to_add: [
+    header("x-a", name),
+    header("x-set", name, "OVERWRITE_IF_EXISTS_OR_ADD"),
+  ],
 });
 const levels = (routeConfig: JsonObject): HttpOptions => ({
   routeConfig: { ...level("config"), ...routeConfig },
@@ -78,7 +167,11 @@ const levels = (routeConfig: JsonObject): HttpOptions => ({
         route(
           { prefix: "/" },
           {
-            route: { weighted_clusters: { clusters: [{ name: "{case}-main", weight: 1, ...level("weighted") }] } },
+            route: {
+              weighted_clusters: {
+                clusters: [{ name: "{case}-main", weight: 1, ...level("weighted") }],
+              },
+            },
             ...level("route"),
           },
         ),
@@ -88,7 +181,12 @@ const levels = (routeConfig: JsonObject): HttpOptions => ({
   ],
 });
 
-function levelCase(name: string, routeConfig: JsonObject, order: readonly string[], last: string): ParityCase {
+function levelCase(
+  name: string,
+  routeConfig: JsonObject,
+  order: readonly string[],
+  last: string,
+): ParityCase {
   return {
     name,
     config: http(levels(routeConfig)),
@@ -104,7 +202,12 @@ function levelCase(name: string, routeConfig: JsonObject, order: readonly string
 }
 
 const precedence: readonly ParityCase[] = [
-  levelCase("levels apply from the most to the least specific", {}, ["weighted", "route", "host", "config"], "config"),
+  levelCase(
+    "levels apply from the most to the least specific",
+    {},
+    ["weighted", "route", "host", "config"],
+    "config",
+  ),
   levelCase(
     "most_specific_header_mutations_wins turns the order round, but for the weighted cluster",
     { most_specific_header_mutations_wins: true },
@@ -116,10 +219,24 @@ const precedence: readonly ParityCase[] = [
     config: http({
       routeConfig: { request_headers_to_remove: ["x-1"], response_headers_to_remove: ["y-1"] },
       virtualHosts: [
-        virtualHost("all", ["*"], [route({ prefix: "/" }, { ...toCluster(), request_headers_to_remove: ["x-3"], response_headers_to_remove: ["y-3"] })], {
-          request_headers_to_remove: ["x-2"],
-          response_headers_to_remove: ["y-2"],
-        }),
+        virtualHost(
+          "all",
+          ["*"],
+          [
+            route(
+              { prefix: "/" },
+              {
+                ...toCluster(),
+                request_headers_to_remove: ["x-3"],
+                response_headers_to_remove: ["y-3"],
+              },
+            ),
+          ],
+          {
+            request_headers_to_remove: ["x-2"],
+            response_headers_to_remove: ["y-2"],
+          },
+        ),
       ],
     }),
     upstream: answer(response(200, "ok", "y-1: 1", "y-2: 2", "y-3: 3", "y-4: 4")),
@@ -145,10 +262,16 @@ const precedence: readonly ParityCase[] = [
     name: "a local reply of the router takes response headers of its route",
     config: http({
       routes: [
-        route({ prefix: "/" }, {
-          route: { cluster_header: "x-nobody" },
-          response_headers_to_add: [header("x-a", "%REQ(:PATH)%"), header("x-flags", "%RESPONSE_FLAGS%")],
-        }),
+        route(
+          { prefix: "/" },
+          {
+            route: { cluster_header: "x-nobody" },
+            response_headers_to_add: [
+              header("x-a", "%REQ(:PATH)%"),
+              header("x-flags", "%RESPONSE_FLAGS%"),
+            ],
+          },
+        ),
       ],
     }),
     run: async (t) => {
@@ -159,7 +282,10 @@ const precedence: readonly ParityCase[] = [
   },
   {
     name: "a reply without a route takes no response headers",
-    config: http({ routeConfig: level("config"), virtualHosts: [virtualHost("all", ["*"], [], level("host"))] }),
+    config: http({
+      routeConfig: level("config"),
+      virtualHosts: [virtualHost("all", ["*"], [], level("host"))],
+    }),
     run: async (t) => assert.equal((await t.get("/")).header("x-a"), undefined),
   },
 ];
@@ -188,11 +314,16 @@ const operators: readonly ParityCase[] = [
     name: "operators in request headers",
     config: http({
       routes: [
-        route({ prefix: "/" }, {
-          name: "the-route",
-          ...toCluster(),
-          request_headers_to_add: Object.keys(requestOperators).map((value, index) => header(`x-op-${index}`, value)),
-        }),
+        route(
+          { prefix: "/" },
+          {
+            name: "the-route",
+            ...toCluster(),
+            request_headers_to_add: Object.keys(requestOperators).map((value, index) =>
+              header(`x-op-${index}`, value),
+            ),
+          },
+        ),
       ],
     }),
     upstream: ok,
@@ -209,16 +340,19 @@ const operators: readonly ParityCase[] = [
     name: "operators in response headers",
     config: http({
       routes: [
-        route({ prefix: "/" }, {
-          ...toCluster(),
-          response_headers_to_add: [
-            header("x-code", "%RESPONSE_CODE% %RESPONSE_CODE_DETAILS%"),
-            header("x-upstream", "%UPSTREAM_HOST%"),
-            header("x-cluster", "%UPSTREAM_CLUSTER%"),
-            header("x-resp", "%RESP(x-from-upstream)% %RESP(x-none)%"),
-            header("x-req", "%REQ(x-from-client)%"),
-          ],
-        }),
+        route(
+          { prefix: "/" },
+          {
+            ...toCluster(),
+            response_headers_to_add: [
+              header("x-code", "%RESPONSE_CODE% %RESPONSE_CODE_DETAILS%"),
+              header("x-upstream", "%UPSTREAM_HOST%"),
+              header("x-cluster", "%UPSTREAM_CLUSTER%"),
+              header("x-resp", "%RESP(x-from-upstream)% %RESP(x-none)%"),
+              header("x-req", "%REQ(x-from-client)%"),
+            ],
+          },
+        ),
       ],
     }),
     upstream: answer(response(201, "ok", "x-from-upstream: u")),
@@ -233,12 +367,29 @@ const operators: readonly ParityCase[] = [
   },
   {
     name: "operators on a direct response",
-    config: http({ routes: [route({ prefix: "/" }, { ...direct("hello"), response_headers_to_add: [header("x-a", "%REQ(:PATH)% %PROTOCOL%")] })] }),
+    config: http({
+      routes: [
+        route(
+          { prefix: "/" },
+          {
+            ...direct("hello"),
+            response_headers_to_add: [header("x-a", "%REQ(:PATH)% %PROTOCOL%")],
+          },
+        ),
+      ],
+    }),
     run: async (t) => assert.equal((await t.get("/p")).header("x-a"), "/p HTTP/1.1"),
   },
   {
     name: "a mutation sees the request as the client sent it",
-    config: http({ routes: [route({ prefix: "/" }, { ...toCluster(), request_headers_to_add: [header("x-old-host", "%REQ(:AUTHORITY)%")] })] }),
+    config: http({
+      routes: [
+        route(
+          { prefix: "/" },
+          { ...toCluster(), request_headers_to_add: [header("x-old-host", "%REQ(:AUTHORITY)%")] },
+        ),
+      ],
+    }),
     upstream: ok,
     run: async (t) => {
       await t.send(lines("GET / HTTP/1.1", "host: first.test"));

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { type ParityCase, parityArea } from "./harness/area.ts";
-import { direct, type HttpOptions, http, type JsonObject, route, virtualHost } from "./harness/config.ts";
+import {
+  direct,
+  type HttpOptions,
+  http,
+  type JsonObject,
+  route,
+  virtualHost,
+} from "./harness/config.ts";
 import { get } from "./harness/context.ts";
 import { lines } from "./harness/http1.ts";
 
@@ -25,12 +32,24 @@ function matchCase(name: string, options: HttpOptions, expectations: Expectation
 
 /** Two routes: what matches answers `yes`, the rest `no`. */
 function matcherCase(name: string, match: JsonObject, expectations: Expectations): ParityCase {
-  return matchCase(name, { routes: [route({ prefix: "/", ...match }, direct("yes")), route({ prefix: "/" }, direct("no"))] }, expectations);
+  return matchCase(
+    name,
+    {
+      routes: [
+        route({ prefix: "/", ...match }, direct("yes")),
+        route({ prefix: "/" }, direct("no")),
+      ],
+    },
+    expectations,
+  );
 }
 
-const path = (match: JsonObject) => ({ routes: [route(match, direct("yes")), route({ prefix: "/" }, direct("no"))] });
+const path = (match: JsonObject) => ({
+  routes: [route(match, direct("yes")), route({ prefix: "/" }, direct("no"))],
+});
 const header = (matcher: JsonObject) => ({ headers: [{ name: "x-a", ...matcher }] });
-const host = (authority: string, target = "/") => lines(`GET ${target} HTTP/1.1`, `host: ${authority}`);
+const host = (authority: string, target = "/") =>
+  lines(`GET ${target} HTTP/1.1`, `host: ${authority}`);
 const posted = (...fields: readonly string[]) =>
   lines("POST / HTTP/1.1", "host: h", "content-length: 0", ...fields);
 const hosts = (...domains: readonly (readonly string[])[]): HttpOptions => ({
@@ -40,25 +59,39 @@ const hosts = (...domains: readonly (readonly string[])[]): HttpOptions => ({
 });
 
 const virtualHosts: readonly ParityCase[] = [
-  matchCase("an exact domain beats a suffix, a prefix and the asterisk", hosts(["*"], ["www.*"], ["*.test.org"], ["www.test.org"]), [
-    [host("www.test.org"), "www.test.org"],
-    [host("other.test.org"), "*.test.org"],
-    [host("www.test.com"), "www.*"],
-    [host("nothing"), "*"],
+  matchCase(
+    "an exact domain beats a suffix, a prefix and the asterisk",
+    hosts(["*"], ["www.*"], ["*.test.org"], ["www.test.org"]),
+    [
+      [host("www.test.org"), "www.test.org"],
+      [host("other.test.org"), "*.test.org"],
+      [host("www.test.com"), "www.*"],
+      [host("nothing"), "*"],
+    ],
+  ),
+  matchCase("a suffix domain beats a prefix domain", hosts(["www.*"], ["*.org"]), [
+    [host("www.test.org"), "*.org"],
   ]),
-  matchCase("a suffix domain beats a prefix domain", hosts(["www.*"], ["*.org"]), [[host("www.test.org"), "*.org"]]),
-  matchCase("the longest suffix and the longest prefix win", hosts(["*.org"], ["*.test.org"], ["www.*"], ["www.test.*"]), [
-    [host("a.test.org"), "*.test.org"],
-    [host("a.b.test.org"), "*.test.org"],
-    [host("a.org"), "*.org"],
-    [host("www.test.de"), "www.test.*"],
-    [host("www.other.de"), "www.*"],
-  ]),
-  matchCase("a suffix domain needs at least one character before it", hosts(["*.test.org"], ["*-x.org"]), [
-    [host("test.org"), "404"],
-    [host("a-x.org"), "*-x.org"],
-    [host("-x.org"), "404"],
-  ]),
+  matchCase(
+    "the longest suffix and the longest prefix win",
+    hosts(["*.org"], ["*.test.org"], ["www.*"], ["www.test.*"]),
+    [
+      [host("a.test.org"), "*.test.org"],
+      [host("a.b.test.org"), "*.test.org"],
+      [host("a.org"), "*.org"],
+      [host("www.test.de"), "www.test.*"],
+      [host("www.other.de"), "www.*"],
+    ],
+  ),
+  matchCase(
+    "a suffix domain needs at least one character before it",
+    hosts(["*.test.org"], ["*-x.org"]),
+    [
+      [host("test.org"), "404"],
+      [host("a-x.org"), "*-x.org"],
+      [host("-x.org"), "404"],
+    ],
+  ),
   matchCase("domains match in any case", hosts(["Host.Test"], ["*.UPPER.org"]), [
     [host("HOST.test"), "Host.Test"],
     [host("a.upper.ORG"), "*.UPPER.org"],
@@ -78,37 +111,59 @@ const virtualHosts: readonly ParityCase[] = [
       [host("[::1]:80"), "404"],
     ],
   ),
-  matchCase("strip_any_host_port strips it before matching", { ...hosts(["host.test"]), manager: { strip_any_host_port: true } }, [
-    [host("host.test:8080"), "host.test"],
-  ]),
-  matchCase("strip_trailing_host_dot strips it before matching", { ...hosts(["host.test"]), manager: { strip_trailing_host_dot: true } }, [
-    [host("host.test."), "host.test"],
-    [host("host.test.:80"), "404"],
-  ]),
-  matchCase("a virtual host with several domains", hosts(["one.test", "two.test", "*.three.test"]), [
-    [host("two.test"), "one.test"],
-    [host("a.three.test"), "one.test"],
-  ]),
-  matchCase("a virtual host without a matching route is final", {
-    virtualHosts: [
-      virtualHost("narrow", ["host.test"], [route({ prefix: "/only" }, direct("narrow"))]),
-      virtualHost("wide", ["*"], [route({ prefix: "/" }, direct("wide"))]),
+  matchCase(
+    "strip_any_host_port strips it before matching",
+    { ...hosts(["host.test"]), manager: { strip_any_host_port: true } },
+    [[host("host.test:8080"), "host.test"]],
+  ),
+  matchCase(
+    "strip_trailing_host_dot strips it before matching",
+    { ...hosts(["host.test"]), manager: { strip_trailing_host_dot: true } },
+    [
+      [host("host.test."), "host.test"],
+      [host("host.test.:80"), "404"],
     ],
-  }, [
-    [host("host.test", "/only"), "narrow"],
-    [host("host.test", "/else"), "404"],
-    [host("other.test", "/only"), "wide"],
-  ]),
+  ),
+  matchCase(
+    "a virtual host with several domains",
+    hosts(["one.test", "two.test", "*.three.test"]),
+    [
+      [host("two.test"), "one.test"],
+      [host("a.three.test"), "one.test"],
+    ],
+  ),
+  matchCase(
+    "a virtual host without a matching route is final",
+    {
+      virtualHosts: [
+        virtualHost("narrow", ["host.test"], [route({ prefix: "/only" }, direct("narrow"))]),
+        virtualHost("wide", ["*"], [route({ prefix: "/" }, direct("wide"))]),
+      ],
+    },
+    [
+      [host("host.test", "/only"), "narrow"],
+      [host("host.test", "/else"), "404"],
+      [host("other.test", "/only"), "wide"],
+    ],
+  ),
 ];
 
 const paths: readonly ParityCase[] = [
-  matchCase("the first route that matches wins", {
-    routes: [route({ prefix: "/a/b" }, direct("long")), route({ prefix: "/a" }, direct("short")), route({ path: "/a/c" }, direct("never"))],
-  }, [
-    [get("/a/b"), "long"],
-    [get("/a/c"), "short"],
-    [get("/"), "404"],
-  ]),
+  matchCase(
+    "the first route that matches wins",
+    {
+      routes: [
+        route({ prefix: "/a/b" }, direct("long")),
+        route({ prefix: "/a" }, direct("short")),
+        route({ path: "/a/c" }, direct("never")),
+      ],
+    },
+    [
+      [get("/a/b"), "long"],
+      [get("/a/c"), "short"],
+      [get("/"), "404"],
+    ],
+  ),
   matchCase("a prefix matches without regard to segments", path({ prefix: "/pre" }), [
     [get("/pre"), "yes"],
     [get("/prefix/x?y"), "yes"],
@@ -122,20 +177,28 @@ const paths: readonly ParityCase[] = [
     [get("/exact%20"), "no"],
     [get("/EXACT"), "no"],
   ]),
-  matchCase("a regex matches the whole path, without the query", path({ safe_regex: { regex: "/[a-z]+/\\d{2}" } }), [
-    [get("/ab/12"), "yes"],
-    [get("/ab/12?c=/"), "yes"],
-    [get("/ab/123"), "no"],
-    [get("/x/ab/12"), "no"],
-  ]),
+  matchCase(
+    "a regex matches the whole path, without the query",
+    path({ safe_regex: { regex: "/[a-z]+/\\d{2}" } }),
+    [
+      [get("/ab/12"), "yes"],
+      [get("/ab/12?c=/"), "yes"],
+      [get("/ab/123"), "no"],
+      [get("/x/ab/12"), "no"],
+    ],
+  ),
   matchCase("a regex has RE2's syntax", path({ safe_regex: { regex: "(?i)/(?P<name>abc)\\z" } }), [
     [get("/ABC"), "yes"],
     [get("/abcd"), "no"],
   ]),
-  matchCase("a regex that makes backtracking engines hang", path({ safe_regex: { regex: "/(a+)+b" } }), [
-    [get(`/${"a".repeat(2000)}`), "no"],
-    [get(`/${"a".repeat(2000)}b`), "yes"],
-  ]),
+  matchCase(
+    "a regex that makes backtracking engines hang",
+    path({ safe_regex: { regex: "/(a+)+b" } }),
+    [
+      [get(`/${"a".repeat(2000)}`), "no"],
+      [get(`/${"a".repeat(2000)}b`), "yes"],
+    ],
+  ),
   matchCase("a separated prefix matches whole segments", path({ path_separated_prefix: "/api" }), [
     [get("/api"), "yes"],
     [get("/api/"), "yes"],
@@ -144,17 +207,21 @@ const paths: readonly ParityCase[] = [
     [get("/apis"), "no"],
     [get("/API"), "no"],
   ]),
-  matchCase("case_sensitive false holds for path, prefix and separated prefix", {
-    routes: [
-      route({ path: "/Exact", case_sensitive: false }, direct("path")),
-      route({ path_separated_prefix: "/Segment", case_sensitive: false }, direct("segment")),
-      route({ prefix: "/Prefix", case_sensitive: false }, direct("prefix")),
+  matchCase(
+    "case_sensitive false holds for path, prefix and separated prefix",
+    {
+      routes: [
+        route({ path: "/Exact", case_sensitive: false }, direct("path")),
+        route({ path_separated_prefix: "/Segment", case_sensitive: false }, direct("segment")),
+        route({ prefix: "/Prefix", case_sensitive: false }, direct("prefix")),
+      ],
+    },
+    [
+      [get("/eXACT"), "path"],
+      [get("/sEGMENT/x"), "segment"],
+      [get("/pREFIXES"), "prefix"],
     ],
-  }, [
-    [get("/eXACT"), "path"],
-    [get("/sEGMENT/x"), "segment"],
-    [get("/pREFIXES"), "prefix"],
-  ]),
+  ),
 ];
 
 const headers: readonly ParityCase[] = [
@@ -177,10 +244,14 @@ const headers: readonly ParityCase[] = [
     [get("/", "x-a: one two"), "no"],
     [get("/"), "no"],
   ]),
-  matcherCase("a header value in any case", header({ string_match: { exact: "One", ignore_case: true } }), [
-    [get("/", "x-a: oNE"), "yes"],
-    [get("/", "x-a: two"), "no"],
-  ]),
+  matcherCase(
+    "a header value in any case",
+    header({ string_match: { exact: "One", ignore_case: true } }),
+    [
+      [get("/", "x-a: oNE"), "yes"],
+      [get("/", "x-a: two"), "no"],
+    ],
+  ),
   matcherCase("a header of a prefix", header({ string_match: { prefix: "one" } }), [
     [get("/", "x-a: one two"), "yes"],
     [get("/", "x-a: two one"), "no"],
@@ -189,34 +260,58 @@ const headers: readonly ParityCase[] = [
     [get("/", "x-a: two one"), "yes"],
     [get("/", "x-a: one two"), "no"],
   ]),
-  matcherCase("a header that contains", header({ string_match: { contains: "ONE", ignore_case: true } }), [
-    [get("/", "x-a: two one two"), "yes"],
-    [get("/", "x-a: two"), "no"],
-  ]),
-  matcherCase("a header regex matches the whole value", header({ string_match: { safe_regex: { regex: "a|b+" } } }), [
-    [get("/", "x-a: bbb"), "yes"],
-    [get("/", "x-a: ab"), "no"],
-  ]),
-  matcherCase("a range has an open end and wants an integer", header({ range_match: { start: -10, end: 10 } }), [
-    [get("/", "x-a: -10"), "yes"],
-    [get("/", "x-a: 9"), "yes"],
-    [get("/", "x-a: 10"), "no"],
-    [get("/", "x-a: 1.5"), "no"],
-    [get("/", "x-a: 5a"), "no"],
-    [get("/", "x-a:"), "no"],
-  ]),
-  matcherCase("invert_match turns the result round", header({ string_match: { exact: "one" }, invert_match: true }), [
-    [get("/", "x-a: one"), "no"],
-    [get("/", "x-a: two"), "yes"],
-    [get("/"), "no"],
-  ]),
-  matcherCase("invert_match of an absent header", header({ present_match: true, invert_match: true }), [
-    [get("/", "x-a: one"), "no"],
-    [get("/"), "yes"],
-  ]),
+  matcherCase(
+    "a header that contains",
+    header({ string_match: { contains: "ONE", ignore_case: true } }),
+    [
+      [get("/", "x-a: two one two"), "yes"],
+      [get("/", "x-a: two"), "no"],
+    ],
+  ),
+  matcherCase(
+    "a header regex matches the whole value",
+    header({ string_match: { safe_regex: { regex: "a|b+" } } }),
+    [
+      [get("/", "x-a: bbb"), "yes"],
+      [get("/", "x-a: ab"), "no"],
+    ],
+  ),
+  matcherCase(
+    "a range has an open end and wants an integer",
+    header({ range_match: { start: -10, end: 10 } }),
+    [
+      [get("/", "x-a: -10"), "yes"],
+      [get("/", "x-a: 9"), "yes"],
+      [get("/", "x-a: 10"), "no"],
+      [get("/", "x-a: 1.5"), "no"],
+      [get("/", "x-a: 5a"), "no"],
+      [get("/", "x-a:"), "no"],
+    ],
+  ),
+  matcherCase(
+    "invert_match turns the result round",
+    header({ string_match: { exact: "one" }, invert_match: true }),
+    [
+      [get("/", "x-a: one"), "no"],
+      [get("/", "x-a: two"), "yes"],
+      [get("/"), "no"],
+    ],
+  ),
+  matcherCase(
+    "invert_match of an absent header",
+    header({ present_match: true, invert_match: true }),
+    [
+      [get("/", "x-a: one"), "no"],
+      [get("/"), "yes"],
+    ],
+  ),
   matcherCase(
     "treat_missing_header_as_empty lets an absent header be compared",
-    header({ string_match: { exact: "one" }, invert_match: true, treat_missing_header_as_empty: true }),
+    header({
+      string_match: { exact: "one" },
+      invert_match: true,
+      treat_missing_header_as_empty: true,
+    }),
     [
       [get("/"), "yes"],
       [get("/", "x-a: one"), "no"],
@@ -228,78 +323,124 @@ const headers: readonly ParityCase[] = [
     [get("/", "x-a: one, two"), "no"],
     [get("/", "x-a: one", "x-a: three"), "no"],
   ]),
-  matcherCase("an inverted matcher wants that none of several values matches", header({ string_match: { exact: "two" }, invert_match: true }), [
-    [get("/", "x-a: one", "x-a: two"), "no"],
-    [get("/", "x-a: one", "x-a: three"), "yes"],
-  ]),
+  matcherCase(
+    "an inverted matcher wants that none of several values matches",
+    header({ string_match: { exact: "two" }, invert_match: true }),
+    [
+      [get("/", "x-a: one", "x-a: two"), "no"],
+      [get("/", "x-a: one", "x-a: three"), "yes"],
+    ],
+  ),
   matcherCase(
     "all header matchers must agree",
-    { headers: [{ name: "x-a", present_match: true }, { name: "x-b", string_match: { exact: "1" } }] },
+    {
+      headers: [
+        { name: "x-a", present_match: true },
+        { name: "x-b", string_match: { exact: "1" } },
+      ],
+    },
     [
       [get("/", "x-a: 1", "x-b: 1"), "yes"],
       [get("/", "x-a: 1"), "no"],
       [get("/", "x-b: 1"), "no"],
     ],
   ),
-  matcherCase("method, authority and path are headers", {
-    headers: [
-      { name: ":method", string_match: { exact: "PUT" } },
-      { name: ":authority", string_match: { suffix: ".test" } },
-      { name: ":path", string_match: { contains: "?q=" } },
+  matcherCase(
+    "method, authority and path are headers",
+    {
+      headers: [
+        { name: ":method", string_match: { exact: "PUT" } },
+        { name: ":authority", string_match: { suffix: ".test" } },
+        { name: ":path", string_match: { contains: "?q=" } },
+      ],
+    },
+    [
+      [lines("PUT /?q=1 HTTP/1.1", "host: a.test", "content-length: 0"), "yes"],
+      [lines("GET /?q=1 HTTP/1.1", "host: a.test"), "no"],
+      [lines("PUT / HTTP/1.1", "host: a.test", "content-length: 0"), "no"],
     ],
-  }, [
-    [lines("PUT /?q=1 HTTP/1.1", "host: a.test", "content-length: 0"), "yes"],
-    [lines("GET /?q=1 HTTP/1.1", "host: a.test"), "no"],
-    [lines("PUT / HTTP/1.1", "host: a.test", "content-length: 0"), "no"],
-  ]),
-  matcherCase("the deprecated header specifiers still work", {
-    headers: [
-      { name: "x-a", exact_match: "one" },
-      { name: "x-b", prefix_match: "t" },
-      { name: "x-c", safe_regex_match: { regex: "t.*" } },
+  ),
+  matcherCase(
+    "the deprecated header specifiers still work",
+    {
+      headers: [
+        { name: "x-a", exact_match: "one" },
+        { name: "x-b", prefix_match: "t" },
+        { name: "x-c", safe_regex_match: { regex: "t.*" } },
+      ],
+    },
+    [
+      [get("/", "x-a: one", "x-b: two", "x-c: three"), "yes"],
+      [get("/", "x-a: one", "x-b: two", "x-c: four"), "no"],
     ],
-  }, [
-    [get("/", "x-a: one", "x-b: two", "x-c: three"), "yes"],
-    [get("/", "x-a: one", "x-b: two", "x-c: four"), "no"],
-  ]),
+  ),
 ];
 
 const others: readonly ParityCase[] = [
-  matcherCase("a query parameter that is present", { query_parameters: [{ name: "q", present_match: true }] }, [
-    [get("/?q"), "yes"],
-    [get("/?a=1&q=2"), "yes"],
-    [get("/?qq=1"), "no"],
+  matcherCase(
+    "a query parameter that is present",
+    { query_parameters: [{ name: "q", present_match: true }] },
+    [
+      [get("/?q"), "yes"],
+      [get("/?a=1&q=2"), "yes"],
+      [get("/?qq=1"), "no"],
+      [get("/"), "no"],
+    ],
+  ),
+  matcherCase(
+    "a query parameter's value",
+    { query_parameters: [{ name: "q", string_match: { exact: "1" } }] },
+    [
+      [get("/?q=1"), "yes"],
+      [get("/?q=2&q=1"), "no"],
+      [get("/?q=1&q=2"), "yes"],
+      [get("/?q=%31"), "no"],
+      [get("/?q=11"), "no"],
+    ],
+  ),
+  matcherCase(
+    "a query parameter's regex",
+    { query_parameters: [{ name: "q", string_match: { safe_regex: { regex: "\\d+" } } }] },
+    [
+      [get("/?q=123"), "yes"],
+      [get("/?q=12a"), "no"],
+    ],
+  ),
+  matcherCase(
+    "a runtime fraction of 100 % always matches",
+    { runtime_fraction: { default_value: { numerator: 100 } } },
+    [
+      [get("/"), "yes"],
+      [get("/"), "yes"],
+    ],
+  ),
+  matcherCase(
+    "a runtime fraction of 0 % never matches",
+    { runtime_fraction: { default_value: { numerator: 0 } } },
+    [
+      [get("/"), "no"],
+      [get("/"), "no"],
+    ],
+  ),
+  matchCase(
+    "grpc wants gRPC's content type",
+    {
+      routes: [
+        route({ prefix: "/", grpc: {} }, direct("yes", 201)),
+        route({ prefix: "/" }, direct("no")),
+      ],
+    },
+    [
+      // The answer to a gRPC request is in gRPC's form: no body.
+      [posted("content-type: application/grpc"), "200"],
+      [posted("content-type: application/grpc+proto"), "200"],
+      [posted("content-type: application/grpc-web"), "no"],
+      [posted(), "no"],
+    ],
+  ),
+  matcherCase("tls_context never matches on plaintext", { tls_context: { presented: true } }, [
     [get("/"), "no"],
   ]),
-  matcherCase("a query parameter's value", { query_parameters: [{ name: "q", string_match: { exact: "1" } }] }, [
-    [get("/?q=1"), "yes"],
-    [get("/?q=2&q=1"), "no"],
-    [get("/?q=1&q=2"), "yes"],
-    [get("/?q=%31"), "no"],
-    [get("/?q=11"), "no"],
-  ]),
-  matcherCase("a query parameter's regex", { query_parameters: [{ name: "q", string_match: { safe_regex: { regex: "\\d+" } } }] }, [
-    [get("/?q=123"), "yes"],
-    [get("/?q=12a"), "no"],
-  ]),
-  matcherCase("a runtime fraction of 100 % always matches", { runtime_fraction: { default_value: { numerator: 100 } } }, [
-    [get("/"), "yes"],
-    [get("/"), "yes"],
-  ]),
-  matcherCase("a runtime fraction of 0 % never matches", { runtime_fraction: { default_value: { numerator: 0 } } }, [
-    [get("/"), "no"],
-    [get("/"), "no"],
-  ]),
-  matchCase("grpc wants gRPC's content type", {
-    routes: [route({ prefix: "/", grpc: {} }, direct("yes", 201)), route({ prefix: "/" }, direct("no"))],
-  }, [
-    // The answer to a gRPC request is in gRPC's form: no body.
-    [posted("content-type: application/grpc"), "200"],
-    [posted("content-type: application/grpc+proto"), "200"],
-    [posted("content-type: application/grpc-web"), "no"],
-    [posted(), "no"],
-  ]),
-  matcherCase("tls_context never matches on plaintext", { tls_context: { presented: true } }, [[get("/"), "no"]]),
 ];
 
 parityArea("routing-match", [...virtualHosts, ...paths, ...headers, ...others]);

@@ -23,7 +23,11 @@ export interface ParityCase {
   /** What must hold on both sides. */
   readonly run: Run;
   /** Where Heddle differs on purpose: the entry (heading) in docs/reference/differences-from-envoy.md. */
-  readonly heddle?: { readonly difference: string; readonly run: Run; readonly config?: CaseConfig };
+  readonly heddle?: {
+    readonly difference: string;
+    readonly run: Run;
+    readonly config?: CaseConfig;
+  };
   /** A process of the case's own, for cases that end it, need arguments, or more than listeners and clusters. */
   readonly own?: {
     readonly arguments?: readonly string[];
@@ -49,10 +53,14 @@ export function parityArea(
   cases: readonly ParityCase[],
   { bootstrap = {}, concurrency = 8 }: AreaOptions = {},
 ): void {
-  const twice = cases.find(({ name }, index) => cases.findIndex((other) => other.name === name) !== index);
+  const twice = cases.find(
+    ({ name }, index) => cases.findIndex((other) => other.name === name) !== index,
+  );
   assert.equal(twice, undefined, "case names must be unique");
   for (const side of selectedSides()) {
-    describe(`${area} on ${side.name}`, { concurrency }, () => runSide({ side, area, cases, bootstrap }));
+    describe(`${area} on ${side.name}`, { concurrency }, () =>
+      runSide({ side, area, cases, bootstrap }),
+    );
   }
 }
 
@@ -68,7 +76,13 @@ function runSide({ side, area, cases, bootstrap }: SideRun): void {
   const contexts = cases.map((it, index) => {
     const id = `c${String(index).padStart(2, "0")}`;
     mkdirSync(join(folder, id));
-    return new CaseContext({ id, side, folder: join(folder, id), case: forSide(it, side.name), bootstrap });
+    return new CaseContext({
+      id,
+      side,
+      folder: join(folder, id),
+      case: forSide(it, side.name),
+      bootstrap,
+    });
   });
   const sharing = contexts.filter((context) => context.case.own === undefined);
   let shared: ProxyProcess | undefined;
@@ -102,7 +116,11 @@ async function startShared(
   }
 }
 
-async function runCase(t: TestContext, context: CaseContext, shared: ProxyProcess | undefined): Promise<void> {
+async function runCase(
+  t: TestContext,
+  context: CaseContext,
+  shared: ProxyProcess | undefined,
+): Promise<void> {
   const { own, run, heddle } = context.case;
   try {
     if (context.side === "heddle" && heddle !== undefined) assertDocumented(heddle.difference);

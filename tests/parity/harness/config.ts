@@ -54,7 +54,9 @@ export const connectionManager = (options: HttpOptions): JsonObject =>
       access_log: [fileAccessLog(options.logFormat)],
       route_config: {
         name: "{case}",
-        virtual_hosts: options.virtualHosts ?? [virtualHost("all", ["*"], options.routes ?? [route()])],
+        virtual_hosts: options.virtualHosts ?? [
+          virtualHost("all", ["*"], options.routes ?? [route()]),
+        ],
         ...options.routeConfig,
       },
       http_filters: [...(options.filters ?? []), router()],
@@ -88,7 +90,10 @@ export const virtualHost = (
 ): JsonObject => ({ name, domains, routes, ...extra });
 
 /** A route to the upstream `main`, or with the action (`route`, `redirect`, `direct_response`) in `extra`. */
-export const route = (match: JsonObject = { prefix: "/" }, extra: JsonObject = toCluster()): JsonObject => ({
+export const route = (
+  match: JsonObject = { prefix: "/" },
+  extra: JsonObject = toCluster(),
+): JsonObject => ({
   match,
   ...extra,
 });
@@ -114,7 +119,9 @@ export const cluster = (name = "main", extra: JsonObject = {}): JsonObject => ({
 });
 
 export const endpoint = (upstream: string, extra: JsonObject = {}): JsonObject => ({
-  endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: `{port:${upstream}}` } } },
+  endpoint: {
+    address: { socket_address: { address: "127.0.0.1", port_value: `{port:${upstream}}` } },
+  },
   ...extra,
 });
 

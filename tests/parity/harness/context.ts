@@ -8,7 +8,12 @@ import { PATIENCE_MS } from "../../../testkit/wire.ts";
 import type { ParityCase } from "./area.ts";
 import { cluster } from "./config.ts";
 import { fill, fillNames, type Json, type JsonObject, type Placeholders } from "./placeholders.ts";
-import { type AdminAnswer, type Finished, type ListenerAddress, ProxyProcess } from "./proxy-process.ts";
+import {
+  type AdminAnswer,
+  type Finished,
+  type ListenerAddress,
+  ProxyProcess,
+} from "./proxy-process.ts";
 import type { Side, SideName } from "./sides.ts";
 
 export interface ContextOptions {
@@ -192,7 +197,8 @@ export class CaseContext {
     const implied = [...this.#upstreams.keys()]
       .filter((name) => !named.has(`{case}-${name}`))
       .map((name) => cluster(name));
-    const filled = (list: readonly JsonObject[]) => list.map((it) => fill(it, this.#placeholders) ?? null);
+    const filled = (list: readonly JsonObject[]) =>
+      list.map((it) => fill(it, this.#placeholders) ?? null);
     return { listeners: filled(listeners), clusters: filled([...clusters, ...implied]) };
   }
 
@@ -229,7 +235,10 @@ export class CaseContext {
     const extra = fill({ ...this.#areaBootstrap, ...this.case.own?.bootstrap }, this.#placeholders);
     assert.ok(typeof extra === "object" && extra !== null && !Array.isArray(extra));
     // Proof: not null, not an array, and `Json` has no other object.
-    return { folder, bootstrap: CaseContext.bootstrap(this.staticResources(), extra as JsonObject) };
+    return {
+      folder,
+      bootstrap: CaseContext.bootstrap(this.staticResources(), extra as JsonObject),
+    };
   }
 }
 

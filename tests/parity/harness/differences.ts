@@ -9,5 +9,8 @@ export function assertDocumented(entry: string): void {
     .split("\n")
     .filter((line) => line.startsWith("#"))
     .map((line) => line.replace(/^#+ /, ""));
-  assert.ok(headings.includes(entry), `no heading "${entry}" in docs/reference/differences-from-envoy.md`);
+  assert.ok(
+    headings.includes(entry),
+    `no heading "${entry}" in docs/reference/differences-from-envoy.md`,
+  );
 }

@@ -1,4 +1,4 @@
-import { cluster, extension, http, type CaseConfig, type JsonObject } from "./config.ts";
+import { type CaseConfig, cluster, extension, http, type JsonObject } from "./config.ts";
 
 /** What the HTTP/1 areas share. */
 

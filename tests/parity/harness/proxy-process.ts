@@ -37,7 +37,10 @@ export class ProxyProcess {
   #adminAddress = "";
   #listeners = new Map<string, ListenerAddress>();
 
-  private constructor({ side, bootstrap, folder, arguments: extra = [] }: StartOptions, serve: boolean) {
+  private constructor(
+    { side, bootstrap, folder, arguments: extra = [] }: StartOptions,
+    serve: boolean,
+  ) {
     writeFileSync(`${folder}/bootstrap.json`, JSON.stringify(bootstrap, null, 1));
     const [command = "", ...before] = side.command();
     const serving = [...side.serveArguments, "--admin-address-path", `${folder}/admin`];
@@ -50,7 +53,11 @@ export class ProxyProcess {
         this.output += text;
       });
     }
-    this.exited = once(this.child, "close").then(([code, signal]) => ({ code, signal, output: this.output }));
+    this.exited = once(this.child, "close").then(([code, signal]) => ({
+      code,
+      signal,
+      output: this.output,
+    }));
   }
 
   /** Starts a proxy and returns when its listeners accept. */
@@ -105,7 +112,8 @@ export class ProxyProcess {
     const deadline = AbortSignal.timeout(START_MS);
     while (!(await this.#isReady(addressFile))) {
       if (!this.running) throw new Error(`the proxy ended before it was ready:\n${this.output}`);
-      if (deadline.aborted) throw new Error(`the proxy is not ready after ${START_MS} ms:\n${this.output}`);
+      if (deadline.aborted)
+        throw new Error(`the proxy is not ready after ${START_MS} ms:\n${this.output}`);
       await delay(10);
     }
     this.#listeners = readListeners((await this.admin("/listeners?format=json")).body);
@@ -121,7 +129,9 @@ export class ProxyProcess {
   }
 }
 
-export type ListenerAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+export type ListenerAddress =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string };
 
 function splitAddress(text: string): readonly [string, string] {
   const colon = text.lastIndexOf(":");

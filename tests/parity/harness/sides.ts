@@ -35,7 +35,8 @@ const heddle: Side = {
 export function selectedSides(): readonly Side[] {
   const selected = environment("HEDDLE_PARITY") ?? "both";
   const sides = [envoy, heddle].filter((side) => selected === "both" || selected === side.name);
-  if (sides.length === 0) throw new Error(`HEDDLE_PARITY must be envoy, heddle or both, not ${selected}`);
+  if (sides.length === 0)
+    throw new Error(`HEDDLE_PARITY must be envoy, heddle or both, not ${selected}`);
   return sides;
 }
 
