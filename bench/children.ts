@@ -20,8 +20,10 @@ export interface Child {
 /** The processes of one benchmark: it starts them, each on one core, and ends all that are left. */
 export class Children {
   readonly #children = new Set<Child>();
+  #ended = false;
 
   start(command: readonly string[], { core }: { core: number }): Child {
+    if (this.#ended) throw new Error("the benchmark is ending");
     const spawned = spawn("taskset", ["-c", String(core), ...command], {
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -31,7 +33,9 @@ export class Children {
     return child;
   }
 
+  /** Nothing can be started afterwards. */
   async stopAll(): Promise<void> {
+    this.#ended = true;
     await Promise.all([...this.#children].map((child) => child.stop(0)));
   }
 }

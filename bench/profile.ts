@@ -9,7 +9,7 @@ import { allocationOf, readCollections } from "./allocation.ts";
 import { readProfile, selfTimes } from "./cpu-profile.ts";
 import { type LoadReport, runLoad } from "./load.ts";
 import { type Contender, proxies } from "./proxies.ts";
-import { type Rig, startRig } from "./rig.ts";
+import { destroyWhenInterrupted, type Rig, startRig } from "./rig.ts";
 import { type RunningProxy, startProxy } from "./running-proxy.ts";
 import { type Scenario, scenarios } from "./scenarios.ts";
 import { prepareTools } from "./setup.ts";
@@ -46,6 +46,7 @@ async function main(): Promise<void> {
     throw new Error(`--scenario is one of ${scenarios.map(({ name }) => name).join(" ")}`);
   }
   const rig = await startRig(prepareTools(new Set(["heddle"])), { proxyCore: 1, loadCore: 0 });
+  destroyWhenInterrupted(rig);
   try {
     const session = { scenario, heddle, durationMs: 1000 * Number(values.seconds), rig };
     const profiles = values.keep ?? `${rig.folder}/profiles`;

@@ -42,6 +42,18 @@ export async function startRig(
   }
 }
 
+/** For a program that is nothing but this rig: a signal, or a reader of its output that left, ends it cleanly. */
+export function destroyWhenInterrupted(rig: Rig): void {
+  let ending = false;
+  const end = (): void => {
+    if (ending) return;
+    ending = true;
+    void rig.destroy().then(() => process.exit(130));
+  };
+  process.on("SIGINT", end).on("SIGTERM", end);
+  process.stdout.on("error", end);
+}
+
 async function readPort(child: Child, file: string): Promise<number> {
   const deadline = AbortSignal.timeout(UPSTREAM_READY_MS);
   for (;;) {

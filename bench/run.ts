@@ -5,7 +5,7 @@ import { measureAll } from "./measure.ts";
 import { type Options, readOptions, usage } from "./options.ts";
 import { heddleBinary } from "./proxies.ts";
 import { writeReport } from "./report.ts";
-import { startRig } from "./rig.ts";
+import { destroyWhenInterrupted, startRig } from "./rig.ts";
 import { prepareTools } from "./setup.ts";
 
 const resultsFile = fileURLToPath(new URL("RESULTS.md", import.meta.url));
@@ -39,10 +39,7 @@ async function main(argv: readonly string[]): Promise<number> {
 async function run(options: Options): Promise<void> {
   const tools = prepareTools(new Set(options.proxies.map(({ name }) => name)));
   const rig = await startRig(tools, options);
-  const interrupted = (): void => {
-    void rig.destroy().then(() => process.exit(130));
-  };
-  process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
+  destroyWhenInterrupted(rig);
   try {
     const results = await measureAll({ options, rig, tell });
     const versions = options.proxies.map(({ name, version }) => [name, version()] as const);
