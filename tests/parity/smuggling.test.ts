@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { answer, response } from "../../testkit/fake-upstream.ts";
+import { answer, answers, response } from "../../testkit/fake-upstream.ts";
 import { type ParityCase, parityArea } from "./harness/area.ts";
 import { http } from "./harness/config.ts";
 import { chunkFraming } from "./smuggling/chunk-framing.ts";
 import { contentLength } from "./smuggling/content-length.ts";
 import { fieldSyntax } from "./smuggling/field-syntax.ts";
 import type { Input } from "./smuggling/input.ts";
-import { outcome } from "./smuggling/outcome.ts";
+import { outcome, responseOutcome } from "./smuggling/outcome.ts";
 import { requestLine } from "./smuggling/request-line.ts";
+import { type ResponseInput, responses } from "./smuggling/responses.ts";
 import { transferEncoding } from "./smuggling/transfer-encoding.ts";
 
 function smugglingCase(input: Input): ParityCase {
@@ -40,3 +41,20 @@ for (const [area, inputs] of Object.entries({
 })) {
   parityArea(`smuggling-${area}`, inputs.map(smugglingCase));
 }
+
+function responseCase(input: ResponseInput): ParityCase {
+  const check = (expected: string): ParityCase["run"] => {
+    return async (t) => assert.equal(await responseOutcome(t), expected);
+  };
+  return {
+    name: input.name,
+    config: http({ manager: { delayed_close_timeout: "0.05s" } }),
+    upstream: answers(input.bytes, response(200, "last")),
+    run: check(input.answer),
+    ...(input.heddle === undefined
+      ? {}
+      : { heddle: { difference: input.heddle.difference, run: check(input.heddle.answer) } }),
+  };
+}
+
+parityArea("smuggling-responses", responses.map(responseCase));

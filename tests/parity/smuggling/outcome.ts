@@ -68,3 +68,20 @@ function assertWellFramed(request: Message): void {
     assert.match(request.raw.slice(bodyStart), /^([1-9a-f][0-9a-f]*\r\n[\s\S]*?\r\n)*0\r\n/i);
   }
 }
+
+/**
+ * Lets the upstream answer the first request with the input and every later one properly. Tells what the client got for
+ * the first, `cut` when the connection ended in mid-message, and whether the second used the same upstream connection.
+ */
+export async function responseOutcome(t: CaseContext): Promise<string> {
+  const client = await t.connect();
+  await client.write(get("/first"));
+  const first = await client.response().then(
+    ({ status, body }) => `${status} ${status === 200 ? body : "-"}`,
+    () => "cut",
+  );
+  const second = await t.get("/last");
+  assert.equal(second.status, 200);
+  assert.equal(second.body, "last", "the second client got bytes of the first response");
+  return `${first} ${t.upstream().connections.length === 1 ? "kept" : "new"}`;
+}
