@@ -70,7 +70,8 @@ export class Wire {
     for (;;) {
       const found = look(this);
       if (found !== undefined) return found;
-      if (this.state === "closed" || this.state === "reset" || deadline.aborted) {
+      // Behind a FIN nothing more can come.
+      if (this.state !== "open" || deadline.aborted) {
         throw new Error(
           `no ${what}: connection ${this.state}, unread ${JSON.stringify(this.unread)}`,
         );
