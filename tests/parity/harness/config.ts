@@ -71,6 +71,8 @@ export const listener = (
   name = "main",
 ): JsonObject => ({
   name: `{case}-${name}`,
+  // Without it, the counters of all listeners on port 0 are the same ones.
+  stat_prefix: name === "main" ? "{case}" : `{case}-${name}`,
   address: { socket_address: { address: "127.0.0.1", port_value: 0 } },
   ...(networkFilters.length === 0 ? {} : { filter_chains: [{ filters: networkFilters }] }),
   ...extra,
