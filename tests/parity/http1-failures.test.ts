@@ -94,15 +94,15 @@ parityArea("http1-failures", [
   {
     name: "a body that the upstream cuts short resets the client and is never padded",
     config: http(),
-    upstream: async (connection) => {
-      await connection.request();
-      await connection.write(lines("HTTP/1.1 200 OK", "content-length: 10"), "part");
-      connection.end();
-    },
+    upstream: byHand(),
     run: async (t) => {
       const client = await t.connect();
       await client.write(get("/"));
+      const upstream = await t.upstream().connection();
+      await upstream.request();
+      await upstream.write(lines("HTTP/1.1 200 OK", "content-length: 10").concat("part"));
       await client.readThrough("part");
+      upstream.end();
       await client.ended();
       assert.equal(client.unread, "");
       assert.equal(
@@ -114,18 +114,17 @@ parityArea("http1-failures", [
   {
     name: "a bad chunk from the upstream resets the client without an end of body",
     config: http(),
-    upstream: async (connection) => {
-      await connection.request();
-      await connection.write(
-        lines("HTTP/1.1 200 OK", "transfer-encoding: chunked"),
-        "4\r\npart\r\n",
-        "nonsense\r\n",
-      );
-    },
+    upstream: byHand(),
     run: async (t) => {
       const client = await t.connect();
       await client.write(get("/"));
+      const upstream = await t.upstream().connection();
+      await upstream.request();
+      await upstream.write(
+        lines("HTTP/1.1 200 OK", "transfer-encoding: chunked").concat("4\r\npart\r\n"),
+      );
       await client.readThrough("4\r\npart\r\n");
+      await upstream.write("nonsense\r\n");
       await client.ended();
       assert.equal(client.unread, "");
       assert.equal(
