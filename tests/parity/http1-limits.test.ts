@@ -216,4 +216,80 @@ parityArea("http1-limits", [
       assert.match(await t.logLine(), /^502 UPE /);
     },
   },
+  {
+    name: "stream_error_on_invalid_http_message keeps the connection of a bad request with a known end",
+    config: http({ manager: { ...closesSoon, stream_error_on_invalid_http_message: true } }),
+    upstream: ok,
+    run: async (t) => {
+      const client = await t.connect();
+      const bad = await client.exchange(lines("GET / HTTP/1.1"));
+      assert.equal(bad.status, 400);
+      assert.equal((await client.exchange(get("/"))).status, 200);
+    },
+  },
+  {
+    name: "override_stream_error_on_invalid_http_message does the same for HTTP/1",
+    config: codec({ override_stream_error_on_invalid_http_message: true }),
+    upstream: ok,
+    run: async (t) => {
+      const client = await t.connect();
+      assert.equal((await client.exchange(lines("GET / HTTP/1.1"))).status, 400);
+      assert.equal((await client.exchange(get("/"))).status, 200);
+    },
+  },
+  {
+    name: "a request without Host is refused and logged",
+    config: codec({}),
+    upstream: ok,
+    run: async (t) => {
+      const client = await t.connect();
+      const got = await client.exchange(lines("GET / HTTP/1.1"));
+      assert.equal(got.status, 400);
+      assert.equal(got.body, "");
+      await client.ended();
+      assert.equal(await t.logLine(), "400 - missing_host_header");
+    },
+  },
+  {
+    name: "headers_with_underscores_action REJECT_REQUEST refuses such names",
+    config: http({
+      manager: {
+        ...closesSoon,
+        common_http_protocol_options: { headers_with_underscores_action: "REJECT_REQUEST" },
+      },
+    }),
+    upstream: ok,
+    run: async (t) => {
+      assert.equal((await t.get("/", "x-a: 1")).status, 200);
+      assert.equal((await t.get("/", "x_a: 1")).status, 400);
+      assert.equal((await t.log(2))[1], "400 DPE http1.unexpected_underscore");
+      await t.stats({ "http1.requests_rejected_with_underscores_in_headers": 1 });
+    },
+  },
+  {
+    name: "headers_with_underscores_action DROP_HEADER drops them",
+    config: http({
+      manager: { common_http_protocol_options: { headers_with_underscores_action: "DROP_HEADER" } },
+    }),
+    upstream: ok,
+    run: async (t) => {
+      await t.get("/", "x_a: 1", "x-b: 2");
+      assert.ok(!t.upstream().received.includes("x_a"));
+      assert.match(t.upstream().received, /\r\nx-b: 2\r\n/);
+    },
+  },
+  {
+    name: "max_requests_per_connection closes behind the last one",
+    config: http({
+      manager: { common_http_protocol_options: { max_requests_per_connection: 2 } },
+    }),
+    upstream: ok,
+    run: async (t) => {
+      const client = await t.connect();
+      assert.equal((await client.exchange(get("/"))).header("connection"), undefined);
+      assert.equal((await client.exchange(get("/"))).header("connection"), "close");
+      await client.ended();
+      await t.stats({ "http.{case}.downstream_cx_max_requests_reached": 1 });
+    },
+  },
 ]);
