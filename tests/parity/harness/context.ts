@@ -120,7 +120,7 @@ export class CaseContext {
   }
 
   /** The case's access log once it has this many lines. */
-  async log(lines = 1, path = this.#placeholders.logPath): Promise<readonly string[]> {
+  async log(lines = 1, path: string = this.#placeholders.logPath): Promise<readonly string[]> {
     return this.eventually(async () => {
       const found = readFileSync(path, "utf8").split("\n").slice(0, -1);
       assert.ok(found.length >= lines, `${found.length} of ${lines} lines in the access log`);

@@ -14,18 +14,26 @@ export interface Input {
 
 export const host = "host: host.test";
 /** What a smuggler wants the upstream to see as a second request. */
-export const smuggled = `GET /smuggled HTTP/1.1\r\n${host}\r\n\r\n`;
+export const smuggled: string = `GET /smuggled HTTP/1.1\r\n${host}\r\n\r\n`;
+export const chunked = "5\r\nhello\r\n0\r\n\r\n";
 
 export function request(
   fields: readonly string[],
-  body = "",
-  line = "POST /first HTTP/1.1",
+  body: string = "",
+  line: string = "POST /first HTTP/1.1",
 ): string {
   return [line, ...fields, "", body].join("\r\n");
 }
 
-export const post = (fields: readonly string[], body: string) => request([host, ...fields], body);
-export const get = (...fields: readonly string[]) =>
-  request([host, ...fields], "", "GET /first HTTP/1.1");
-export const line = (text: string) => request([host], "", text);
-export const chunked = "5\r\nhello\r\n0\r\n\r\n";
+export function post(fields: readonly string[], body: string): string {
+  return request([host, ...fields], body);
+}
+
+export function get(...fields: readonly string[]): string {
+  return request([host, ...fields], "", "GET /first HTTP/1.1");
+}
+
+/** A request with this request line. */
+export function line(text: string): string {
+  return request([host], "", text);
+}
