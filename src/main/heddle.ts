@@ -1,0 +1,44 @@
+/** `heddle <command>`: picks the command and loads only what that command needs. */
+
+const usage = `Usage: heddle <command> [options]
+
+Commands:
+  proxy -c <file>   run the data plane with an Envoy v3 configuration
+  version           print the version
+  help              print this text
+`;
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [command, ...rest] = argv;
+  switch (command) {
+    case "proxy": {
+      // Loaded here and not above, so that no command pays for another's modules.
+      const { runProxy } = await import("#main/proxy.ts");
+      return runProxy(rest);
+    }
+    case "version":
+    case "--version":
+      process.stdout.write(`heddle ${await version()}\n`);
+      return 0;
+    case "help":
+    case "--help":
+    case "-h":
+      process.stdout.write(usage);
+      return 0;
+    default:
+      process.stderr.write(
+        command === undefined ? usage : `heddle: no command '${command}'\n${usage}`,
+      );
+      return 2;
+  }
+}
+
+async function version(): Promise<string> {
+  const { readFileSync } = await import("node:fs");
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  const manifest: unknown = JSON.parse(text);
+  const named = typeof manifest === "object" && manifest !== null && "version" in manifest;
+  return named ? String(manifest.version) : "unknown";
+}

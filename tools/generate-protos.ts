@@ -1,0 +1,161 @@
+/**
+ * `npm run generate`: Envoy's v3 messages as JavaScript with type declarations, in src/gen.
+ *
+ * The .proto files come from the npm package @grpc/grpc-js-xds, which carries them in deps/. Only the v3 ones and
+ * what they import are taken; everything together takes about two seconds, because `buf` hands all files to one
+ * plugin process (`strategy: all`) instead of starting one for each directory.
+ */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { fromBinary } from "@bufbuild/protobuf";
+import { type FileDescriptorProto, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { registrySources } from "./generated-registry.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const dependencies = join(root, "node_modules/@grpc/grpc-js-xds/deps");
+const includes = ["envoy-api", "xds", "googleapis", "protoc-gen-validate"].map((name) =>
+  join(dependencies, name),
+);
+const output = join(root, "src/gen");
+const work = join(root, "node_modules/.cache/heddle-protos");
+
+const wanted = [
+  { include: "envoy-api", pattern: "envoy/**/v3/*.proto" },
+  { include: "xds", pattern: "xds/**/v3/*.proto" },
+  { include: "xds", pattern: "udpa/type/v1/*.proto" },
+] as const;
+
+// These import OpenCensus and OpenTelemetry files that the package does not carry.
+const unbuildable: ReadonlySet<string> = new Set([
+  "envoy/config/trace/v3/opencensus.proto",
+  "envoy/extensions/access_loggers/open_telemetry/v3/logs_service.proto",
+  "envoy/service/metrics/v3/metrics_service.proto",
+  "envoy/service/trace/v3/trace_service.proto",
+]);
+
+/** Edits without which the set does not compile. */
+const patches: Readonly<Record<string, { from: RegExp; to: string }>> = {
+  "envoy/config/trace/v3/trace.proto": {
+    from: /import (?:public )?"envoy\/config\/trace\/v3\/opencensus\.proto";/,
+    to: "",
+  },
+  // Envoy's files use this rule, and the package's own validate.proto is older than it.
+  "validate/validate.proto": {
+    from: /message StringRules \{/,
+    to: "$&\n  optional bool ignore_empty = 26;",
+  },
+};
+
+const template = {
+  version: "v2",
+  plugins: [
+    {
+      local: "protoc-gen-es",
+      out: output,
+      strategy: "all",
+      opt: ["target=js+dts", "json_types=true", "import_extension=js"],
+    },
+  ],
+};
+
+main();
+
+function main(): void {
+  const stamp = inputsHash();
+  const stampFile = join(output, ".stamp");
+  if (readIfPresent(stampFile) === stamp) {
+    return;
+  }
+  rmSync(work, { recursive: true, force: true });
+  rmSync(output, { recursive: true, force: true });
+  const count = copyProtos();
+  const image = join(work, "image.binpb");
+  buf(["build", "protos", "-o", image, "--as-file-descriptor-set"]);
+  buf(["generate", "protos", "--template", JSON.stringify(template)]);
+  const files = fromBinary(FileDescriptorSetSchema, readFileSync(image)).file;
+  writeRegistry(files);
+  writeFileSync(stampFile, stamp);
+  rmSync(work, { recursive: true, force: true });
+  process.stdout.write(`src/gen: ${count} protobuf files\n`);
+}
+
+/** What the output depends on: these tools, their versions and nothing else. */
+function inputsHash(): string {
+  const hash = createHash("sha256");
+  for (const path of ["tools/generate-protos.ts", "tools/generated-registry.ts"]) {
+    hash.update(readFileSync(join(root, path)));
+  }
+  for (const name of ["@bufbuild/buf", "@bufbuild/protoc-gen-es", "@grpc/grpc-js-xds"]) {
+    hash.update(readFileSync(join(root, "node_modules", name, "package.json")));
+  }
+  return hash.digest("hex");
+}
+
+function readIfPresent(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+/** Copies the wanted files and all they import, so that nothing has to be taken away again. */
+function copyProtos(): number {
+  const copied = new Set<string>();
+  const pending: string[] = [];
+  for (const { include, pattern } of wanted) {
+    pending.push(...globSync(pattern, { cwd: join(dependencies, include) }));
+  }
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    if (copied.has(name) || unbuildable.has(name) || name.startsWith("google/protobuf/")) {
+      continue;
+    }
+    copied.add(name);
+    const text = patched(name);
+    const target = join(work, "protos", name);
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, text);
+    for (const [, imported] of text.matchAll(/^import (?:public |weak )?"([^"]+)";/gm)) {
+      if (imported !== undefined) {
+        pending.push(imported);
+      }
+    }
+  }
+  return copied.size;
+}
+
+function patched(name: string): string {
+  const source = includes
+    .map((include) => readIfPresent(join(include, name)))
+    .find((text) => text !== undefined);
+  if (source === undefined) {
+    throw new Error(`${name}: not in @grpc/grpc-js-xds/deps`);
+  }
+  const patch = patches[name];
+  if (patch === undefined) {
+    return source;
+  }
+  if (!patch.from.test(source)) {
+    throw new Error(`${name}: the patch no longer applies`);
+  }
+  return source.replace(patch.from, patch.to);
+}
+
+function buf(args: readonly string[]): void {
+  const bin = join(root, "node_modules/.bin");
+  // The plugin's `#!/usr/bin/env node` must find Node 26 and not the machine's.
+  const env = { ...process.env, PATH: `${bin}${delimiter}${process.env["PATH"]}` };
+  const { status, error } = spawnSync(join(bin, "buf"), args, { cwd: work, env, stdio: "inherit" });
+  if (status !== 0) {
+    throw new Error(`buf ${args[0]} failed`, { cause: error });
+  }
+}
+
+function writeRegistry(files: readonly FileDescriptorProto[]): void {
+  const { code, types } = registrySources(files);
+  writeFileSync(join(output, "registry.js"), code);
+  writeFileSync(join(output, "registry.d.ts"), types);
+}
