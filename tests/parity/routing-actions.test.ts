@@ -42,7 +42,7 @@ const weight = (name: string, value: number, extra: JsonObject = {}): JsonObject
   ...extra,
 });
 
-const clusters: readonly ParityCase[] = [
+const clusterChoice: readonly ParityCase[] = [
   {
     name: "weighted clusters share requests by weight",
     config: http({
@@ -476,4 +476,4 @@ const refusals: readonly ParityCase[] = [
   }),
 ];
 
-parityArea("routing-actions", [...clusters, ...timeouts, ...policies, ...refusals]);
+parityArea("routing-actions", [...clusterChoice, ...timeouts, ...policies, ...refusals]);

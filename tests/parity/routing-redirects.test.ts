@@ -53,7 +53,7 @@ function rewriteCase(
       assert.deepEqual(seen, Object.values(expectations));
       const first = t
         .upstream()
-        .requests[0]?.fields.find(([name]) => name === "x-envoy-original-path");
+        .requests[0]?.fields.find(([field]) => field === "x-envoy-original-path");
       assert.equal(first?.[1], Object.keys(expectations)[0]);
     },
   };

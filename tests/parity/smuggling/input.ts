@@ -20,9 +20,9 @@ export const chunked = "5\r\nhello\r\n0\r\n\r\n";
 export function request(
   fields: readonly string[],
   body: string = "",
-  line: string = "POST /first HTTP/1.1",
+  requestLine: string = "POST /first HTTP/1.1",
 ): string {
-  return [line, ...fields, "", body].join("\r\n");
+  return [requestLine, ...fields, "", body].join("\r\n");
 }
 
 export function post(fields: readonly string[], body: string): string {

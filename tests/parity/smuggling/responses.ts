@@ -7,8 +7,8 @@ export interface ResponseInput {
   readonly heddle?: { readonly answer: string; readonly difference: string };
 }
 
-const reply = (fields: readonly string[], body = "", line = "HTTP/1.1 200 OK") =>
-  [line, ...fields, "", body].join("\r\n");
+const reply = (fields: readonly string[], body = "", statusLine = "HTTP/1.1 200 OK") =>
+  [statusLine, ...fields, "", body].join("\r\n");
 const chunked = "2\r\nok\r\n0\r\n\r\n";
 const smuggled = reply(["content-length: 4"], "evil");
 const withLength = (...fields: readonly string[]) => reply([...fields, "content-length: 2"], "ok");
