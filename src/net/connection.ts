@@ -1,0 +1,69 @@
+import type { Address } from "./address.ts";
+
+/**
+ * Why a connection is gone. `remote`: the peer's FIN or a broken read; `remote-reset`: RST; `local`: we closed it; `error`: see `detail`.
+ */
+export interface CloseReason {
+  readonly kind: "remote" | "remote-reset" | "local" | "error";
+  readonly detail: string;
+}
+
+/** What a connection tells its one owner. */
+export interface ConnectionHandler {
+  /** The chunk lives in a buffer that all connections share: it is valid only during the call. Who keeps it copies it. */
+  onData(chunk: Uint8Array): void;
+  /** The peer's FIN: no more data; writing still works. */
+  onEnd(): void;
+  /** Unsent bytes passed the high watermark: stop producing. */
+  onUnwritable(): void;
+  /** Unsent bytes fell below the low watermark again. */
+  onWritable(): void;
+  /** Exactly once, last. */
+  onClose(reason: CloseReason): void;
+}
+
+/** What TLS says about the peer; absent on raw connections. */
+export interface TlsInfo {
+  readonly version: string;
+  readonly cipher: string;
+  readonly sni: string | undefined;
+  readonly alpn: string | undefined;
+  readonly peerPresented: boolean;
+  readonly peerValidated: boolean;
+  readonly peerUriSans: readonly string[];
+  readonly peerDnsSans: readonly string[];
+  readonly peerSubject: string;
+  readonly localUriSans: readonly string[];
+  readonly localSubject: string;
+}
+
+/**
+ * A byte stream to one peer. Writes are gathered and leave in one system call at the end of the event that caused them.
+ * `write` copies or sends the chunk before it returns to the event loop: the caller may reuse it after the current event.
+ */
+export interface Connection {
+  /** Unique in this worker, counting up. */
+  readonly id: number;
+  handler: ConnectionHandler;
+  readonly local: Address;
+  readonly remote: Address;
+  readonly tls: TlsInfo | undefined;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  readonly closed: boolean;
+  /** Unsent bytes above this call `onUnwritable`; half of it is the low watermark. Soft, as Envoy's per_connection_buffer_limit_bytes. */
+  bufferLimit: number;
+  /** Returns false when unsent bytes are above the limit. */
+  write(chunk: Uint8Array): boolean;
+  /** Write a latin1 string: message heads. */
+  writeText(text: string): boolean;
+  /** Counted: stop and start reading. */
+  pause(): void;
+  resume(): void;
+  /** FIN after everything written has left; reading goes on. */
+  shutdown(): void;
+  /** Close after everything written has left. */
+  closeAfterFlush(): void;
+  /** Close now; unsent bytes are lost. `reset` sends RST. */
+  destroy(reset?: boolean): void;
+}

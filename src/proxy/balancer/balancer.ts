@@ -1,0 +1,33 @@
+import type { Host, Locality } from "../cluster/host.ts";
+import type { Random } from "#lib/random.ts";
+
+/** Facts about the request that a pick may use. All optional: a TCP connection has few. */
+export interface PickContext {
+  /** 64-bit hash as two halves or undefined: consistent hashing. */
+  readonly hash?: bigint | undefined;
+  /** Hosts that the retry policy wants to avoid. */
+  readonly avoid?: ((host: Host) => boolean) | undefined;
+  /** Address the client meant ("ip:port"), for ORIGINAL_DST. */
+  readonly originalDestination?: string | undefined;
+}
+
+/** The momentary state of a load balancer: rebuilt and swapped whenever hosts change, never mutated from outside. */
+export interface Picker {
+  pick(context: PickContext): Host | undefined;
+}
+
+/** The hosts of one priority as balancers take them. */
+export interface HostSet {
+  readonly priority: number;
+  readonly hosts: readonly Host[];
+  readonly healthy: readonly Host[];
+  readonly degraded: readonly Host[];
+  readonly localities: readonly { readonly locality: Locality; readonly weight: number; readonly hosts: readonly Host[] }[];
+}
+
+/** Picks one of `hosts` (already chosen by priority, health, locality). One folder-level file per policy: round-robin.ts, random.ts, least-request.ts. */
+export interface BalancerFactory {
+  /** "ROUND_ROBIN" */
+  readonly policy: string;
+  make(hosts: readonly Host[], options: { readonly config: unknown; readonly random: Random }): Picker;
+}

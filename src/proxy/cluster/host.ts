@@ -1,0 +1,58 @@
+import type { Address } from "#net/address.ts";
+import type { Metadata, UpstreamHostInfo } from "../stream-info.ts";
+
+export type HostHealth = "healthy" | "degraded" | "unhealthy";
+
+export interface Locality {
+  readonly region: string;
+  readonly zone: string;
+  readonly subZone: string;
+}
+
+/** One endpoint as discovery reports it: plain data, sent from the main thread to the workers. */
+export interface EndpointSpec {
+  readonly address: Address;
+  readonly hostname: string;
+  /** ≥ 1 */
+  readonly weight: number;
+  readonly health: HostHealth;
+  /** EDS `health_status` as it came, for /clusters: "HEALTHY", "UNKNOWN", "DRAINING" … */
+  readonly edsHealth: string;
+  readonly metadata: Metadata | undefined;
+  readonly locality: Locality;
+  readonly priority: number;
+}
+
+/** A cluster's whole membership: replaced, never mutated. */
+export interface ClusterMembers {
+  readonly cluster: string;
+  readonly endpoints: readonly EndpointSpec[];
+  /** Weight of a locality within its priority, by `priority/region/zone/subZone`; absent: no locality weights. */
+  readonly localityWeights: Readonly<Record<string, number>>;
+  /** Percent, 140 by default. */
+  readonly overprovisioningFactor: number;
+  /** Sum of drop_overloads as a fraction 0…1. */
+  readonly dropFraction: number;
+}
+
+/**
+ * One endpoint in one worker. Survives updates that keep its address, so its counters and connections do too.
+ * `active…` are read by balancers and by /clusters.
+ */
+export interface Host extends UpstreamHostInfo {
+  readonly priority: number;
+  weight: number;
+  /** By EDS, active checks and outlier detection together. */
+  health: HostHealth;
+  edsHealth: string;
+  requestsActive: number;
+  connectionsActive: number;
+  requestsTotal: number;
+  requestsSuccess: number;
+  requestsError: number;
+  requestsTimeout: number;
+  connectionsTotal: number;
+  connectFailures: number;
+  /** No longer a member: its connections drain. */
+  removed: boolean;
+}

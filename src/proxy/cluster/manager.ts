@@ -1,0 +1,71 @@
+import type { RequestStream, ResponseSink, HttpVersion, RequestHead } from "#http/message.ts";
+import type { Connection, ConnectionHandler } from "#net/connection.ts";
+import type { PickContext } from "../balancer/balancer.ts";
+import type { StatsScope } from "../stats/stats.ts";
+import type { Metadata } from "../stream-info.ts";
+import type { ClusterMembers, Host } from "./host.ts";
+
+export type Priority = "DEFAULT" | "HIGH";
+
+/** Why an upstream could not be used, before any byte was sent. */
+export type UpstreamFailure =
+  | { readonly kind: "overflow" }
+  | { readonly kind: "no-healthy-upstream" }
+  | { readonly kind: "connect-failure"; readonly detail: string; readonly host: Host }
+  | { readonly kind: "connect-timeout"; readonly host: Host };
+
+/** A stream on an upstream connection, as the router gets it. */
+export interface UpstreamStream {
+  readonly stream: RequestStream;
+  readonly host: Host;
+  readonly connection: Connection;
+  readonly protocol: HttpVersion;
+}
+
+/** Waits for a stream from the pool. Exactly one of the two is called, maybe before `request` returns. */
+export interface UpstreamCallbacks {
+  onReady(upstream: UpstreamStream): void;
+  onFailure(failure: UpstreamFailure): void;
+}
+
+/** A cluster in one worker. */
+export interface Cluster {
+  readonly name: string;
+  /** `alt_stat_name` or the name. */
+  readonly statName: string;
+  readonly stats: StatsScope;
+  readonly metadata: Metadata | undefined;
+  readonly maintenanceMode: boolean;
+  /** HTTP protocol options' fixed upstream protocol for a downstream of `version`. */
+  upstreamProtocol(downstream: HttpVersion): HttpVersion;
+  readonly connectTimeoutMs: number;
+  /** Response head limits of its HTTP options. */
+  readonly bufferLimit: number;
+  pickHost(context: PickContext): Host | undefined;
+  /** A stream to `host`. `sink` receives the response. Returns a handle whose `cancel` withdraws a wait. */
+  request(options: {
+    readonly host: Host;
+    readonly head: RequestHead;
+    readonly downstream: HttpVersion;
+    readonly priority: Priority;
+    readonly sink: ResponseSink;
+    readonly callbacks: UpstreamCallbacks;
+  }): { cancel(): void };
+  /** A connection of its own, for TCP. */
+  connect(options: {
+    readonly host: Host;
+    readonly handler: ConnectionHandler;
+    readonly onReady: (connection: Connection) => void;
+    readonly onFailure: (failure: UpstreamFailure) => void;
+    /** Downstream addresses for an upstream PROXY protocol header. */
+    readonly proxyProtocol?: { readonly source: import("#net/address.ts").Address; readonly destination: import("#net/address.ts").Address } | undefined;
+  }): { cancel(): void };
+  /** New membership from discovery. */
+  update(members: ClusterMembers): void;
+  readonly hosts: readonly Host[];
+}
+
+export interface ClusterManager {
+  get(name: string): Cluster | undefined;
+  readonly all: Iterable<Cluster>;
+}

@@ -1,0 +1,87 @@
+import type { HeaderList } from "#http/headers.ts";
+import type { RequestHead, ResponseHead } from "#http/message.ts";
+import type { Route } from "../../route/route.ts";
+import type { Services } from "../../services.ts";
+import type { Json, StreamInfo } from "../../stream-info.ts";
+import type { StatsScope } from "../../stats/stats.ts";
+
+/**
+ * What a phase answers. `continue`: go on with the next filter. `park`: stop here; the filter calls `resumeRequest`/`resumeResponse` or
+ * `reply` later (or has called `reply` already). Body that arrives for a parked direction is kept by the manager up to its buffer limit.
+ */
+export type Verdict = "continue" | "park";
+
+/** Phases of one stream; a filter has only those it needs. A filter without state per stream may be one shared object. */
+export interface HttpFilter {
+  onRequestHead?(stream: HttpStream, head: RequestHead, end: boolean): Verdict;
+  onRequestData?(stream: HttpStream, chunk: Uint8Array, end: boolean): Verdict;
+  onRequestTrailers?(stream: HttpStream, trailers: HeaderList): Verdict;
+  onResponseHead?(stream: HttpStream, head: ResponseHead, end: boolean): Verdict;
+  onResponseData?(stream: HttpStream, chunk: Uint8Array, end: boolean): Verdict;
+  onResponseTrailers?(stream: HttpStream, trailers: HeaderList): Verdict;
+  /** The stream is over, for whatever reason; called once, before its access log is written. Release timers here. */
+  onDone?(stream: HttpStream): void;
+}
+
+/** A reply made by the proxy itself. Its body is text; gRPC requests get it as grpc-message (Envoy's mapping). */
+export interface LocalReply {
+  readonly status: number;
+  readonly body?: string;
+  /** Response code details, Envoy's: `rbac_access_denied_matched_policy[x]`. */
+  readonly details: string;
+  /** ResponseFlag bits to set. */
+  readonly flags?: number;
+  readonly headers?: readonly (readonly [string, string])[];
+  /** gRPC status when the request is gRPC; by default mapped from `status`. */
+  readonly grpcStatus?: number;
+  /** Close the downstream connection after it. */
+  readonly close?: boolean;
+}
+
+/** One request and its response, as filters see it. */
+export interface HttpStream {
+  readonly info: StreamInfo;
+  readonly services: Services;
+  readonly request: RequestHead;
+  /** The matched route; computed on first use and after `clearRoute`. Undefined: no route matches. */
+  readonly route: Route | undefined;
+  clearRoute(): void;
+  /** This filter's most specific per-route configuration, as its factory's `compileRoute` made it (weighted cluster, route, virtual host, route configuration). */
+  routeConfig<T>(filterName: string): T | undefined;
+  /** All of them, least specific first. */
+  routeConfigs<T>(filterName: string): readonly T[];
+  /** Answer from here; response filters from the first one that runs before this filter see it. */
+  reply(reply: LocalReply): void;
+  resumeRequest(): void;
+  resumeResponse(): void;
+  /** Counted: hold the downstream's request body back. */
+  pauseRequest(): void;
+  unpauseRequest(): void;
+  /** End the stream without answer (reset). */
+  abort(details: string, flags: number): void;
+  setDynamicMetadata(namespace: string, values: { readonly [key: string]: Json }): void;
+}
+
+/** What a factory may use while it compiles; alive as long as the configuration. */
+export interface FilterContext {
+  readonly services: Services;
+  /** `http.<stat_prefix>.` of the connection manager. */
+  readonly scope: StatsScope;
+  /** Name of the filter in the chain: the key of its per-route configuration. */
+  readonly filterName: string;
+}
+
+/** The config is canonical ProtoJSON of the `configType` message, without its "@type". Compile functions throw ConfigError. */
+export interface HttpFilterFactory {
+  /** "envoy.filters.http.rbac" */
+  readonly name: string;
+  /** "envoy.extensions.filters.http.rbac.v3.RBAC" */
+  readonly configType: string;
+  /** Message type of its per-route configuration, when it has one. */
+  readonly routeConfigType?: string;
+  /** Decoded once per configuration; the closure runs once per stream (return the same object when it has no state). */
+  compile(config: unknown, context: FilterContext): (stream: HttpStream) => HttpFilter;
+  compileRoute?(config: unknown, services: Services): unknown;
+  /** The router and its like: must stand last. */
+  readonly terminal?: boolean;
+}

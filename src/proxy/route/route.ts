@@ -1,0 +1,103 @@
+import type { RequestHead, ResponseHead } from "#http/message.ts";
+import type { StreamInfo } from "../stream-info.ts";
+import type { Metadata } from "../stream-info.ts";
+
+/** What the matcher may look at. `draw` in [0,1) is the request's random number for fractions and weights. */
+export interface RouteInput {
+  readonly head: RequestHead;
+  readonly info: StreamInfo;
+  readonly draw: number;
+  /** Requests with this `x-forwarded-proto` or on TLS are secure (require_tls). */
+  readonly secure: boolean;
+}
+
+/** Header changes of a route, its virtual host, … compiled into one pass each way. */
+export interface HeaderChanges {
+  request(head: RequestHead, info: StreamInfo): void;
+  response(head: ResponseHead, info: StreamInfo): void;
+  readonly changesRequest: boolean;
+  readonly changesResponse: boolean;
+}
+
+export interface RouteCommon {
+  readonly name: string;
+  readonly virtualHostName: string;
+  readonly metadata: Metadata | undefined;
+  /** Undefined when nothing changes. */
+  readonly headers: HeaderChanges | undefined;
+  /** Per-filter configuration as the factories compiled it, least specific first; `disabled` by FilterConfig. */
+  filterConfigs(filterName: string): readonly unknown[];
+  /** true/false when a FilterConfig or a `disabled` says so, undefined otherwise. */
+  filterDisabled(filterName: string): boolean | undefined;
+  /** No route of this configuration has per-filter configuration: skip the question. */
+  readonly hasFilterConfigs: boolean;
+}
+
+export interface ForwardAction extends RouteCommon {
+  readonly kind: "forward";
+  /** The cluster for this request: fixed, by header or by weight ("" when a header names none). Weighted entries carry their own RouteCommon parts. */
+  readonly clusterName: string;
+  /** 503 unless configured. */
+  readonly clusterNotFoundStatus: number;
+  readonly timeoutMs: number;
+  /** Route's stream idle timeout; undefined: the connection manager's. */
+  readonly idleTimeoutMs: number | undefined;
+  /** undefined: the connection manager's; 0: none. */
+  readonly maxStreamDurationMs: number | undefined;
+  readonly grpcTimeoutHeaderMaxMs: number | undefined;
+  readonly grpcTimeoutHeaderOffsetMs: number;
+  readonly priority: "DEFAULT" | "HIGH";
+  readonly requestBodyBufferLimit: number | undefined;
+  /** Path, host and header rewrites, in Envoy's order; sets x-envoy-original-path. Undefined: nothing to rewrite. */
+  readonly rewrite: ((head: RequestHead, info: StreamInfo) => void) | undefined;
+  /** Host rewrite to the picked endpoint's hostname. */
+  readonly autoHostRewrite: boolean;
+  readonly appendXForwardedHost: boolean;
+  readonly includeAttemptCountRequest: boolean;
+  readonly includeAttemptCountResponse: boolean;
+  /** upgrade type in lower case → enabled here; undefined: the connection manager decides. */
+  upgradeEnabled(type: string): boolean | undefined;
+  /** For CONNECT routes with connect_config: terminate and forward payload as raw TCP. */
+  readonly connectTerminate: boolean;
+  readonly internalRedirect: InternalRedirect | undefined;
+  readonly responseBufferLimit?: number;
+  /** Raw message, for what later issues add (retry, mirrors, hash policies); canonical ProtoJSON of RouteAction. */
+  readonly action: unknown;
+  /** Virtual host's retry policy etc. also stay reachable as ProtoJSON. */
+  readonly virtualHost: unknown;
+}
+
+export interface InternalRedirect {
+  readonly maxRedirects: number;
+  readonly codes: ReadonlySet<number>;
+  readonly allowCrossScheme: boolean;
+  readonly responseHeadersToCopy: readonly string[];
+  /** Predicates: previous_routes, allow_listed_routes, safe_cross_scheme. */
+  allows(input: { readonly target: Route; readonly targetName: string; readonly previousNames: readonly string[]; readonly downstreamSecure: boolean; readonly targetSecure: boolean }): boolean;
+}
+
+export interface DirectAction extends RouteCommon {
+  readonly kind: "direct";
+  readonly status: number;
+  readonly body: string | undefined;
+}
+
+export interface RedirectAction extends RouteCommon {
+  readonly kind: "redirect";
+  readonly status: number;
+  location(head: RequestHead, info: StreamInfo): string;
+}
+
+/** filter_action / non_forwarding_action: some filter must answer. */
+export interface NoAction extends RouteCommon {
+  readonly kind: "none";
+}
+
+export type Route = ForwardAction | DirectAction | RedirectAction | NoAction;
+
+/** A compiled RouteConfiguration: pure, no sockets; also run by `explain` and route tests. */
+export interface RouteTable {
+  readonly name: string;
+  match(input: RouteInput): Route | undefined;
+  readonly internalOnlyHeaders: readonly string[];
+}

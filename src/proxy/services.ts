@@ -1,0 +1,31 @@
+import type { Clock } from "#lib/clock.ts";
+import type { Random } from "#lib/random.ts";
+import type { Timers } from "#lib/timers.ts";
+import type { AccessLogSinks } from "./access-log/sinks.ts";
+import type { ClusterManager } from "./cluster/manager.ts";
+import type { Runtime } from "./runtime.ts";
+import type { StatsScope } from "./stats/stats.ts";
+
+/** What a worker gives to everything compiled from configuration. One object a worker; nothing here is global. */
+export interface Services {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly stats: StatsScope;
+  /** The current layers; read through this object, because a layer may be replaced. */
+  readonly runtime: Runtime;
+  readonly clusters: ClusterManager;
+  readonly logSinks: AccessLogSinks;
+  readonly node: NodeInfo;
+  /** /healthcheck/fail was called, or the process drains. */
+  readonly health: { failed: boolean };
+  /** Structured operational log; never on the path of a request that succeeds. */
+  log(level: "debug" | "info" | "warn" | "error", message: string, fields?: Record<string, unknown>): void;
+}
+
+export interface NodeInfo {
+  readonly id: string;
+  readonly cluster: string;
+  readonly hostname: string;
+  readonly zone: string;
+}

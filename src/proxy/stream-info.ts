@@ -1,0 +1,105 @@
+import type { RequestHead, ResponseHead } from "#http/message.ts";
+import type { HeaderList } from "#http/headers.ts";
+import type { HttpVersion } from "#http/message.ts";
+import type { Address } from "#net/address.ts";
+import type { TlsInfo } from "#net/connection.ts";
+
+/** Any JSON value, as in Struct metadata. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+/** Metadata by filter namespace (core.v3.Metadata.filter_metadata). */
+export type Metadata = Readonly<Record<string, { readonly [key: string]: Json }>>;
+
+/** The downstream connection's facts, shared by all its streams. */
+export interface DownstreamInfo {
+  readonly connectionId: number;
+  /** Local address as the client meant it (restored by original_dst or PROXY protocol) and as the socket has it. */
+  readonly local: Address;
+  readonly directLocal: Address;
+  readonly remote: Address;
+  readonly directRemote: Address;
+  readonly tls: TlsInfo | undefined;
+  readonly requestedServerName: string | undefined;
+  readonly listenerName: string;
+  readonly filterChainName: string;
+  readonly listenerMetadata: Metadata | undefined;
+}
+
+/** One endpoint as logs and formatters see it. */
+export interface UpstreamHostInfo {
+  readonly address: Address;
+  /** "ip:port" or a path. */
+  readonly addressText: string;
+  readonly hostname: string;
+  readonly metadata: Metadata | undefined;
+  readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
+}
+
+/**
+ * What is known about one HTTP stream or one TCP connection; access logs, header formatters, RBAC and filters read it.
+ * Times are monotonic milliseconds with a fraction, 0 when it has not happened. A plain record, written by whoever learns the fact.
+ */
+export class StreamInfo {
+  readonly downstream: DownstreamInfo;
+  /** Wall-clock milliseconds since 1970 at the stream's start, and the same instant on the monotonic clock. */
+  readonly startWallMs: number;
+  readonly startMs: number;
+  protocol: HttpVersion | undefined = undefined;
+  /** Remote address after x-forwarded-for was weighed (HTTP) or the connection's (TCP). */
+  remote: Address;
+  requestHead: RequestHead | undefined = undefined;
+  responseHead: ResponseHead | undefined = undefined;
+  responseTrailers: HeaderList | undefined = undefined;
+  /** 0 until there is one. */
+  responseCode = 0;
+  responseCodeDetails = "";
+  connectionTerminationDetails = "";
+  /** ResponseFlag bits. */
+  responseFlags = 0;
+  bytesReceived = 0;
+  bytesSent = 0;
+  downstreamWireBytesReceived = 0;
+  downstreamWireBytesSent = 0;
+  downstreamHeaderBytesReceived = 0;
+  downstreamHeaderBytesSent = 0;
+  upstreamWireBytesReceived = 0;
+  upstreamWireBytesSent = 0;
+  upstreamHeaderBytesReceived = 0;
+  upstreamHeaderBytesSent = 0;
+  requestEndMs = 0;
+  upstreamRequestStartMs = 0;
+  upstreamRequestEndMs = 0;
+  upstreamResponseStartMs = 0;
+  upstreamResponseEndMs = 0;
+  upstreamConnectStartMs = 0;
+  upstreamConnectEndMs = 0;
+  responseStartMs = 0;
+  responseEndMs = 0;
+  /** Set when the stream is over. */
+  endMs = 0;
+  routeName = "";
+  virtualHostName = "";
+  routeMetadata: Metadata | undefined = undefined;
+  clusterName = "";
+  clusterMetadata: Metadata | undefined = undefined;
+  upstreamHost: UpstreamHostInfo | undefined = undefined;
+  upstreamHostsAttempted: UpstreamHostInfo[] | undefined = undefined;
+  upstreamLocal: Address | undefined = undefined;
+  upstreamConnectionId = 0;
+  upstreamProtocol: HttpVersion | undefined = undefined;
+  upstreamTls: TlsInfo | undefined = undefined;
+  upstreamTransportFailureReason = "";
+  attemptCount = 0;
+  localReplyBody = "";
+  isHealthCheck = false;
+  /** Unique number of the stream in this worker. */
+  streamId = 0;
+  dynamicMetadata: Record<string, { [key: string]: Json }> | undefined = undefined;
+  filterState: Map<string, unknown> | undefined = undefined;
+
+  constructor(downstream: DownstreamInfo, startWallMs: number, startMs: number) {
+    this.downstream = downstream;
+    this.remote = downstream.remote;
+    this.startWallMs = startWallMs;
+    this.startMs = startMs;
+  }
+}
