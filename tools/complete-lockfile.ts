@@ -36,7 +36,9 @@ export function missingPlatforms({ packages }: Lockfile): Record<string, Entry> 
 }
 
 function platformOf(name: string): Pick<Entry, "os" | "cpu" | "libc"> | undefined {
-  const found = /-(?<os>android|darwin|linux|win32)-(?<cpu>x64|arm64|armv7)(?<musl>-musl)?$/.exec(name);
+  const found = /-(?<os>android|darwin|linux|win32)-(?<cpu>x64|arm64|armv7)(?<musl>-musl)?$/.exec(
+    name,
+  );
   const { os, cpu, musl } = found?.groups ?? {};
   if (os === undefined || cpu === undefined) {
     return undefined;
@@ -51,5 +53,8 @@ if (import.meta.main) {
   const lockfile = JSON.parse(readFileSync(path, "utf8")) as Lockfile;
   const packages = Object.entries({ ...lockfile.packages, ...missingPlatforms(lockfile) });
   packages.sort(([left], [right]) => left.localeCompare(right, "en"));
-  writeFileSync(path, `${JSON.stringify({ ...lockfile, packages: Object.fromEntries(packages) }, null, 2)}\n`);
+  writeFileSync(
+    path,
+    `${JSON.stringify({ ...lockfile, packages: Object.fromEntries(packages) }, null, 2)}\n`,
+  );
 }
