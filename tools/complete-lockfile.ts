@@ -36,9 +36,8 @@ export function missingPlatforms({ packages }: Lockfile): Record<string, Entry> 
 }
 
 function platformOf(name: string): Pick<Entry, "os" | "cpu" | "libc"> | undefined {
-  const found = /-(?<os>android|darwin|linux|win32)-(?<cpu>x64|arm64|armv7)(?<musl>-musl)?$/.exec(
-    name,
-  );
+  const found =
+    /[-/](?<os>android|darwin|linux|win32)-(?<cpu>x64|arm64|armv7)(?<musl>-musl)?$/.exec(name);
   const { os, cpu, musl } = found?.groups ?? {};
   if (os === undefined || cpu === undefined) {
     return undefined;

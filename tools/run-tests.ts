@@ -37,12 +37,13 @@ function run(names: readonly SuiteName[], options: readonly string[]): number {
     process.stderr.write(`no test files in ${names.join(", ")}\n`);
     return 1;
   }
-  prepareTests(names);
+  const env = { ...process.env, ...prepareTests(names) };
   const limits = names.some((name) => slow.includes(name))
     ? []
     : [`--test-timeout=${fileTimeoutMs}`];
   const { status } = spawnSync(process.execPath, ["--test", ...limits, ...options, ...files], {
     cwd: root,
+    env,
     stdio: "inherit",
   });
   return status ?? 1;

@@ -3,11 +3,10 @@ import { requireDebian } from "../testkit/debian.ts";
 import { envoyPath } from "../testkit/envoy-binary.ts";
 import type { SuiteName } from "./suites.ts";
 
-export function prepareTests(names: readonly SuiteName[]): void {
-  if (names.includes("parity")) {
-    envoyPath();
-  }
+/** Returns the variables that tell the tests where it is. */
+export function prepareTests(names: readonly SuiteName[]): Readonly<Record<string, string>> {
   if (names.includes("netns")) {
     requireDebian(["iproute2", "iptables"]);
   }
+  return names.includes("parity") ? { HEDDLE_ENVOY: envoyPath() } : {};
 }

@@ -75,9 +75,10 @@ test("ranks: another module's subfolder is private, and a module needs a rank", 
   ]);
 });
 
-test("ranks: relative imports stay in their folder, and products do not import tests", () => {
-  assert.deepEqual(ranksOf("src/http/h1/a.ts", `import { b } from "../b.ts";`), [
-    "src/http/h1/a.ts:1: imports ../b.ts: write #http/b.ts",
+test("ranks: relative imports stay in their module, and products do not import tests", () => {
+  assert.deepEqual(ranksOf("src/http/h1/a.ts", `import { b } from "../b.ts";`), []);
+  assert.deepEqual(ranksOf("src/http/h1/a.ts", `import { b } from "../../lib/b.ts";`), [
+    "src/http/h1/a.ts:1: imports ../../lib/b.ts: write #lib/b.ts",
   ]);
   const testkit = `\nimport { b } from "../../testkit/b.ts";`;
   assert.deepEqual(ranksOf("src/http/a.ts", testkit), [

@@ -43,19 +43,20 @@ export function rankViolations(tree: Tree): readonly Violation[] {
 }
 
 function importProblem(path: string, specifier: string): string | undefined {
-  if (specifier.startsWith("#")) {
-    return moduleProblem({ importer: moduleOf(path), imported: specifier.slice(1) });
-  }
-  if (!specifier.startsWith(".")) {
+  const target = specifier.startsWith("#")
+    ? posix.join("src", specifier.slice(1))
+    : posix.join(posix.dirname(path), specifier);
+  if (!/^[#.]/.test(specifier)) {
     return undefined;
   }
-  const target = posix.join(posix.dirname(path), specifier);
   if (!target.startsWith("src/")) {
     return isTest(path) ? undefined : `imports ${target}, which is not part of the product`;
   }
-  return specifier.startsWith("../")
-    ? `imports ${specifier}: write #${target.slice("src/".length)}`
-    : undefined;
+  const [importer, imported] = [moduleOf(path), target.slice("src/".length)];
+  if (specifier.startsWith(".") && moduleOf(target) !== importer) {
+    return `imports ${specifier}: write #${imported}`;
+  }
+  return moduleProblem({ importer, imported });
 }
 
 const moduleOf = (path: string): string => path.split("/")[1] ?? "";
