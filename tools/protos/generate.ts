@@ -12,9 +12,11 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import { registrySources } from "./generated-registry.ts";
+import { type Additions, insertInto } from "./insert.ts";
+import newerFields from "./newer-fields.json" with { type: "json" };
+import { registrySources } from "./registry.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
 const dependencies = join(root, "node_modules/@grpc/grpc-js-xds/deps");
 const includes = ["envoy-api", "xds", "googleapis", "protoc-gen-validate"].map((name) =>
   join(dependencies, name),
@@ -49,6 +51,9 @@ const patches: Readonly<Record<string, { from: RegExp; to: string }>> = {
   },
 };
 
+/** What Envoy 1.40 knows and the package's files do not: see newer-fields.py. */
+const newer: Readonly<Record<string, Additions | undefined>> = newerFields;
+
 const template = {
   version: "v2",
   plugins: [
@@ -70,10 +75,10 @@ function main(): void {
     return;
   }
   rmSync(work, { recursive: true, force: true });
-  rmSync(output, { recursive: true, force: true });
   const count = copyProtos();
   const image = join(work, "image.binpb");
   buf(["build", "protos", "-o", image, "--as-file-descriptor-set"]);
+  rmSync(output, { recursive: true, force: true });
   buf(["generate", "protos", "--template", JSON.stringify(template)]);
   const files = fromBinary(FileDescriptorSetSchema, readFileSync(image)).file;
   writeRegistry(files);
@@ -85,7 +90,7 @@ function main(): void {
 /** What the output depends on: these tools, their versions and nothing else. */
 function inputsHash(): string {
   const hash = createHash("sha256");
-  for (const path of ["tools/generate-protos.ts", "tools/generated-registry.ts"]) {
+  for (const path of globSync("tools/protos/*.{ts,json}", { cwd: root }).sort()) {
     hash.update(readFileSync(join(root, path)));
   }
   for (const name of ["@bufbuild/buf", "@bufbuild/protoc-gen-es", "@grpc/grpc-js-xds"]) {
@@ -134,14 +139,16 @@ function patched(name: string): string {
   if (source === undefined) {
     throw new Error(`${name}: not in @grpc/grpc-js-xds/deps`);
   }
+  const added = newer[name];
+  const whole = added === undefined ? source : insertInto(source, added);
   const patch = patches[name];
   if (patch === undefined) {
-    return source;
+    return whole;
   }
-  if (!patch.from.test(source)) {
+  if (!patch.from.test(whole)) {
     throw new Error(`${name}: the patch no longer applies`);
   }
-  return source.replace(patch.from, patch.to);
+  return whole.replace(patch.from, patch.to);
 }
 
 function buf(args: readonly string[]): void {
