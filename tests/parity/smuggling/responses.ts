@@ -122,6 +122,7 @@ export const responses: readonly ResponseInput[] = [
     name: "response: 101 that nobody asked for",
     bytes: `HTTP/1.1 101 Switching Protocols\r\n\r\n${smuggled}`,
     answer: "101 - new",
+    heddle: { answer: "502 - new", difference: "A 101 that was not asked for is refused" },
   },
   {
     name: "response: a folded field",
@@ -171,7 +172,12 @@ export const responses: readonly ResponseInput[] = [
   },
   { name: "response: status 600", bytes: line("HTTP/1.1 600 Odd"), answer: "600 - kept" },
   { name: "response: status 099", bytes: line("HTTP/1.1 099 Odd"), answer: "502 - new" },
-  { name: "response: version 2.0", bytes: line("HTTP/2.0 200 OK"), answer: "200 ok new" },
+  {
+    name: "response: version 2.0",
+    bytes: line("HTTP/2.0 200 OK"),
+    answer: "200 ok new",
+    heddle: { answer: "502 - new", difference: "A response is of HTTP/1.0 or HTTP/1.1" },
+  },
   {
     name: "response: version in small letters",
     bytes: line("http/1.1 200 OK"),
