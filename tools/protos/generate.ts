@@ -8,11 +8,11 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import { type Additions, insertInto } from "./insert.ts";
+import { type Additions, emptyFile, insertInto } from "./insert.ts";
 import newerFields from "./newer-fields.json" with { type: "json" };
 import { registrySources } from "./registry.ts";
 
@@ -66,7 +66,20 @@ const template = {
   ],
 };
 
-main();
+const [option, shippedImage] = process.argv.slice(2);
+if (option === "--shipped-image" && shippedImage !== undefined) {
+  writeShippedImage(resolve(shippedImage));
+} else {
+  main();
+}
+
+/** What newer-fields.py compares with: the files as the package ships them. */
+function writeShippedImage(path: string): void {
+  rmSync(work, { recursive: true, force: true });
+  copyProtos({});
+  buf(["build", "protos", "-o", path, "--as-file-descriptor-set"]);
+  rmSync(work, { recursive: true, force: true });
+}
 
 function main(): void {
   const stamp = inputsHash();
@@ -75,7 +88,7 @@ function main(): void {
     return;
   }
   rmSync(work, { recursive: true, force: true });
-  const count = copyProtos();
+  const count = copyProtos(newer);
   const image = join(work, "image.binpb");
   buf(["build", "protos", "-o", image, "--as-file-descriptor-set"]);
   rmSync(output, { recursive: true, force: true });
@@ -108,18 +121,19 @@ function readIfPresent(path: string): string | undefined {
 }
 
 /** Copies the wanted files and all they import, so that nothing has to be taken away again. */
-function copyProtos(): number {
+function copyProtos(additions: typeof newer): number {
   const copied = new Set<string>();
   const pending: string[] = [];
   for (const { include, pattern } of wanted) {
     pending.push(...globSync(pattern, { cwd: join(dependencies, include) }));
   }
+  pending.push(...Object.keys(additions));
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
     if (copied.has(name) || unbuildable.has(name) || name.startsWith("google/protobuf/")) {
       continue;
     }
     copied.add(name);
-    const text = patched(name);
+    const text = patched(name, additions);
     const target = join(work, "protos", name);
     mkdirSync(dirname(target), { recursive: true });
     writeFileSync(target, text);
@@ -132,14 +146,15 @@ function copyProtos(): number {
   return copied.size;
 }
 
-function patched(name: string): string {
-  const source = includes
+function patched(name: string, additions: typeof newer): string {
+  const added = additions[name];
+  const shipped = includes
     .map((include) => readIfPresent(join(include, name)))
     .find((text) => text !== undefined);
+  const source = shipped ?? (added?.package === undefined ? undefined : emptyFile(added.package));
   if (source === undefined) {
     throw new Error(`${name}: not in @grpc/grpc-js-xds/deps`);
   }
-  const added = newer[name];
   const whole = added === undefined ? source : insertInto(source, added);
   const patch = patches[name];
   if (patch === undefined) {

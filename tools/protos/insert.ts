@@ -2,9 +2,16 @@
 
 /** What one file has gained; made by newer-fields.py. */
 export interface Additions {
+  /** Of a file that is wholly new. */
+  readonly package?: string;
   readonly imports: readonly string[];
   /** Declarations by place: a message or enum by full name, `message#oneof`, or empty for the end of the file. */
   readonly insert: Readonly<Record<string, readonly string[]>>;
+}
+
+/** The text that a wholly new file starts with. */
+export function emptyFile(packageName: string): string {
+  return `syntax = "proto3";\npackage ${packageName};\n`;
 }
 
 export function insertInto(text: string, { imports, insert }: Additions): string {

@@ -1,12 +1,12 @@
 """Writes newer-fields.json: what Envoy's v3 API has gained since the .proto files that npm carries.
 
     python3 -m venv V && V/bin/pip install protobuf && V/bin/pip install --no-deps xds-protos==1.85.0
-    node_modules/.bin/buf build node_modules/.cache/heddle-protos/protos -o OLD --as-file-descriptor-set
-    V/bin/python tools/protos/newer-fields.py OLD
+    npm run generate -- --shipped-image OLD.binpb
+    V/bin/python tools/protos/newer-fields.py OLD.binpb
 
 Python, because the newer descriptors exist as Python modules only. Run it when either package changes; it is no part
-of the build. Only fields, messages and enum values of files that exist on both sides are taken, and of those the ones
-whose types exist after the merge.
+of the build. Taken are the fields, messages and enum values that files on both sides have gained and the whole files of
+NEW_FILES, except where a type would be missing.
 """
 import glob
 import importlib
@@ -18,6 +18,25 @@ import warnings
 from google.protobuf import descriptor_pb2
 
 warnings.filterwarnings("ignore")
+# Extensions and types that a data plane meets; what is not here is refused as unknown.
+NEW_FILES = {
+    f"envoy/{name}.proto"
+    for name in (
+        "config/core/v3/cel",
+        "extensions/clusters/common/dns/v3/dns",
+        "extensions/clusters/dns/v3/dns_cluster",
+        "extensions/filters/http/api_key_auth/v3/api_key_auth",
+        "extensions/filters/http/transform/v3/transform",
+        "extensions/http/stateful_session/envelope/v3/envelope",
+        "extensions/load_balancing_policies/override_host/v3/override_host",
+        "extensions/local_address_selectors/filter_state_override/v3/config",
+        "extensions/matching/common_inputs/transport_socket/v3/transport_socket_inputs",
+        "extensions/matching/input_matchers/metadata/v3/metadata",
+        "extensions/rbac/principals/mtls_authenticated/v3/mtls_authenticated",
+        "extensions/router/cluster_specifiers/matcher/v3/matcher",
+        "type/matcher/v3/address",
+    )
+}
 SCALARS = {
     1: "double", 2: "float", 3: "int64", 4: "uint64", 5: "int32", 6: "fixed64", 7: "fixed32", 8: "bool", 9: "string",
     12: "bytes", 13: "uint32", 15: "sfixed32", 16: "sfixed64", 17: "sint32", 18: "sint64",
@@ -95,7 +114,7 @@ def message_text(message):
 def available(old, new):
     """Types that exist after the merge: the old ones, and new ones in old files that use nothing else."""
     known = set(old["files"])
-    files = set(old["files"].values())
+    files = set(old["files"].values()) | NEW_FILES
     candidates = {name for name in new["files"] if name not in known and new["files"][name] in files}
     while True:
         bad = {
@@ -124,6 +143,8 @@ def additions(old, new):
 
     for name in sorted(added):
         parent = name.rpartition(".")[0]
+        if parent not in new["messages"]:
+            result.setdefault(new["files"][name], {"package": parent, "imports": [], "insert": {}})
         if parent in added or name in new["messages"] and new["messages"][name].options.map_entry:
             continue
         place = parent if parent in old["messages"] else ""
@@ -131,6 +152,10 @@ def additions(old, new):
             add(name, place, message_text(new["messages"][name]), types_of(new["messages"][name]))
         else:
             add(name, place, enum_text(new["enums"][name]))
+    existing = set(old["files"].values())
+    for file, entry in result.items():
+        if file in existing:
+            entry.pop("package", None)
     for name, message in sorted(new["messages"].items()):
         before = old["messages"].get(name)
         if before is None or message.options.map_entry:

@@ -55,3 +55,15 @@ test("every type that the registry names can be loaded", () => {
   assert.ok(names.length > 1000, `only ${names.length}`);
   assert.equal(new Set(names).size, names.length);
 });
+
+test("what Envoy 1.40 has gained since the package's files is known", () => {
+  const route = registry.getMessage("envoy.config.route.v3.Route");
+  assert.equal(route?.field["requestBodyBufferLimit"]?.number, 18);
+  const policy = registry.getMessage("envoy.config.rbac.v3.Policy");
+  assert.equal(
+    policy?.field["celConfig"]?.message?.typeName,
+    "envoy.config.core.v3.CelExpressionConfig",
+  );
+  const dns = "envoy.extensions.clusters.dns.v3.DnsCluster";
+  assert.equal(registry.getMessage(dns)?.typeName, dns);
+});
