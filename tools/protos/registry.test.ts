@@ -58,7 +58,7 @@ test("every type that the registry names can be loaded", () => {
 
 test("what Envoy 1.40 has gained since the package's files is known", () => {
   const route = registry.getMessage("envoy.config.route.v3.Route");
-  assert.equal(route?.field["requestBodyBufferLimit"]?.number, 18);
+  assert.equal(route?.field["requestBodyBufferLimit"]?.number, 20);
   const policy = registry.getMessage("envoy.config.rbac.v3.Policy");
   assert.equal(
     policy?.field["celConfig"]?.message?.typeName,
