@@ -20,6 +20,10 @@ export class RequestHead {
   readonly headers: HeaderList;
   /** `Upgrade` token of a request that asks for one, or the :protocol of an extended CONNECT (RFC 8441). */
   upgrade: string | undefined = undefined;
+  /** No Host field at all: an HTTP/1.1 request without one is refused (RFC 9112 §3.2). */
+  hostMissing = false;
+  /** `Expect: 100-continue`; the field itself is not in `headers`. */
+  expectsContinue = false;
 
   constructor(method: string, path: string, authority: string, version: HttpVersion, headers: HeaderList = new HeaderList()) {
     this.method = method;
@@ -81,6 +85,7 @@ export interface RequestSink {
   onHead(head: RequestHead, end: boolean): void;
   onData(chunk: Uint8Array, end: boolean): void;
   onTrailers(trailers: HeaderList): void;
+  /** `protocol`: the request's body broke the protocol; an answer may still be sent, after which the connection closes. */
   onReset(reason: ResetReason, detail: string): void;
   /** The peer can take more after `send…` made the stream's buffer pass its high watermark. */
   onWritable(): void;
@@ -123,13 +128,18 @@ export interface RequestStream extends OutgoingStream {
 /** Codec to connection manager: a new request begins on the connection. */
 export interface ServerCodecHandler {
   onStream(stream: ResponseStream): RequestSink;
-  /** The peer broke the protocol in a way that ends the connection (after an optional local answer). */
-  onProtocolError(detail: string, status: number): void;
+  /**
+   * The peer broke the protocol before a request was whole enough to be one. `stream` takes the refusal; the codec reads nothing
+   * more. `detail` is Envoy's response code detail ("http1.codec_error").
+   */
+  onProtocolError(stream: ResponseStream, status: number, detail: string): void;
 }
 
 /** Bytes in, events out; no socket, no timer. The same shape for HTTP/1 and HTTP/2. */
 export interface ServerCodec {
   readonly protocol: HttpVersion;
+  /** Streams not yet over. */
+  readonly active: number;
   feed(bytes: Uint8Array): void;
   /** The peer's FIN. */
   onEnd(): void;
@@ -141,8 +151,10 @@ export interface ServerCodec {
 }
 
 export interface ClientCodecHandler {
-  /** An exchange is over and, if `reusable`, its place can serve another. */
+  /** An exchange is over, both ways; `reusable`: the connection can serve another. */
   onStreamDone(reusable: boolean): void;
+  /** Bytes without a request, or another break of the protocol outside any stream: the connection must go. */
+  onProtocolError(detail: string): void;
   onGoAway(): void;
 }
 

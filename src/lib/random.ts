@@ -20,7 +20,7 @@ function makeUuidSource(): () => string {
   return () => {
     if (at >= pool.length * 2) {
       randomFillSync(pool);
-      hex = pool.hexSlice();
+      hex = pool.toString("hex");
       at = 0;
     }
     const start = at;

@@ -1,0 +1,82 @@
+import { ResponseHead } from "../message.ts";
+import type { Http1ClientOptions } from "./client.ts";
+import { FieldSection, hasForbiddenByte, parseFields, relax, removeNominated } from "./fields.ts";
+
+/** The outcome of reading one response head; `head` undefined: it breaks the protocol. */
+export interface ParsedResponse {
+  readonly head: ResponseHead | undefined;
+  readonly framing: "none" | "length" | "chunked" | "until-close" | "tunnel";
+  readonly length: number;
+  readonly close: boolean;
+  readonly detail: string;
+}
+
+const broken: ParsedResponse = { head: undefined, framing: "none", length: 0, close: true, detail: "http1.codec_error" };
+const statusLinePattern = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [^\r\n]*)?$/;
+
+/** `text` up to `end` is a head without its last empty line; `method` is the request's. */
+export function parseResponse(text: string, end: number, method: string, tunnelAsked: boolean, options: Http1ClientOptions): ParsedResponse {
+  if (end > options.headBytesMax) return { ...broken, detail: "http1.headers_too_large" };
+  const lenient = options.lenient;
+  const source = lenient === undefined ? text.slice(0, end) : relax(text.slice(0, end), lenient);
+  const found = source.indexOf("\r\n");
+  const lineEnd = found === -1 ? source.length : found;
+  const status = readStatus(source, lineEnd);
+  if (status === 0 || hasForbiddenByte(source)) return broken;
+  const section = new FieldSection();
+  const problem = parseFields(source, lineEnd + 2, source.length, options.fieldsMax, section);
+  if (problem !== undefined) return problem === "syntax" ? broken : { ...broken, detail: "http1.too_many_headers" };
+  removeNominated(section);
+  const head = new ResponseHead(status, section.headers);
+  head.version = source.charCodeAt(7) === 0x30 ? 10 : 11;
+  const close = section.close || (head.version === 10 && !section.keepAlive);
+  return frame({ head, framing: "none", length: 0, close, detail: "" }, head, section, { method, tunnelAsked, options });
+}
+
+function readStatus(source: string, lineEnd: number): number {
+  // The usual line without a regular expression: "HTTP/1.1 200 OK".
+  if (source.startsWith("HTTP/1.1 ") && (lineEnd === 12 || source.charCodeAt(12) === 0x20)) {
+    const status = (source.charCodeAt(9) - 48) * 100 + (source.charCodeAt(10) - 48) * 10 + source.charCodeAt(11) - 48;
+    if (status >= 100 && status <= 999 && /^\d\d\d$/.test(source.slice(9, 12))) return status;
+  }
+  const match = statusLinePattern.exec(source.slice(0, lineEnd));
+  return match === null ? 0 : Number(match[2]);
+}
+
+interface Request {
+  readonly method: string;
+  readonly tunnelAsked: boolean;
+  readonly options: Http1ClientOptions;
+}
+
+/** RFC 9112 §6.3. */
+function frame(parsed: ParsedResponse, head: ResponseHead, section: FieldSection, request: Request): ParsedResponse {
+  const { status } = head;
+  if (status === 101) {
+    // A switch nobody asked for.
+    if (!request.tunnelAsked) return broken;
+    if (section.upgrade !== undefined) {
+      head.headers.add("connection", "Upgrade");
+      head.headers.add("upgrade", section.upgrade);
+    }
+    return { ...parsed, framing: "tunnel" };
+  }
+  if (section.contentLength === -2) return broken;
+  if (request.method === "CONNECT" && status >= 200 && status < 300) return { ...parsed, framing: "tunnel" };
+  if (status < 200 || status === 204) return hasBodyFraming(section) && status === 204 && section.contentLength !== 0 ? broken : parsed;
+  if (section.transferEncoding !== undefined) {
+    if (section.contentLength !== -1) {
+      if (!request.options.allowChunkedLength) return broken;
+      head.headers.remove("content-length");
+    }
+    if (section.transferEncoding !== "chunked" || head.version === 10) return broken;
+    return request.method === "HEAD" || status === 304 ? parsed : { ...parsed, framing: "chunked" };
+  }
+  if (request.method === "HEAD" || status === 304) return parsed;
+  if (section.contentLength > 0) return { ...parsed, framing: "length", length: section.contentLength };
+  return section.contentLength === 0 ? parsed : { ...parsed, framing: "until-close" };
+}
+
+function hasBodyFraming(section: FieldSection): boolean {
+  return section.contentLength !== -1 || section.transferEncoding !== undefined;
+}

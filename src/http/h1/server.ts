@@ -1,0 +1,376 @@
+import type { HeaderList } from "../headers.ts";
+import type { RequestHead, RequestSink, ResetReason, ResponseHead, ResponseStream, ServerCodec, ServerCodecHandler } from "../message.ts";
+import { type ChunkedEvents, ChunkedDecoder } from "./chunked.ts";
+import { type Framing, type NameCase, appendFields, responseFraming, statusLine } from "./encode.ts";
+import type { Http1Limits } from "./fields.ts";
+import { latin1 } from "./latin1.ts";
+import { type ParsedRequest, parseRequest } from "./request-head.ts";
+
+/** Where encoded bytes go: a connection, or a test. */
+export interface ByteSink {
+  write(chunk: Uint8Array): boolean;
+  writeText(text: string): boolean;
+  pause(): void;
+  resume(): void;
+}
+
+export interface Http1ServerOptions extends Http1Limits {
+  /** Answer HTTP/1.0 requests; otherwise 426. */
+  readonly acceptHttp10: boolean;
+  /** Host for an HTTP/1.0 request without one. */
+  readonly defaultHostForHttp10: string;
+  readonly allowAbsoluteUrl: boolean;
+  /** Content-Length beside Transfer-Encoding: drop the length (Envoy's allow_chunked_length) instead of refusing. */
+  readonly allowChunkedLength: boolean;
+  /** Pass trailers on, both ways. */
+  readonly enableTrailers: boolean;
+  readonly nameCase: NameCase;
+  /** The connection is TLS: an https target is as it should be. */
+  readonly secure: boolean;
+  /** Send `transfer-encoding`-framed answers to HEAD as Envoy does. */
+  readonly sendFullyQualifiedUrl?: boolean;
+}
+
+/** Reading: between messages, in a head, in a body; `waiting`: the request is read whole, its response is not sent whole. */
+type ReadState = "head" | "length" | "chunked" | "tunnel" | "waiting" | "refused";
+
+const firstLook = 4096;
+
+/** HTTP/1.1 server side (RFC 9112). Itself the ResponseStream of the one exchange that can be active. */
+export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEvents {
+  readonly protocol = 11;
+  readonly #options: Http1ServerOptions;
+  readonly #output: ByteSink;
+  readonly #handler: ServerCodecHandler;
+  readonly #chunked: ChunkedDecoder;
+  #sink: RequestSink | undefined;
+  #read: ReadState = "head";
+  #bodyLeft = 0;
+  /** Head bytes of an incomplete head, or bytes of the next request that came too early. */
+  #held: Uint8Array | undefined;
+  #heldPaused = false;
+  #goAway = false;
+  #ended = false;
+  // The current exchange.
+  #requestDone = true;
+  #responseDone = true;
+  #headSent = false;
+  #framing: Framing = "none";
+  #toHead = false;
+  #toVersion10 = false;
+  #tunnelAsked = false;
+  /** The connection ends with this response. */
+  #closing = false;
+  #keepAlive10 = false;
+
+  constructor(options: Http1ServerOptions, output: ByteSink, handler: ServerCodecHandler) {
+    this.#options = options;
+    this.#output = output;
+    this.#handler = handler;
+    this.#chunked = new ChunkedDecoder(options);
+  }
+
+  get active(): number {
+    return this.#responseDone ? 0 : 1;
+  }
+
+  /** The connection must close once the current response is out; asked by the connection manager after each stream. */
+  get closing(): boolean {
+    return this.#closing || this.#goAway || this.#read === "refused";
+  }
+
+  /** The request's body has been read to its end. */
+  get requestDone(): boolean {
+    return this.#requestDone;
+  }
+
+  feed(bytes: Uint8Array): void {
+    let input = bytes;
+    if (this.#held !== undefined) {
+      input = Buffer.concat([this.#held, bytes]);
+      this.#held = undefined;
+    }
+    this.#consume(input);
+  }
+
+  #consume(input: Uint8Array): void {
+    let at = 0;
+    while (at < input.length) {
+      const used = this.#step(input, at);
+      if (used === 0) {
+        this.#hold(input, at);
+        return;
+      }
+      at += used;
+    }
+  }
+
+  /** Returns bytes used; 0: more are needed, or none can be taken now. */
+  #step(input: Uint8Array, at: number): number {
+    switch (this.#read) {
+      case "head":
+        return this.#readHead(input, at);
+      case "length":
+        return this.#readLength(input, at);
+      case "chunked":
+        return this.#readChunked(input, at);
+      case "tunnel":
+        this.#sink?.onData(at === 0 ? input : input.subarray(at), false);
+        return input.length - at;
+      case "waiting":
+        return 0;
+      default:
+        // Refused: whatever follows is thrown away, never read as a request.
+        return input.length - at;
+    }
+  }
+
+  #hold(input: Uint8Array, at: number): void {
+    this.#held = new Uint8Array(input.subarray(at));
+    // A pipelined request waits for its turn; the peer is not read meanwhile, so what is held stays one read long.
+    if (this.#read === "waiting" && !this.#heldPaused) {
+      this.#heldPaused = true;
+      this.#output.pause();
+    }
+  }
+
+  #readHead(input: Uint8Array, start: number): number {
+    let at = start;
+    // RFC 9112 §2.2: empty lines before a request are skipped.
+    while (input[at] === 0x0d && input[at + 1] === 0x0a) at += 2;
+    if (at >= input.length) return at - start;
+    const max = Math.min(input.length, at + this.#options.headBytesMax + 4);
+    let text = latin1(input, at, Math.min(max, at + firstLook));
+    let end = headEnd(text, this.#options);
+    if (end === -1 && max - at > firstLook) {
+      text = latin1(input, at, max);
+      end = headEnd(text, this.#options);
+    }
+    if (end === -1) {
+      if (text.length > this.#options.headBytesMax) this.#refuse(431, "http1.headers_too_large");
+      else if (cannotBecomeHead(text, this.#options)) this.#refuse(400, "http1.codec_error");
+      return this.#read === "refused" ? input.length - start : 0;
+    }
+    const parsed = parseRequest(text, end, this.#options);
+    if (parsed.head === undefined) this.#refuseParsed(parsed);
+    else this.#begin(parsed, parsed.head);
+    return this.#read === "refused" ? input.length - start : at - start + end + separatorLength(text, end);
+  }
+
+  #begin(parsed: ParsedRequest, head: RequestHead): void {
+    this.#requestDone = parsed.framing === "none";
+    this.#responseDone = false;
+    this.#headSent = false;
+    this.#toHead = head.method === "HEAD";
+    this.#toVersion10 = head.version === 10;
+    this.#keepAlive10 = parsed.keepAlive;
+    this.#closing = parsed.close;
+    this.#tunnelAsked = parsed.framing === "tunnel";
+    this.#bodyLeft = parsed.length;
+    this.#read = parsed.framing === "none" ? "waiting" : parsed.framing;
+    if (parsed.framing === "chunked") this.#chunked.reset();
+    this.#sink = this.#handler.onStream(this);
+    this.#sink.onHead(head, this.#requestDone);
+  }
+
+  #readLength(input: Uint8Array, at: number): number {
+    const count = Math.min(this.#bodyLeft, input.length - at);
+    this.#bodyLeft -= count;
+    const end = this.#bodyLeft === 0;
+    if (end) {
+      this.#read = "waiting";
+      this.#requestDone = true;
+    }
+    this.#sink?.onData(input.subarray(at, at + count), end);
+    if (end) this.#finishIfDone();
+    return count;
+  }
+
+  #readChunked(input: Uint8Array, at: number): number {
+    const used = this.#chunked.feed(input, at, this);
+    const problem = this.#chunked.problem;
+    if (problem === undefined) return used;
+    this.#read = "refused";
+    this.#closing = true;
+    const tooLarge = problem === "trailers-too-large" || problem === "too-many-trailers";
+    const detail = problem === "trailers-too-large" ? "http1.trailers_too_large" : problem === "too-many-trailers" ? "http1.too_many_trailers" : "http1.codec_error";
+    this.#sink?.onReset(tooLarge ? "overflow" : "protocol", detail);
+    return input.length - at;
+  }
+
+  onChunkData(chunk: Uint8Array): void {
+    this.#sink?.onData(chunk, false);
+  }
+
+  onChunkedEnd(trailers: HeaderList | undefined): void {
+    this.#read = "waiting";
+    this.#requestDone = true;
+    if (trailers !== undefined && this.#options.enableTrailers) this.#sink?.onTrailers(trailers);
+    else this.#sink?.onData(emptyChunk, true);
+    this.#finishIfDone();
+  }
+
+  #refuseParsed(parsed: ParsedRequest): void {
+    this.#toVersion10 = parsed.version10;
+    this.#refuse(parsed.status, parsed.detail);
+  }
+
+  #refuse(status: number, detail: string): void {
+    this.#read = "refused";
+    this.#closing = true;
+    this.#requestDone = true;
+    this.#responseDone = false;
+    this.#headSent = false;
+    this.#toHead = false;
+    this.#handler.onProtocolError(this, status, detail);
+  }
+
+  onEnd(): void {
+    this.#ended = true;
+    if (this.#responseDone) return;
+    // Envoy's rule for HTTP/1: a client that closes its side while a request runs has gone.
+    this.#closing = true;
+    if (this.#read !== "tunnel") this.#sink?.onReset("remote-close", "downstream_remote_disconnect");
+    else this.#sink?.onData(emptyChunk, true);
+  }
+
+  sendInformational(head: ResponseHead): void {
+    if (this.#headSent || this.#toVersion10) return;
+    this.#output.writeText(`${appendFields(statusLine(head.status, false), head.headers, this.#options.nameCase)}\r\n`);
+  }
+
+  sendHead(head: ResponseHead, end: boolean): void {
+    this.#headSent = true;
+    const upgraded = this.#tunnelAsked && (head.status === 101 || (head.status >= 200 && head.status < 300 && this.#connectAsked(head)));
+    let text = appendFields(statusLine(head.status, this.#toVersion10), head.headers, this.#options.nameCase);
+    if (upgraded) this.#framing = "tunnel";
+    else text += this.#frame(head, end);
+    if (this.closing && !upgraded) text += this.#options.nameCase === "lower" ? "connection: close\r\n" : "Connection: close\r\n";
+    else if (this.#toVersion10 && this.#keepAlive10) text += "connection: keep-alive\r\n";
+    this.#output.writeText(`${text}\r\n`);
+    if (end) this.#endResponse();
+  }
+
+  #connectAsked(head: ResponseHead): boolean {
+    return head.status !== 101;
+  }
+
+  #frame(head: ResponseHead, end: boolean): string {
+    if (this.#tunnelAsked) {
+      // Refused: the client may send anything now; nothing after this answer can be trusted to be a request.
+      this.#closing = true;
+      this.#read = "refused";
+      this.#requestDone = true;
+    }
+    this.#framing = responseFraming(head, end, this.#toHead, this.#toVersion10);
+    if (this.#toVersion10 && !this.#keepAlive10) this.#closing = true;
+    if (this.#framing === "until-close") this.#closing = true;
+    if (this.#framing === "chunked") return this.#name("transfer-encoding: chunked\r\n", "Transfer-Encoding: chunked\r\n");
+    if (!end || head.status < 200 || head.status === 204 || head.status === 304 || head.headers.has("content-length")) return "";
+    if (this.#toHead) return this.#toVersion10 ? "" : this.#name("transfer-encoding: chunked\r\n", "Transfer-Encoding: chunked\r\n");
+    return this.#name("content-length: 0\r\n", "Content-Length: 0\r\n");
+  }
+
+  #name(lower: string, proper: string): string {
+    return this.#options.nameCase === "lower" ? lower : proper;
+  }
+
+  sendData(chunk: Uint8Array, end: boolean): void {
+    const framing = this.#framing;
+    if (chunk.length > 0 && framing !== "none") {
+      if (framing === "chunked") {
+        this.#output.writeText(`${chunk.length.toString(16)}\r\n`);
+        this.#output.write(chunk);
+        this.#output.writeText(end ? "\r\n0\r\n\r\n" : "\r\n");
+      } else this.#output.write(chunk);
+    } else if (end && framing === "chunked") this.#output.writeText("0\r\n\r\n");
+    if (end) this.#endResponse();
+  }
+
+  sendTrailers(trailers: HeaderList): void {
+    if (this.#framing === "chunked") {
+      this.#output.writeText(this.#options.enableTrailers ? `${appendFields("0\r\n", trailers, this.#options.nameCase)}\r\n` : "0\r\n\r\n");
+    }
+    this.#endResponse();
+  }
+
+  #endResponse(): void {
+    this.#responseDone = true;
+    // An answer before the end of its request: the rest of the body cannot be told from a next request by a confused peer.
+    if (!this.#requestDone) this.#closing = true;
+    this.#finishIfDone();
+  }
+
+  #finishIfDone(): void {
+    if (!this.#responseDone || !this.#requestDone) return;
+    this.#sink = undefined;
+    if (this.closing || this.#ended) {
+      this.#read = "refused";
+      return;
+    }
+    if (this.#read === "waiting") this.#read = "head";
+    if (this.#held === undefined) return;
+    const held = this.#held;
+    this.#held = undefined;
+    // The next pipelined request is read in an event of its own, so that a long pipeline cannot recurse.
+    process.nextTick(() => this.#continueWith(held));
+  }
+
+  #continueWith(held: Uint8Array): void {
+    this.#consume(held);
+    if (!this.#heldPaused || (this.#read === "waiting" && this.#held !== undefined)) return;
+    this.#heldPaused = false;
+    this.#output.resume();
+  }
+
+  reset(_reason: ResetReason): void {
+    this.#closing = true;
+    this.#responseDone = true;
+    this.#requestDone = true;
+    this.#sink = undefined;
+    this.#read = "refused";
+  }
+
+  pause(): void {
+    this.#output.pause();
+  }
+
+  resume(): void {
+    this.#output.resume();
+  }
+
+  goAway(): void {
+    this.#goAway = true;
+  }
+
+  onWritable(): void {
+    this.#sink?.onWritable();
+  }
+
+  onUnwritable(): void {
+    this.#sink?.onUnwritable();
+  }
+}
+
+const emptyChunk = new Uint8Array(0);
+
+function headEnd(text: string, options: Http1ServerOptions): number {
+  const end = text.indexOf("\r\n\r\n");
+  if (options.lenient?.bareLf !== true) return end;
+  const bare = text.search(/\n\r?\n/);
+  return end === -1 || (bare !== -1 && bare < end) ? bare : end;
+}
+
+function separatorLength(text: string, end: number): number {
+  if (text.startsWith("\r\n\r\n", end)) return 4;
+  return text.startsWith("\n\r\n", end) ? 3 : 2;
+}
+
+/** What can never become a head is refused at once, so that a peer that sends garbage does not hold a connection until a timeout. */
+function cannotBecomeHead(text: string, options: Http1ServerOptions): boolean {
+  const first = text.charCodeAt(0);
+  const letter = (first | 0x20) >= 0x61 && (first | 0x20) <= 0x7a;
+  if (!letter) return true;
+  if (options.lenient !== undefined) return false;
+  return /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r[^\n]/.test(text);
+}

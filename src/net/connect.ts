@@ -1,0 +1,97 @@
+import { getSystemErrorName } from "node:util";
+import { type Address, ipAddress, pipeAddress } from "./address.ts";
+import type { Connection } from "./connection.ts";
+import { type NativeHandle, type NativeTcp, pipe, tcp } from "./native.ts";
+import { RawConnection, dispatch } from "./raw-connection.ts";
+
+/** Socket options of an upstream connection. */
+export interface ConnectOptions {
+  readonly noDelay?: boolean;
+  /** TCP keepalive; seconds. */
+  readonly keepAlive?: { readonly idleSeconds: number; readonly intervalSeconds?: number; readonly probes?: number } | undefined;
+  /** Address to bind before connecting. */
+  readonly source?: Address | undefined;
+}
+
+export interface PendingConnect {
+  /** Give up; neither callback is called. */
+  cancel(): void;
+}
+
+/**
+ * Connect to `address`. One of the callbacks is called later, never before this returns. The connection reads only after
+ * `start()`, which this calls after `onConnect`.
+ */
+export function connect(
+  address: Address,
+  options: ConnectOptions,
+  callbacks: { onConnect(connection: Connection): void; onError(detail: string): void },
+): PendingConnect {
+  const handle = address.family === "pipe" ? new pipe.Pipe(pipe.constants.SOCKET) : new tcp.TCP(tcp.constants.SOCKET);
+  let live = true;
+  const fail = (error: number): void => {
+    if (!live) return;
+    live = false;
+    handle.close();
+    dispatch(() => callbacks.onError(getSystemErrorName(error)));
+  };
+  const request = address.family === "pipe" ? new pipe.PipeConnectWrap() : new tcp.TCPConnectWrap();
+  request.oncomplete = (status) => {
+    if (!live) return;
+    if (status < 0) {
+      fail(status);
+      return;
+    }
+    live = false;
+    dispatch(() => {
+      const connection = established(handle, address, options);
+      callbacks.onConnect(connection);
+      if (!connection.closed) connection.start();
+    });
+  };
+  const error = begin(handle, request, address, options);
+  if (error !== 0) process.nextTick(fail, error);
+  return {
+    cancel: () => {
+      if (!live) return;
+      live = false;
+      handle.close();
+    },
+  };
+}
+
+function begin(handle: NativeHandle, request: { oncomplete: unknown }, address: Address, options: ConnectOptions): number {
+  if (address.family === "pipe") {
+    return (handle as InstanceType<typeof pipe.Pipe>).connect(request as never, address.ip) ?? 0;
+  }
+  const socket = handle as NativeTcp;
+  if (options.source !== undefined) {
+    const error = options.source.family === 6 ? socket.bind6(options.source.ip, options.source.port, 0) : socket.bind(options.source.ip, options.source.port);
+    if (error !== 0) return error;
+  }
+  return address.family === 6
+    ? socket.connect6(request as never, address.ip, address.port)
+    : socket.connect(request as never, address.ip, address.port);
+}
+
+function established(handle: NativeHandle, address: Address, options: ConnectOptions): RawConnection {
+  if (address.family === "pipe") return new RawConnection(handle, pipeAddress(""), address);
+  const socket = handle as NativeTcp;
+  if (options.noDelay !== false) socket.setNoDelay(true);
+  if (options.keepAlive !== undefined) {
+    socket.setKeepAlive(true, options.keepAlive.idleSeconds, options.keepAlive.intervalSeconds, options.keepAlive.probes);
+  }
+  return new RawConnection(handle, localAddress(socket), address);
+}
+
+export function localAddress(socket: NativeTcp): Address {
+  const out: { address?: string; port?: number } = {};
+  socket.getsockname(out);
+  return ipAddress(out.address ?? "", out.port ?? 0);
+}
+
+export function remoteAddress(socket: NativeTcp): Address {
+  const out: { address?: string; port?: number } = {};
+  socket.getpeername(out);
+  return ipAddress(out.address ?? "", out.port ?? 0);
+}

@@ -1,0 +1,83 @@
+import { type Server, createServer } from "node:net";
+import { type Address, ipAddress, pipeAddress } from "./address.ts";
+import { localAddress, remoteAddress } from "./connect.ts";
+import type { NativeHandle, NativeTcp } from "./native.ts";
+import { RawConnection, dispatch } from "./raw-connection.ts";
+
+export interface ListenOptions {
+  /** SYN queue; 128 as Envoy when unset. */
+  readonly backlog?: number | undefined;
+  /** Several workers each bind the port and the kernel spreads connections. */
+  readonly reusePort?: boolean;
+  /** IPv6 socket that takes no IPv4 (Envoy's `ipv4_compat: false`). */
+  readonly ipv6Only?: boolean;
+  /** Mode of a Unix socket. */
+  readonly mode?: number | undefined;
+  readonly noDelay?: boolean;
+  /** Take over this listening descriptor instead of binding (hot restart, sockets shared by workers). */
+  readonly fileDescriptor?: number | undefined;
+  /** Called with the descriptor before anything is accepted: further socket options. */
+  readonly onBound?: ((fileDescriptor: number) => void) | undefined;
+}
+
+export interface ListeningSocket {
+  /** With the port that the kernel chose when it was 0. */
+  readonly address: Address;
+  readonly fileDescriptor: number;
+  /** Stop accepting; accepted connections live on. */
+  close(): void;
+}
+
+/**
+ * The one place where a listening socket is opened, so that a hot restart can hand every one of them over. `onAccept` gets a
+ * connection that does not read yet: call `start()`.
+ */
+export function listen(
+  address: Address,
+  options: ListenOptions,
+  onAccept: (connection: RawConnection) => void,
+): Promise<ListeningSocket> {
+  return new Promise((resolve, reject) => {
+    // pauseOnConnect: should the runtime's own accept path ever run, no byte is lost.
+    const server = createServer({ pauseOnConnect: true });
+    server.once("error", reject);
+    server.listen(listenTarget(address, options), () => {
+      server.removeListener("error", reject);
+      const handle = nativeHandle(server);
+      options.onBound?.(handle.fd);
+      const bound = boundAddress(server, address);
+      handle.onconnection = (status, client) => {
+        if (status < 0 || client === undefined) return;
+        dispatch(() => onAccept(accepted(client, bound, options)));
+      };
+      resolve({ address: bound, fileDescriptor: handle.fd, close: () => server.close() });
+    });
+  });
+}
+
+function listenTarget(address: Address, options: ListenOptions): object {
+  const backlog = options.backlog ?? 128;
+  if (options.fileDescriptor !== undefined) return { fd: options.fileDescriptor, backlog };
+  if (address.family === "pipe") return { path: address.ip, backlog };
+  return { host: address.ip, port: address.port, backlog, reusePort: options.reusePort ?? false, ipv6Only: options.ipv6Only ?? true, exclusive: true };
+}
+
+function nativeHandle(server: Server): NativeHandle {
+  const handle = Reflect.get(server, "_handle") as NativeHandle | null;
+  if (handle === null) throw new Error("the listening server has no handle");
+  return handle;
+}
+
+function boundAddress(server: Server, asked: Address): Address {
+  const bound = server.address();
+  if (bound === null) return asked;
+  return typeof bound === "string" ? pipeAddress(bound) : ipAddress(bound.address, bound.port);
+}
+
+function accepted(client: NativeHandle, bound: Address, options: ListenOptions): RawConnection {
+  // A client of a Unix socket has no name of its own.
+  if (bound.family === "pipe") return new RawConnection(client, bound, pipeAddress(""));
+  const socket = client as NativeTcp;
+  if (options.noDelay !== false) socket.setNoDelay(true);
+  return new RawConnection(client, localAddress(socket), remoteAddress(socket));
+}

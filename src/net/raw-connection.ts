@@ -1,0 +1,317 @@
+import { getSystemErrorName } from "node:util";
+import type { Address } from "./address.ts";
+import type { CloseReason, Connection, ConnectionHandler, TlsInfo } from "./connection.ts";
+import { type NativeHandle, type NativeRequest, type NativeTcp, endOfFile, stream } from "./native.ts";
+
+/** One buffer that every connection of the worker reads into: a chunk is used up before the next read. */
+const readBuffer = new Uint8Array(Buffer.allocUnsafeSlow(128 * 1024).buffer);
+const state = stream.streamBaseState;
+const { kReadBytesOrError, kLastWriteWasAsync } = stream;
+const { WriteWrap, ShutdownWrap } = stream;
+
+const writeBufferSize = 128 * 1024;
+/** Output is put together here, so that one event is one write. Given away when the kernel does not take it all at once. */
+let writeBuffer = newWriteBuffer();
+/** A write that the kernel takes at once leaves its request object unused: one serves all. */
+let spareRequest: NativeRequest = new WriteWrap();
+/** Texts up to this long go out without touching the write buffer: the runtime encodes them on its stack. */
+const stackTextMax = 16 * 1024;
+
+/** `latin1Write` is what `write(…, "latin1")` comes down to, without its argument checks; the type definitions leave it out. */
+type Latin1Buffer = Buffer & { latin1Write(text: string, offset: number, length: number): number };
+
+function newWriteBuffer(): Latin1Buffer {
+  return Buffer.allocUnsafeSlow(writeBufferSize) as Latin1Buffer;
+}
+
+let lastId = 0;
+let depth = 0;
+let dirty: RawConnection[] = [];
+
+function leave(): void {
+  if (--depth === 0 && dirty.length > 0) flushDirty();
+}
+
+function flushDirty(): void {
+  // Flushing may make more connections dirty (a handler told that it may write): go on until none is.
+  for (let i = 0; i < dirty.length; i++) dirty[i]?.flush();
+  dirty = [];
+}
+
+/** Run work that did not begin with a socket event (timers, messages) so that its writes leave together. */
+export function dispatch(work: () => void): void {
+  depth++;
+  try {
+    work();
+  } finally {
+    leave();
+  }
+}
+
+const noHandler: ConnectionHandler = {
+  onData: () => {},
+  onEnd: () => {},
+  onUnwritable: () => {},
+  onWritable: () => {},
+  onClose: () => {},
+};
+
+function onRead(this: NativeHandle): void {
+  const count = state[kReadBytesOrError] as number;
+  const connection = this.owner as RawConnection;
+  depth++;
+  try {
+    if (count > 0) connection.onReadable(count);
+    else if (count < 0) connection.onReadError(count);
+  } finally {
+    leave();
+  }
+}
+
+/** A TCP or Unix socket without TLS. */
+export class RawConnection implements Connection {
+  readonly id: number = ++lastId;
+  handler: ConnectionHandler = noHandler;
+  readonly local: Address;
+  readonly remote: Address;
+  readonly tls: TlsInfo | undefined = undefined;
+  bytesReceived = 0;
+  bytesSent = 0;
+  closed = false;
+  bufferLimit: number = 1024 * 1024;
+  readonly #handle: NativeHandle;
+  /** Written and not yet given to the kernel. */
+  #pieces: (string | Uint8Array)[] = [];
+  #piecesSize = 0;
+  /** A write the kernel did not take at once; bytes of it may be unsent. */
+  #writing = false;
+  #writingSize = 0;
+  #dirty = false;
+  #unwritable = false;
+  #paused = 0;
+  #ending: "no" | "shutdown" | "close" = "no";
+  #shutdownSent = false;
+  #ended = false;
+
+  constructor(handle: NativeHandle, local: Address, remote: Address) {
+    this.#handle = handle;
+    this.local = local;
+    this.remote = remote;
+    handle.owner = this;
+    handle.onread = onRead;
+    handle.useUserBuffer(readBuffer);
+  }
+
+  /** For socket options that the runtime does not offer. */
+  get fileDescriptor(): number {
+    return this.#handle.fd;
+  }
+
+  get unsent(): number {
+    return this.#piecesSize + this.#writingSize;
+  }
+
+  /** Begin to read. Until then nothing is lost: bytes wait in the kernel. */
+  start(): void {
+    if (this.#paused === 0) this.#handle.readStart();
+  }
+
+  onReadable(count: number): void {
+    this.bytesReceived += count;
+    this.handler.onData(readBuffer.subarray(0, count));
+  }
+
+  onReadError(error: number): void {
+    if (this.closed) return;
+    if (error !== endOfFile) {
+      this.#finish({ kind: error === -104 ? "remote-reset" : "error", detail: getSystemErrorName(error) }, false);
+      return;
+    }
+    this.#handle.readStop();
+    this.#ended = true;
+    this.handler.onEnd();
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.closed || this.#ending !== "no" || chunk.length === 0) return !this.#unwritable;
+    // While a write waits for the kernel, what comes after it outlives this event and must be copied.
+    this.#pieces.push(this.#writing ? new Uint8Array(chunk) : chunk);
+    return this.#wrote(chunk.length);
+  }
+
+  writeText(text: string): boolean {
+    if (this.closed || this.#ending !== "no" || text.length === 0) return !this.#unwritable;
+    this.#pieces.push(text);
+    return this.#wrote(text.length);
+  }
+
+  #wrote(size: number): boolean {
+    this.#piecesSize += size;
+    if (!this.#writing && !this.#dirty) this.#markDirty();
+    if (this.#writing && !this.#unwritable && this.unsent > this.bufferLimit) {
+      this.#unwritable = true;
+      this.handler.onUnwritable();
+    }
+    return !this.#unwritable;
+  }
+
+  #markDirty(): void {
+    this.#dirty = true;
+    dirty.push(this);
+    if (depth === 0 && dirty.length === 1) process.nextTick(flushOutsideEvents);
+  }
+
+  flush(): void {
+    this.#dirty = false;
+    if (this.closed || this.#writing) return;
+    const error = this.#writePieces();
+    if (error !== 0) {
+      this.#finish({ kind: error === -104 || error === -32 ? "remote-reset" : "error", detail: getSystemErrorName(error) }, false);
+      return;
+    }
+    if (this.#writing) this.#overLimit();
+    else if (this.#ending !== "no") this.#end();
+  }
+
+  #overLimit(): void {
+    if (this.#unwritable || this.unsent <= this.bufferLimit) return;
+    this.#unwritable = true;
+    this.handler.onUnwritable();
+  }
+
+  /** Returns 0 or a negative errno. */
+  #writePieces(): number {
+    const pieces = this.#pieces;
+    if (pieces.length === 0) return 0;
+    const first = pieces[0];
+    if (pieces.length === 1 && typeof first === "string" && first.length <= stackTextMax) {
+      this.#pieces = [];
+      this.#piecesSize = 0;
+      const error = this.#handle.writeLatin1String(spareRequest, first);
+      return error === 0 ? this.#written(first.length) : error;
+    }
+    return this.#writeGathered(pieces);
+  }
+
+  #writeGathered(pieces: (string | Uint8Array)[]): number {
+    this.#pieces = [];
+    this.#piecesSize = 0;
+    let offset = 0;
+    for (let i = 0; i < pieces.length; i++) {
+      let piece = pieces[i] as string | Uint8Array;
+      while (piece.length > 0) {
+        const room = Math.min(piece.length, writeBufferSize - offset);
+        if (typeof piece === "string") writeBuffer.latin1Write(piece, offset, room);
+        else writeBuffer.set(room === piece.length ? piece : piece.subarray(0, room), offset);
+        offset += room;
+        piece = typeof piece === "string" ? piece.slice(room) : piece.subarray(room);
+        if (offset < writeBufferSize) continue;
+        const error = this.#writeOut(offset);
+        offset = 0;
+        if (error !== 0) return error;
+        if (this.#writing) {
+          this.#keep(piece, pieces, i + 1);
+          return 0;
+        }
+      }
+    }
+    return offset === 0 ? 0 : this.#writeOut(offset);
+  }
+
+  #writeOut(size: number): number {
+    const error = this.#handle.writeBuffer(spareRequest, writeBuffer.subarray(0, size));
+    if (error !== 0) return error;
+    // libuv still reads from the old one, and holds it.
+    if (state[kLastWriteWasAsync] !== 0) writeBuffer = newWriteBuffer();
+    return this.#written(size);
+  }
+
+  #keep(rest: string | Uint8Array, pieces: (string | Uint8Array)[], from: number): void {
+    const kept = rest.length > 0 ? [rest, ...pieces.slice(from)] : pieces.slice(from);
+    for (const piece of kept) {
+      this.#pieces.push(typeof piece === "string" ? piece : new Uint8Array(piece));
+      this.#piecesSize += piece.length;
+    }
+  }
+
+  #written(size: number): number {
+    this.bytesSent += size;
+    if (state[kLastWriteWasAsync] === 0) return 0;
+    const request = spareRequest;
+    spareRequest = new WriteWrap();
+    this.#writing = true;
+    this.#writingSize = size;
+    request.oncomplete = (status) => this.#writeDone(status);
+    return 0;
+  }
+
+  #writeDone(status: number): void {
+    this.#writing = false;
+    this.#writingSize = 0;
+    if (this.closed) return;
+    depth++;
+    try {
+      if (status < 0) {
+        this.#finish({ kind: status === -104 || status === -32 ? "remote-reset" : "error", detail: getSystemErrorName(status) }, false);
+        return;
+      }
+      this.flush();
+      if (this.closed || !this.#unwritable || this.unsent > this.bufferLimit / 2) return;
+      this.#unwritable = false;
+      this.handler.onWritable();
+    } finally {
+      leave();
+    }
+  }
+
+  pause(): void {
+    if (this.#paused++ === 0 && !this.closed && !this.#ended) this.#handle.readStop();
+  }
+
+  resume(): void {
+    if (--this.#paused === 0 && !this.closed && !this.#ended) this.#handle.readStart();
+  }
+
+  shutdown(): void {
+    if (this.closed || this.#ending !== "no") return;
+    this.#ending = "shutdown";
+    if (!this.#writing && this.#pieces.length === 0) this.#end();
+  }
+
+  closeAfterFlush(): void {
+    if (this.closed || this.#ending === "close") return;
+    this.#ending = "close";
+    if (!this.#writing && this.#pieces.length === 0) this.#end();
+  }
+
+  #end(): void {
+    if (this.#ending === "close") {
+      this.destroy();
+      return;
+    }
+    if (this.#shutdownSent) return;
+    this.#shutdownSent = true;
+    const request = new ShutdownWrap();
+    request.oncomplete = () => {};
+    this.#handle.shutdown(request);
+  }
+
+  destroy(reset = false): void {
+    if (!this.closed) this.#finish({ kind: "local", detail: "" }, reset);
+  }
+
+  #finish(reason: CloseReason, reset: boolean): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.#pieces = [];
+    this.#piecesSize = 0;
+    const handle = this.#handle;
+    if (reset && "reset" in handle && !this.#shutdownSent) (handle as NativeTcp).reset();
+    else handle.close();
+    this.handler.onClose(reason);
+  }
+}
+
+function flushOutsideEvents(): void {
+  if (dirty.length > 0) dispatch(flushDirty);
+}

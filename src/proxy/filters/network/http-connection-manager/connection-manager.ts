@@ -1,0 +1,217 @@
+import { Http1ServerCodec } from "#http/h1/server.ts";
+import type { RequestSink, ResponseStream, ServerCodec, ServerCodecHandler } from "#http/message.ts";
+import { Timer } from "#lib/timers.ts";
+import type { Connection } from "#net/connection.ts";
+import { ResponseFlag } from "../../../response-flags.ts";
+import type { NetworkFilter, NetworkStream, NetworkVerdict } from "../filter.ts";
+import { ActiveStream } from "./active-stream.ts";
+import type { ManagerSettings } from "./settings.ts";
+
+/** Calls a function when its time comes; for the few timers of a connection that are not its idle timer. */
+class CallTimer extends Timer {
+  readonly #call: () => void;
+
+  constructor(call: () => void) {
+    super();
+    this.#call = call;
+  }
+
+  onTimer(): void {
+    this.#call();
+  }
+}
+
+/**
+ * Open: serves. Draining: says `connection: close` on its next answer. Lingering: the last answer is written and our FIN sent; what
+ * the peer still sends is thrown away, so that its kernel does not reset the answer away (RFC 9112 §9.6).
+ */
+type State = "open" | "draining" | "lingering" | "closed";
+
+/** HTTP on one downstream connection. Its own timer is the idle timer: armed while no stream is active. */
+export class ConnectionManager extends Timer implements NetworkFilter, ServerCodecHandler {
+  readonly settings: ManagerSettings;
+  readonly network: NetworkStream;
+  readonly connection: Connection;
+  readonly #codec: ServerCodec & { readonly closing: boolean; readonly requestDone: boolean };
+  #state: State = "open";
+  #stream: ActiveStream | undefined;
+  #requests = 0;
+  readonly #bornMs: number;
+  #lifeTimer: CallTimer | undefined;
+  #lingerTimer: CallTimer | undefined;
+  #headTimer: CallTimer | undefined;
+
+  constructor(settings: ManagerSettings, network: NetworkStream) {
+    super();
+    this.settings = settings;
+    this.network = network;
+    this.connection = network.connection;
+    this.#codec = new Http1ServerCodec({ ...settings.http1, secure: network.connection.tls !== undefined }, network.connection, this);
+    this.#bornMs = settings.services.clock.monotonicMs();
+    const { stats } = settings;
+    stats.connectionTotal.inc();
+    stats.connectionHttp1Total.inc();
+    stats.connectionActive.inc();
+    stats.connectionHttp1Active.inc();
+    settings.idleTimeout?.arm(this);
+    if (settings.maxConnectionDuration !== undefined) {
+      this.#lifeTimer = new CallTimer(() => this.#onOld());
+      settings.maxConnectionDuration.arm(this.#lifeTimer);
+    }
+  }
+
+  get lastRequest(): boolean {
+    const { maxRequestsPerConnection } = this.settings;
+    return maxRequestsPerConnection > 0 && this.#requests >= maxRequestsPerConnection;
+  }
+
+  onData(chunk: Uint8Array, end: boolean): NetworkVerdict {
+    if (this.#state === "lingering") {
+      if (end) this.connection.destroy();
+      return "park";
+    }
+    if (chunk.length > 0) {
+      this.settings.stats.bytesReceived.add(chunk.length);
+      // The time for a request's head begins with its first byte.
+      if (this.#stream === undefined && this.#headTimer === undefined && this.settings.requestHeadersTimeout !== undefined) this.#armHeadTimer();
+      this.#codec.feed(chunk);
+    }
+    if (end) this.#onPeerEnd();
+    return "park";
+  }
+
+  #armHeadTimer(): void {
+    this.#headTimer = new CallTimer(() => {
+      this.#headTimer = undefined;
+      if (this.#stream !== undefined) return;
+      this.settings.stats.requestHeaderTimeout.inc();
+      this.#refuseWith(408, "request_header_timeout", "request header timeout");
+    });
+    this.settings.requestHeadersTimeout?.arm(this.#headTimer);
+  }
+
+  /** A refusal for a request whose head never became whole. */
+  #refuseWith(status: number, details: string, body: string): void {
+    this.onProtocolErrorReply(status, details, body, 0);
+  }
+
+  #onPeerEnd(): void {
+    this.#codec.onEnd();
+    if (this.#stream === undefined && this.#state !== "closed") this.connection.closeAfterFlush();
+  }
+
+  onStream(stream: ResponseStream): RequestSink {
+    this.cancel();
+    this.#headTimer?.cancel();
+    this.#headTimer = undefined;
+    this.#requests++;
+    if (this.lastRequest) {
+      this.settings.stats.connectionMaxRequests.inc();
+      this.#codec.goAway();
+    }
+    const active = new ActiveStream(this, stream);
+    this.#stream = active;
+    return active;
+  }
+
+  onProtocolError(stream: ResponseStream, status: number, detail: string): void {
+    const active = this.onStream(stream) as ActiveStream;
+    if (status !== 426) this.settings.stats.connectionProtocolError.inc();
+    active.refuseUnread(status, detail);
+  }
+
+  onProtocolErrorReply(status: number, details: string, body: string, flags: number): void {
+    const active = this.onStream(this.#codec as unknown as ResponseStream) as ActiveStream;
+    this.#codec.goAway();
+    active.reply({ status, details, body, flags, close: true });
+  }
+
+  /** The stream is over and logged. */
+  onStreamDone(stream: ActiveStream, aborted: boolean): void {
+    if (this.#stream !== stream) return;
+    this.#stream = undefined;
+    if (this.#state === "closed") return;
+    if (aborted) {
+      this.connection.destroy();
+      return;
+    }
+    if (this.#codec.closing) this.#linger();
+    else if (this.#state === "draining") this.#close();
+    else this.settings.idleTimeout?.arm(this);
+  }
+
+  /** The next answer says that it is the last. */
+  goAway(): void {
+    this.#codec.goAway();
+  }
+
+  #linger(): void {
+    if (this.#state === "lingering" || this.#state === "closed") return;
+    this.#state = "lingering";
+    this.cancel();
+    const { delayedClose } = this.settings;
+    if (delayedClose === undefined) {
+      this.connection.closeAfterFlush();
+      return;
+    }
+    this.connection.shutdown();
+    this.#lingerTimer = new CallTimer(() => {
+      this.settings.stats.connectionDelayedClose.inc();
+      this.connection.destroy();
+    });
+    delayedClose.arm(this.#lingerTimer);
+  }
+
+  #close(): void {
+    this.connection.closeAfterFlush();
+  }
+
+  /** Idle for too long. */
+  onTimer(): void {
+    this.settings.stats.connectionIdleTimeout.inc();
+    this.#close();
+  }
+
+  #onOld(): void {
+    this.settings.stats.connectionMaxDuration.inc();
+    this.drain();
+  }
+
+  drain(): void {
+    if (this.#state !== "open") return;
+    this.#state = "draining";
+    this.settings.stats.connectionDrainClose.inc();
+    this.#codec.goAway();
+    if (this.#stream === undefined) this.#close();
+  }
+
+  onWritable(): void {
+    this.#codec.onWritable();
+  }
+
+  onUnwritable(): void {
+    this.#codec.onUnwritable();
+  }
+
+  onClose(): void {
+    const wasActive = this.#stream !== undefined;
+    const lingering = this.#state === "lingering";
+    this.#state = "closed";
+    this.cancel();
+    this.#lifeTimer?.cancel();
+    this.#lingerTimer?.cancel();
+    this.#headTimer?.cancel();
+    const { stats, services } = this.settings;
+    stats.connectionActive.dec();
+    stats.connectionHttp1Active.dec();
+    stats.connectionDestroy.inc();
+    stats.connectionLengthMs.record(services.clock.monotonicMs() - this.#bornMs);
+    stats.bytesSent.add(this.connection.bytesSent);
+    if (lingering) stats.connectionDestroyLocal.inc();
+    else stats.connectionDestroyRemote.inc();
+    if (!wasActive) return;
+    stats.connectionDestroyActive.inc();
+    stats.connectionDestroyRemoteActive.inc();
+    this.#stream?.onConnectionLost(ResponseFlag.downstreamConnectionTermination);
+  }
+}

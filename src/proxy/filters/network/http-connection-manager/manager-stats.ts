@@ -1,0 +1,116 @@
+import type { Counter, Gauge, Histogram, StatsScope } from "../../../stats/stats.ts";
+
+/** `http.<stat_prefix>.` counters of one connection manager, and the listener's few copies of them. */
+export class ManagerStats {
+  readonly connectionTotal: Counter;
+  readonly connectionHttp1Total: Counter;
+  readonly connectionActive: Gauge;
+  readonly connectionHttp1Active: Gauge;
+  readonly connectionDestroy: Counter;
+  readonly connectionDestroyLocal: Counter;
+  readonly connectionDestroyRemote: Counter;
+  readonly connectionDestroyActive: Counter;
+  readonly connectionDestroyLocalActive: Counter;
+  readonly connectionDestroyRemoteActive: Counter;
+  readonly connectionDrainClose: Counter;
+  readonly connectionIdleTimeout: Counter;
+  readonly connectionMaxDuration: Counter;
+  readonly connectionMaxRequests: Counter;
+  readonly connectionProtocolError: Counter;
+  readonly connectionDelayedClose: Counter;
+  readonly connectionUpgradesTotal: Counter;
+  readonly connectionUpgradesActive: Gauge;
+  readonly connectionLengthMs: Histogram;
+  readonly bytesReceived: Counter;
+  readonly bytesSent: Counter;
+  readonly requestTotal: Counter;
+  readonly requestHttp1: Counter;
+  readonly requestActive: Gauge;
+  readonly requestCompleted: Counter;
+  readonly requestTimeMs: Histogram;
+  readonly requestTimeout: Counter;
+  readonly requestHeaderTimeout: Counter;
+  readonly requestIdleTimeout: Counter;
+  readonly requestMaxDuration: Counter;
+  readonly requestReceiveReset: Counter;
+  readonly requestTransmitReset: Counter;
+  readonly requestResponseBeforeComplete: Counter;
+  readonly requestNonRelativePath: Counter;
+  readonly requestRejectedUnderscores: Counter;
+  readonly requestTooLarge: Counter;
+  readonly requestFailedPathNormalization: Counter;
+  readonly requestRedirectedNormalizedPath: Counter;
+  readonly requestWsOnNonWsRoute: Counter;
+  readonly flowControlPaused: Counter;
+  readonly flowControlResumed: Counter;
+  readonly noRoute: Counter;
+  readonly noCluster: Counter;
+  readonly directResponse: Counter;
+  readonly redirect: Counter;
+  readonly totalForwarded: Counter;
+  readonly #classes: readonly Counter[];
+  readonly #listenerClasses: readonly Counter[];
+  readonly listenerCompleted: Counter;
+
+  constructor(scope: StatsScope, listenerScope: StatsScope) {
+    const counter = (name: string): Counter => scope.counter(`downstream_${name}`);
+    this.connectionTotal = counter("cx_total");
+    this.connectionHttp1Total = counter("cx_http1_total");
+    this.connectionActive = scope.gauge("downstream_cx_active");
+    this.connectionHttp1Active = scope.gauge("downstream_cx_http1_active");
+    this.connectionDestroy = counter("cx_destroy");
+    this.connectionDestroyLocal = counter("cx_destroy_local");
+    this.connectionDestroyRemote = counter("cx_destroy_remote");
+    this.connectionDestroyActive = counter("cx_destroy_active_rq");
+    this.connectionDestroyLocalActive = counter("cx_destroy_local_active_rq");
+    this.connectionDestroyRemoteActive = counter("cx_destroy_remote_active_rq");
+    this.connectionDrainClose = counter("cx_drain_close");
+    this.connectionIdleTimeout = counter("cx_idle_timeout");
+    this.connectionMaxDuration = counter("cx_max_duration_reached");
+    this.connectionMaxRequests = counter("cx_max_requests_reached");
+    this.connectionProtocolError = counter("cx_protocol_error");
+    this.connectionDelayedClose = counter("cx_delayed_close_timeout");
+    this.connectionUpgradesTotal = counter("cx_upgrades_total");
+    this.connectionUpgradesActive = scope.gauge("downstream_cx_upgrades_active");
+    this.connectionLengthMs = scope.histogram("downstream_cx_length_ms");
+    this.bytesReceived = counter("cx_rx_bytes_total");
+    this.bytesSent = counter("cx_tx_bytes_total");
+    this.requestTotal = counter("rq_total");
+    this.requestHttp1 = counter("rq_http1_total");
+    this.requestActive = scope.gauge("downstream_rq_active");
+    this.requestCompleted = counter("rq_completed");
+    this.requestTimeMs = scope.histogram("downstream_rq_time");
+    this.requestTimeout = counter("rq_timeout");
+    this.requestHeaderTimeout = counter("rq_header_timeout");
+    this.requestIdleTimeout = counter("rq_idle_timeout");
+    this.requestMaxDuration = counter("rq_max_duration_reached");
+    this.requestReceiveReset = counter("rq_rx_reset");
+    this.requestTransmitReset = counter("rq_tx_reset");
+    this.requestResponseBeforeComplete = counter("rq_response_before_rq_complete");
+    this.requestNonRelativePath = counter("rq_non_relative_path");
+    this.requestRejectedUnderscores = counter("rq_rejected_via_underscore");
+    this.requestTooLarge = counter("rq_too_large");
+    this.requestFailedPathNormalization = counter("rq_failed_path_normalization");
+    this.requestRedirectedNormalizedPath = counter("rq_redirected_with_normalized_path");
+    this.requestWsOnNonWsRoute = counter("rq_ws_on_non_ws_route");
+    this.flowControlPaused = counter("flow_control_paused_reading_total");
+    this.flowControlResumed = counter("flow_control_resumed_reading_total");
+    this.noRoute = scope.counter("no_route");
+    this.noCluster = scope.counter("no_cluster");
+    this.directResponse = scope.counter("rq_direct_response");
+    this.redirect = scope.counter("rq_redirect");
+    this.totalForwarded = scope.counter("rq_total");
+    const families = [1, 2, 3, 4, 5].map((family) => `downstream_rq_${family}xx`);
+    this.#classes = families.map((name) => scope.counter(name));
+    this.#listenerClasses = families.map((name) => listenerScope.counter(name));
+    this.listenerCompleted = listenerScope.counter("downstream_rq_completed");
+  }
+
+  countResponse(status: number): void {
+    const family = Math.floor(status / 100) - 1;
+    this.requestCompleted.inc();
+    this.listenerCompleted.inc();
+    this.#classes[family]?.inc();
+    this.#listenerClasses[family]?.inc();
+  }
+}
