@@ -1,5 +1,8 @@
 import type { Host, Locality } from "../cluster/host.ts";
+import type { RequestHead } from "#http/message.ts";
 import type { Random } from "#lib/random.ts";
+import type { Address } from "#net/address.ts";
+import type { StreamInfo } from "../stream-info.ts";
 
 /** Facts about the request that a pick may use. All optional: a TCP connection has few. */
 export interface PickContext {
@@ -7,8 +10,11 @@ export interface PickContext {
   readonly hash?: bigint | undefined;
   /** Hosts that the retry policy wants to avoid. */
   readonly avoid?: ((host: Host) => boolean) | undefined;
-  /** Address the client meant ("ip:port"), for ORIGINAL_DST. */
-  readonly originalDestination?: string | undefined;
+  /** Address the client meant for ORIGINAL_DST. */
+  readonly originalDestination?: Address | undefined;
+  /** The request, when there is one: ORIGINAL_DST may read a header of it. */
+  readonly head?: RequestHead | undefined;
+  readonly info?: StreamInfo | undefined;
 }
 
 /** The momentary state of a load balancer: rebuilt and swapped whenever hosts change, never mutated from outside. */

@@ -2,7 +2,7 @@ import type { HeaderList } from "#http/headers.ts";
 import { type RequestHead, type RequestSink, type ResetReason, ResponseHead, type ResponseStream } from "#http/message.ts";
 import { Timer, type TimerList } from "#lib/timers.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
-import type { Route } from "../../../route/route.ts";
+import type { HeaderChanges, Route } from "../../../route/route.ts";
 import type { Services } from "../../../services.ts";
 import { type Json, StreamInfo } from "../../../stream-info.ts";
 import type { HttpFilter, HttpStream, LocalReply } from "../../http/filter.ts";
@@ -343,15 +343,19 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
     const { info } = this;
     info.responseCodeDetails = reply.details;
     info.responseFlags |= reply.flags ?? 0;
-    info.responseCode = reply.status;
     if (reply.close === true) this.#manager.goAway();
     const { head, body } = this.settings.makeReply(reply, info, this.#request);
     if (reply.headers !== undefined) for (const [name, value] of reply.headers) head.headers.add(name, value);
+    // As in Envoy, %RESPONSE_CODE% has no value yet in these.
+    if (this.replyHeaders?.changesResponse === true) this.replyHeaders.response(head, info);
     info.localReplyBody = body;
     const bodiless = body === "" || this.#request?.method === "HEAD";
     this.respondHead(head, bodiless);
     if (!bodiless && !this.#done) this.respondData(Buffer.from(body, "utf8"), true);
   }
+
+  /** Header changes of the route whose answer a local reply is. */
+  replyHeaders: HeaderChanges | undefined = undefined;
 
   respondInformational(head: ResponseHead): void {
     if (!this.#done && !this.#responseStarted) this.#codec.sendInformational(head);

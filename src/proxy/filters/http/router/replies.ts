@@ -1,0 +1,92 @@
+import type { ResetReason } from "#http/message.ts";
+import type { UpstreamFailure } from "../../../cluster/manager.ts";
+import { ResponseFlag } from "../../../response-flags.ts";
+import { unreachable } from "#lib/assert.ts";
+import type { LocalReply } from "../filter.ts";
+
+const prefix = "upstream connect error or disconnect/reset before headers. reset reason: ";
+
+/** Envoy's answer when no connection could be had. */
+export function connectFailureReply(failure: UpstreamFailure, envoyHeaders: boolean): LocalReply {
+  switch (failure.kind) {
+    case "overflow":
+      return {
+        status: 503,
+        body: `${prefix}overflow`,
+        details: "upstream_reset_before_response_started{overflow}",
+        flags: ResponseFlag.upstreamOverflow,
+        ...(envoyHeaders ? { headers: [["x-envoy-overloaded", "true"]] } : {}),
+      };
+    case "no-healthy-upstream":
+      return { status: 503, body: "no healthy upstream", details: "no_healthy_upstream", flags: ResponseFlag.noHealthyUpstream };
+    case "connect-timeout":
+      return {
+        status: 503,
+        body: `${prefix}connection timeout`,
+        details: "upstream_reset_before_response_started{connection_timeout}",
+        flags: ResponseFlag.upstreamConnectionFailure,
+      };
+    case "connect-failure":
+      return {
+        status: 503,
+        body: `${prefix}remote connection failure`,
+        details: `upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_${errorText(failure.detail)}}`,
+        flags: ResponseFlag.upstreamConnectionFailure,
+      };
+    default:
+      return unreachable(failure);
+  }
+}
+
+/** strerror's words with `_` for spaces, as Envoy puts them into details. */
+const errorWords: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "Connection_refused",
+  ETIMEDOUT: "Connection_timed_out",
+  EHOSTUNREACH: "No_route_to_host",
+  ENETUNREACH: "Network_is_unreachable",
+  ENOENT: "No_such_file_or_directory",
+  EACCES: "Permission_denied",
+  ECONNRESET: "Connection_reset_by_peer",
+  EADDRNOTAVAIL: "Cannot_assign_requested_address",
+  EINVAL: "Invalid_argument",
+};
+
+function errorText(name: string): string {
+  return errorWords[name] ?? name;
+}
+
+/** The upstream broke off: what is said when nothing was sent yet, and what is logged when something was. */
+export function resetReply(reason: ResetReason, _detail: string): { readonly reply: LocalReply; readonly reason: string; readonly flags: number } {
+  const facts = resetFacts(reason);
+  return {
+    reason: facts.word,
+    flags: facts.flags,
+    reply: {
+      status: facts.status,
+      body: prefix + facts.text,
+      details: `upstream_reset_before_response_started{${facts.word}}`,
+      flags: facts.flags,
+    },
+  };
+}
+
+function resetFacts(reason: ResetReason): { status: number; text: string; word: string; flags: number } {
+  switch (reason) {
+    case "protocol":
+      return { status: 502, text: "protocol error", word: "protocol_error", flags: ResponseFlag.upstreamProtocolError };
+    case "remote-close":
+      return { status: 503, text: "connection termination", word: "connection_termination", flags: ResponseFlag.upstreamConnectionTermination };
+    case "remote-reset":
+    case "refused":
+      return { status: 503, text: "remote reset", word: "remote_reset", flags: ResponseFlag.upstreamRemoteReset };
+    case "overflow":
+      return { status: 503, text: "overflow", word: "overflow", flags: ResponseFlag.upstreamOverflow };
+    case "connect":
+    case "connect-timeout":
+      return { status: 503, text: "remote connection failure", word: "remote_connection_failure", flags: ResponseFlag.upstreamConnectionFailure };
+    case "local":
+      return { status: 503, text: "local reset", word: "local_reset", flags: ResponseFlag.localReset };
+    default:
+      return unreachable(reason);
+  }
+}

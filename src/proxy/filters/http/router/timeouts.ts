@@ -1,0 +1,53 @@
+import type { RequestHead } from "#http/message.ts";
+import type { ForwardAction } from "../../../route/route.ts";
+import type { RouterSettings } from "./router.ts";
+
+export interface RequestTimeouts {
+  /** Whole request, from its last byte; 0: none. */
+  readonly totalMs: number;
+  /** 204 when the client asked for it with x-envoy-upstream-rq-timeout-alt-response. */
+  readonly alternativeStatus: number;
+  /** A header that strict_check_headers wants valid, and that is not. */
+  readonly invalidHeader: string | undefined;
+}
+
+/**
+ * The route's timeout, unless a trusted header says another. External requests have lost these headers in the connection manager.
+ * The headers are consumed here.
+ */
+export function requestTimeouts(head: RequestHead, route: ForwardAction, settings: RouterSettings): RequestTimeouts {
+  const { headers } = head;
+  for (const name of settings.strictHeaders) {
+    const value = headers.get(name);
+    if (value !== undefined && name.endsWith("-ms") && !/^\d+$/.test(value)) return { totalMs: 0, alternativeStatus: 504, invalidHeader: name };
+  }
+  let totalMs = route.timeoutMs;
+  if (route.grpcTimeoutHeaderMaxMs !== undefined) totalMs = grpcTimeout(head, route) ?? totalMs;
+  if (settings.respectExpectedTimeout) {
+    const expected = wholeNumber(headers.get("x-envoy-expected-rq-timeout-ms"));
+    if (expected !== undefined) totalMs = expected;
+  }
+  const asked = headers.get("x-envoy-upstream-rq-timeout-ms");
+  if (asked !== undefined) {
+    totalMs = wholeNumber(asked) ?? totalMs;
+    headers.remove("x-envoy-upstream-rq-timeout-ms");
+  }
+  const alternativeStatus = headers.remove("x-envoy-upstream-rq-timeout-alt-response") ? 204 : 504;
+  return { totalMs, alternativeStatus, invalidHeader: undefined };
+}
+
+function wholeNumber(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+const grpcUnitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000_001 };
+
+/** gRPC over HTTP/2: `grpc-timeout` is at most eight digits and a unit. */
+function grpcTimeout(head: RequestHead, route: ForwardAction): number | undefined {
+  const match = /^(\d{1,8})([HMSmun])$/.exec(head.headers.get("grpc-timeout") ?? "");
+  if (match === null) return undefined;
+  const askedMs = Number(match[1]) * (grpcUnitMs[match[2] ?? ""] ?? 0);
+  const max = route.grpcTimeoutHeaderMaxMs ?? 0;
+  const capped = max > 0 ? Math.min(askedMs, max) : askedMs;
+  return Math.max(0, capped - route.grpcTimeoutHeaderOffsetMs);
+}
