@@ -44,9 +44,8 @@ export function grpcStatusOfHttp(status: number): number {
 
 /** `application/grpc` or `application/grpc+…`. */
 export function isGrpcContentType(value: string | undefined): boolean {
-  return (
-    value?.startsWith("application/grpc") && (value.length === 16 || value.charCodeAt(16) === 0x2b)
-  );
+  if (!value?.startsWith("application/grpc")) return false;
+  return value.length === 16 || value.charCodeAt(16) === 0x2b;
 }
 
 const wholeNumber = /^[0-9]{1,10}$/;
