@@ -11,8 +11,11 @@ export interface Problem {
 export class ConfigError extends Error {
   readonly problems: readonly Problem[];
 
-  constructor(problems: readonly Problem[]) {
-    super(problems.map((p) => (p.path === "" ? p.message : `${p.path}: ${p.message}`)).join("\n"));
+  constructor(problems: readonly Problem[], options?: ErrorOptions) {
+    super(
+      problems.map((p) => (p.path === "" ? p.message : `${p.path}: ${p.message}`)).join("\n"),
+      options,
+    );
     this.name = "ConfigError";
     this.problems = problems;
   }
@@ -29,7 +32,10 @@ export function within<T>(path: string, compile: () => T): T {
     return compile();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    throw new ConfigError(error.problems.map((p) => ({ path: join(path, p.path), message: p.message })));
+    throw new ConfigError(
+      error.problems.map((p) => ({ path: join(path, p.path), message: p.message })),
+      { cause: error },
+    );
   }
 }
 

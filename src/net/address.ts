@@ -21,5 +21,10 @@ export function pipeAddress(path: string): Address {
 }
 
 export function isLoopback(address: Address): boolean {
-  return address.family === "pipe" || address.ip === "::1" || address.ip.startsWith("127.") || address.ip.startsWith("::ffff:127.");
+  return (
+    address.family === "pipe" ||
+    address.ip === "::1" ||
+    address.ip.startsWith("127.") ||
+    address.ip.startsWith("::ffff:127.")
+  );
 }

@@ -2,13 +2,15 @@ import { getSystemErrorName } from "node:util";
 import { type Address, ipAddress, pipeAddress } from "./address.ts";
 import type { Connection } from "./connection.ts";
 import { type NativeHandle, type NativeTcp, pipe, tcp } from "./native.ts";
-import { RawConnection, dispatch } from "./raw-connection.ts";
+import { dispatch, RawConnection } from "./raw-connection.ts";
 
 /** Socket options of an upstream connection. */
 export interface ConnectOptions {
   readonly noDelay?: boolean;
   /** TCP keepalive; seconds. */
-  readonly keepAlive?: { readonly idleSeconds: number; readonly intervalSeconds?: number; readonly probes?: number } | undefined;
+  readonly keepAlive?:
+    | { readonly idleSeconds: number; readonly intervalSeconds?: number; readonly probes?: number }
+    | undefined;
   /** Address to bind before connecting. */
   readonly source?: Address | undefined;
 }
@@ -27,13 +29,16 @@ export function connect(
   options: ConnectOptions,
   callbacks: { onConnect(connection: Connection): void; onError(detail: string): void },
 ): PendingConnect {
-  const handle = address.family === "pipe" ? new pipe.Pipe(pipe.constants.SOCKET) : new tcp.TCP(tcp.constants.SOCKET);
+  const handle =
+    address.family === "pipe"
+      ? new pipe.Pipe(pipe.constants.SOCKET)
+      : new tcp.TCP(tcp.constants.SOCKET);
   let live = true;
-  const fail = (error: number): void => {
+  const fail = (status: number): void => {
     if (!live) return;
     live = false;
     handle.close();
-    dispatch(() => callbacks.onError(getSystemErrorName(error)));
+    dispatch(() => callbacks.onError(getSystemErrorName(status)));
   };
   const request = address.family === "pipe" ? new pipe.PipeConnectWrap() : new tcp.TCPConnectWrap();
   request.oncomplete = (status) => {
@@ -60,13 +65,21 @@ export function connect(
   };
 }
 
-function begin(handle: NativeHandle, request: { oncomplete: unknown }, address: Address, options: ConnectOptions): number {
+function begin(
+  handle: NativeHandle,
+  request: { oncomplete: unknown },
+  address: Address,
+  options: ConnectOptions,
+): number {
   if (address.family === "pipe") {
     return (handle as InstanceType<typeof pipe.Pipe>).connect(request as never, address.ip) ?? 0;
   }
   const socket = handle as NativeTcp;
   if (options.source !== undefined) {
-    const error = options.source.family === 6 ? socket.bind6(options.source.ip, options.source.port, 0) : socket.bind(options.source.ip, options.source.port);
+    const error =
+      options.source.family === 6
+        ? socket.bind6(options.source.ip, options.source.port, 0)
+        : socket.bind(options.source.ip, options.source.port);
     if (error !== 0) return error;
   }
   return address.family === 6
@@ -74,12 +87,21 @@ function begin(handle: NativeHandle, request: { oncomplete: unknown }, address: 
     : socket.connect(request as never, address.ip, address.port);
 }
 
-function established(handle: NativeHandle, address: Address, options: ConnectOptions): RawConnection {
+function established(
+  handle: NativeHandle,
+  address: Address,
+  options: ConnectOptions,
+): RawConnection {
   if (address.family === "pipe") return new RawConnection(handle, pipeAddress(""), address);
   const socket = handle as NativeTcp;
   if (options.noDelay !== false) socket.setNoDelay(true);
   if (options.keepAlive !== undefined) {
-    socket.setKeepAlive(true, options.keepAlive.idleSeconds, options.keepAlive.intervalSeconds, options.keepAlive.probes);
+    socket.setKeepAlive(
+      true,
+      options.keepAlive.idleSeconds,
+      options.keepAlive.intervalSeconds,
+      options.keepAlive.probes,
+    );
   }
   return new RawConnection(handle, localAddress(socket), address);
 }

@@ -1,8 +1,8 @@
-import { type Server, createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { type Address, ipAddress, pipeAddress } from "./address.ts";
 import { localAddress, remoteAddress } from "./connect.ts";
 import type { NativeHandle, NativeTcp } from "./native.ts";
-import { RawConnection, dispatch } from "./raw-connection.ts";
+import { dispatch, RawConnection } from "./raw-connection.ts";
 
 export interface ListenOptions {
   /** SYN queue; 128 as Envoy when unset. */
@@ -59,7 +59,14 @@ function listenTarget(address: Address, options: ListenOptions): object {
   const backlog = options.backlog ?? 128;
   if (options.fileDescriptor !== undefined) return { fd: options.fileDescriptor, backlog };
   if (address.family === "pipe") return { path: address.ip, backlog };
-  return { host: address.ip, port: address.port, backlog, reusePort: options.reusePort ?? false, ipv6Only: options.ipv6Only ?? true, exclusive: true };
+  return {
+    host: address.ip,
+    port: address.port,
+    backlog,
+    reusePort: options.reusePort ?? false,
+    ipv6Only: options.ipv6Only ?? true,
+    exclusive: true,
+  };
 }
 
 function nativeHandle(server: Server): NativeHandle {

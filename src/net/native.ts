@@ -63,7 +63,10 @@ interface StreamBinding {
 
 function binding(name: string): unknown {
   const load = Reflect.get(process, "binding") as ((name: string) => unknown) | undefined;
-  if (load === undefined) throw new Error("this runtime has no process.binding: run Heddle with the Node.js of its package");
+  if (load === undefined)
+    throw new Error(
+      "this runtime has no process.binding: run Heddle with the Node.js of its package",
+    );
   return load.call(process, name);
 }
 

@@ -1,7 +1,14 @@
 import { getSystemErrorName } from "node:util";
+import { assert } from "#lib/assert.ts";
 import type { Address } from "./address.ts";
 import type { CloseReason, Connection, ConnectionHandler, TlsInfo } from "./connection.ts";
-import { type NativeHandle, type NativeRequest, type NativeTcp, endOfFile, stream } from "./native.ts";
+import {
+  endOfFile,
+  type NativeHandle,
+  type NativeRequest,
+  type NativeTcp,
+  stream,
+} from "./native.ts";
 
 /** One buffer that every connection of the worker reads into: a chunk is used up before the next read. */
 const readBuffer = new Uint8Array(Buffer.allocUnsafeSlow(128 * 1024).buffer);
@@ -14,8 +21,6 @@ const writeBufferSize = 128 * 1024;
 let writeBuffer = newWriteBuffer();
 /** A write that the kernel takes at once leaves its request object unused: one serves all. */
 let spareRequest: NativeRequest = new WriteWrap();
-/** Texts up to this long go out without touching the write buffer: the runtime encodes them on its stack. */
-const stackTextMax = 16 * 1024;
 
 /** `latin1Write` is what `write(…, "latin1")` comes down to, without its argument checks; the type definitions leave it out. */
 type Latin1Buffer = Buffer & { latin1Write(text: string, offset: number, length: number): number };
@@ -88,6 +93,7 @@ export class RawConnection implements Connection {
   #writingSize = 0;
   #dirty = false;
   #unwritable = false;
+  #started = false;
   #paused = 0;
   #ending: "no" | "shutdown" | "close" = "no";
   #shutdownSent = false;
@@ -113,6 +119,7 @@ export class RawConnection implements Connection {
 
   /** Begin to read. Until then nothing is lost: bytes wait in the kernel. */
   start(): void {
+    this.#started = true;
     if (this.#paused === 0) this.#handle.readStart();
   }
 
@@ -124,7 +131,10 @@ export class RawConnection implements Connection {
   onReadError(error: number): void {
     if (this.closed) return;
     if (error !== endOfFile) {
-      this.#finish({ kind: error === -104 ? "remote-reset" : "error", detail: getSystemErrorName(error) }, false);
+      this.#finish(
+        { kind: error === -104 ? "remote-reset" : "error", detail: getSystemErrorName(error) },
+        false,
+      );
       return;
     }
     this.#handle.readStop();
@@ -161,12 +171,19 @@ export class RawConnection implements Connection {
     if (depth === 0 && dirty.length === 1) process.nextTick(flushOutsideEvents);
   }
 
-  flush(): void {
+  /** `owned`: the pieces were copied when they were written. */
+  flush(owned = false): void {
     this.#dirty = false;
     if (this.closed || this.#writing) return;
-    const error = this.#writePieces();
+    const error = this.#writePieces(owned);
     if (error !== 0) {
-      this.#finish({ kind: error === -104 || error === -32 ? "remote-reset" : "error", detail: getSystemErrorName(error) }, false);
+      this.#finish(
+        {
+          kind: error === -104 || error === -32 ? "remote-reset" : "error",
+          detail: getSystemErrorName(error),
+        },
+        false,
+      );
       return;
     }
     if (this.#writing) this.#overLimit();
@@ -180,20 +197,9 @@ export class RawConnection implements Connection {
   }
 
   /** Returns 0 or a negative errno. */
-  #writePieces(): number {
+  #writePieces(owned: boolean): number {
     const pieces = this.#pieces;
     if (pieces.length === 0) return 0;
-    const first = pieces[0];
-    if (pieces.length === 1 && typeof first === "string" && first.length <= stackTextMax) {
-      this.#pieces = [];
-      this.#piecesSize = 0;
-      const error = this.#handle.writeLatin1String(spareRequest, first);
-      return error === 0 ? this.#written(first.length) : error;
-    }
-    return this.#writeGathered(pieces);
-  }
-
-  #writeGathered(pieces: (string | Uint8Array)[]): number {
     this.#pieces = [];
     this.#piecesSize = 0;
     let offset = 0;
@@ -210,7 +216,7 @@ export class RawConnection implements Connection {
         offset = 0;
         if (error !== 0) return error;
         if (this.#writing) {
-          this.#keep(piece, pieces, i + 1);
+          this.#keep(piece, pieces.slice(i + 1), owned);
           return 0;
         }
       }
@@ -226,11 +232,12 @@ export class RawConnection implements Connection {
     return this.#written(size);
   }
 
-  #keep(rest: string | Uint8Array, pieces: (string | Uint8Array)[], from: number): void {
-    const kept = rest.length > 0 ? [rest, ...pieces.slice(from)] : pieces.slice(from);
-    for (const piece of kept) {
-      this.#pieces.push(typeof piece === "string" ? piece : new Uint8Array(piece));
+  #keep(rest: string | Uint8Array, pieces: (string | Uint8Array)[], owned: boolean): void {
+    if (rest.length > 0) pieces.unshift(rest);
+    this.#pieces = pieces;
+    for (const [i, piece] of pieces.entries()) {
       this.#piecesSize += piece.length;
+      if (!owned && typeof piece !== "string") pieces[i] = new Uint8Array(piece);
     }
   }
 
@@ -252,10 +259,16 @@ export class RawConnection implements Connection {
     depth++;
     try {
       if (status < 0) {
-        this.#finish({ kind: status === -104 || status === -32 ? "remote-reset" : "error", detail: getSystemErrorName(status) }, false);
+        this.#finish(
+          {
+            kind: status === -104 || status === -32 ? "remote-reset" : "error",
+            detail: getSystemErrorName(status),
+          },
+          false,
+        );
         return;
       }
-      this.flush();
+      this.flush(true);
       if (this.closed || !this.#unwritable || this.unsent > this.bufferLimit / 2) return;
       this.#unwritable = false;
       this.handler.onWritable();
@@ -269,7 +282,9 @@ export class RawConnection implements Connection {
   }
 
   resume(): void {
-    if (--this.#paused === 0 && !this.closed && !this.#ended) this.#handle.readStart();
+    assert(this.#paused > 0, "a connection is resumed as often as it is paused");
+    if (--this.#paused === 0 && this.#started && !this.closed && !this.#ended)
+      this.#handle.readStart();
   }
 
   shutdown(): void {

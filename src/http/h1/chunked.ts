@@ -1,5 +1,14 @@
 import type { HeaderList } from "../headers.ts";
-import { FieldSection, type Http1Limits, hasForbiddenByte, parseFields, relax } from "./fields.ts";
+import {
+  FieldSection,
+  type Http1Limits,
+  hasForbiddenByte,
+  type LenientParsing,
+  laxSectionEnd,
+  parseFields,
+  relax,
+  type SectionEnd,
+} from "./fields.ts";
 import { latin1 } from "./latin1.ts";
 
 export interface ChunkedEvents {
@@ -9,9 +18,25 @@ export interface ChunkedEvents {
 }
 
 /** Why a chunked body is refused. */
-export type ChunkedProblem = "size" | "extension" | "data-end" | "trailers" | "trailers-too-large" | "too-many-trailers";
+export type ChunkedProblem =
+  | "size"
+  | "extension"
+  | "data-end"
+  | "trailers"
+  | "trailers-too-large"
+  | "too-many-trailers";
 
-const State = { size: 0, extension: 1, sizeEnd: 2, data: 3, dataEnd: 4, dataEndLf: 5, trailers: 6, done: 7 } as const;
+const State = {
+  size: 0,
+  extension: 1,
+  sizeEnd: 2,
+  data: 3,
+  dataEnd: 4,
+  dataEndLf: 5,
+  trailers: 6,
+  done: 7,
+  sizeBlank: 8,
+} as const;
 const sizeDigitsMax = 16;
 /** RFC 9112 §7.1.1 asks for a limit on the total of extensions in a body. */
 const extensionBytesMax = 16 * 1024;
@@ -24,7 +49,6 @@ export class ChunkedDecoder {
   #digits = 0;
   #extensionBytes = 0;
   #trailerText = "";
-  #fields = new FieldSection();
   problem: ChunkedProblem | undefined = undefined;
 
   constructor(limits: Http1Limits) {
@@ -69,8 +93,10 @@ export class ChunkedDecoder {
         this.#feedSize(byte);
         return;
       case State.extension:
-        if (byte === 0x0d) this.#state = State.sizeEnd;
-        else if (++this.#extensionBytes > extensionBytesMax || (byte < 0x20 && byte !== 0x09) || byte === 0x7f) this.problem = "extension";
+        this.#feedExtension(byte);
+        return;
+      case State.sizeBlank:
+        this.#endSize(byte);
         return;
       case State.sizeEnd:
         if (byte !== 0x0a) this.problem = "size";
@@ -97,16 +123,38 @@ export class ChunkedDecoder {
   #feedSize(byte: number): void {
     const digit = hexDigit(byte);
     if (digit >= 0) {
-      if (++this.#digits > sizeDigitsMax) this.problem = "size";
+      const leadingZero =
+        digit === 0 && this.#size === 0 && this.#limits.lenient?.chunkSize === true;
+      if (++this.#digits > sizeDigitsMax && !leadingZero) this.problem = "size";
+      else if (leadingZero) this.#digits = 1;
       this.#size = this.#size * 16 + digit;
       // RFC 9112 §7.1: a recipient must guard against sizes it cannot represent.
       if (this.#size > Number.MAX_SAFE_INTEGER) this.problem = "size";
       return;
     }
     if (this.#digits === 0) this.problem = "size";
-    else if (byte === 0x0d) this.#state = State.sizeEnd;
+    else this.#endSize(byte);
+  }
+
+  #endSize(byte: number): void {
+    if (byte === 0x0d) this.#state = State.sizeEnd;
     else if (byte === 0x3b /* ; */) this.#state = State.extension;
+    else if ((byte === 0x20 || byte === 0x09) && this.#limits.lenient?.chunkSize === true)
+      this.#state = State.sizeBlank;
     else this.problem = "size";
+  }
+
+  #feedExtension(byte: number): void {
+    if (byte === 0x0d) {
+      this.#state = State.sizeEnd;
+      return;
+    }
+    if (this.#limits.lenient?.chunkExtension === true) {
+      if (byte === 0x0a) this.problem = "extension";
+      return;
+    }
+    const control = (byte < 0x20 && byte !== 0x09) || byte === 0x7f;
+    if (++this.#extensionBytes > extensionBytesMax || control) this.problem = "extension";
   }
 
   #feedTrailers(bytes: Uint8Array, at: number, events: ChunkedEvents): number {
@@ -119,30 +167,40 @@ export class ChunkedDecoder {
     const room = this.#limits.headBytesMax + 4 - this.#trailerText.length;
     const before = this.#trailerText.length;
     const text = this.#trailerText + latin1(bytes, at, Math.min(bytes.length, at + room));
-    const end = text.startsWith("\r\n") ? 0 : text.indexOf("\r\n\r\n");
-    if (end === -1) {
+    const end = trailersEnd(text, this.#limits.lenient);
+    if (end.at === -1) {
       this.#trailerText = text;
-      if (text.length > this.#limits.headBytesMax) this.problem = "trailers-too-large";
+      // Three more bytes may be the begin of the section's end.
+      if (text.length > this.#limits.headBytesMax + 3) this.problem = "trailers-too-large";
       return text.length - before;
     }
-    const used = end === 0 ? 2 : end + 4;
-    this.#endTrailers(end === 0 ? "" : text.slice(0, end), events);
-    return used - before;
+    this.#endTrailers(text.slice(0, end.at), events);
+    return end.at + end.length - before;
   }
 
   #endTrailers(raw: string, events: ChunkedEvents): void {
     const lenient = this.#limits.lenient;
     const text = lenient === undefined ? raw : relax(raw, lenient);
-    this.#fields = new FieldSection();
-    const problem = hasForbiddenByte(text) ? "syntax" : parseFields(text, 0, text.length, this.#limits.fieldsMax, this.#fields);
+    const fields = new FieldSection();
+    const problem = hasForbiddenByte(text)
+      ? "syntax"
+      : parseFields(text, 0, text.length, this.#limits.fieldsMax, fields);
     if (problem !== undefined) {
       this.problem = problem === "too-many-fields" ? "too-many-trailers" : "trailers";
       return;
     }
     this.#state = State.done;
-    // Framing and connection fields have no meaning in trailers (RFC 9110 §6.5.1); the parser set them apart and they are dropped.
-    events.onChunkedEnd(this.#fields.headers.count > 0 ? this.#fields.headers : undefined);
+    // Framing and connection fields have no meaning in trailers (RFC 9110 §6.5.1); most of them the parser has set apart.
+    fields.headers.remove("content-length");
+    events.onChunkedEnd(fields.headers.count > 0 ? fields.headers : undefined);
   }
+}
+
+function trailersEnd(text: string, lenient: LenientParsing | undefined): SectionEnd {
+  if (text.startsWith("\r\n")) return { at: 0, length: 2 };
+  if (lenient?.bareLf === true)
+    return text.startsWith("\n") ? { at: 0, length: 1 } : laxSectionEnd(text);
+  return { at: text.indexOf("\r\n\r\n"), length: 4 };
 }
 
 function hexDigit(byte: number): number {

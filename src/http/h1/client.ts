@@ -1,8 +1,16 @@
 import type { HeaderList } from "../headers.ts";
-import type { ClientCodec, ClientCodecHandler, RequestHead, RequestStream, ResetReason, ResponseHead, ResponseSink } from "../message.ts";
-import { type ChunkedEvents, ChunkedDecoder } from "./chunked.ts";
-import { type Framing, type NameCase, appendFields, requestFraming } from "./encode.ts";
-import type { Http1Limits } from "./fields.ts";
+import type {
+  ClientCodec,
+  ClientCodecHandler,
+  RequestHead,
+  RequestStream,
+  ResetReason,
+  ResponseHead,
+  ResponseSink,
+} from "../message.ts";
+import { ChunkedDecoder, type ChunkedEvents } from "./chunked.ts";
+import { appendFields, type Framing, type NameCase, requestFraming } from "./encode.ts";
+import { type Http1Limits, hasForbiddenByteSoFar, laxSectionEnd } from "./fields.ts";
 import { latin1 } from "./latin1.ts";
 import { parseResponse } from "./response-head.ts";
 import type { ByteSink } from "./server.ts";
@@ -21,7 +29,13 @@ const emptyChunk = new Uint8Array(0);
 
 /** RFC 9110 §8.6: these say with `content-length: 0` that their empty body is meant. */
 function expectsBody(method: string): boolean {
-  return method !== "GET" && method !== "HEAD" && method !== "DELETE" && method !== "TRACE" && method !== "CONNECT";
+  return (
+    method !== "GET" &&
+    method !== "HEAD" &&
+    method !== "DELETE" &&
+    method !== "TRACE" &&
+    method !== "CONNECT"
+  );
 }
 
 /** HTTP/1.1 client side: one exchange at a time. Itself the RequestStream of that exchange. */
@@ -41,6 +55,10 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
   #responseDone = true;
   #reusable = true;
   #tunnelAsked = false;
+  /** Length of the line ends that closed the head found last. */
+  #endLength = 4;
+  /** The connection's unsent bytes are above the watermark. */
+  #unwritable = false;
 
   constructor(options: Http1ClientOptions, output: ByteSink, handler: ClientCodecHandler) {
     this.#options = options;
@@ -67,9 +85,12 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
     const target = connect ? head.authority : head.path;
     let text = `${head.method} ${target} HTTP/1.1\r\n${lower ? "host" : "Host"}: ${head.authority}\r\n`;
     text = appendFields(text, head.headers, this.#options.nameCase);
-    if (this.#framing === "chunked") text += lower ? "transfer-encoding: chunked\r\n" : "Transfer-Encoding: chunked\r\n";
-    else if (this.#framing === "none" && expectsBody(head.method)) text += lower ? "content-length: 0\r\n" : "Content-Length: 0\r\n";
-    if (head.upgrade !== undefined && !connect) text += `${lower ? "connection" : "Connection"}: Upgrade\r\n${lower ? "upgrade" : "Upgrade"}: ${head.upgrade}\r\n`;
+    if (this.#framing === "chunked")
+      text += lower ? "transfer-encoding: chunked\r\n" : "Transfer-Encoding: chunked\r\n";
+    else if (this.#framing === "none" && expectsBody(head.method))
+      text += lower ? "content-length: 0\r\n" : "Content-Length: 0\r\n";
+    if (head.upgrade !== undefined && !connect)
+      text += `${lower ? "connection" : "Connection"}: Upgrade\r\n${lower ? "upgrade" : "Upgrade"}: ${head.upgrade}\r\n`;
     this.#output.writeText(`${text}\r\n`);
     if (end && this.#framing !== "tunnel") this.#requestDone = true;
   }
@@ -87,7 +108,11 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
 
   sendTrailers(trailers: HeaderList): void {
     if (this.#framing === "chunked") {
-      this.#output.writeText(this.#options.enableTrailers ? `${appendFields("0\r\n", trailers, this.#options.nameCase)}\r\n` : "0\r\n\r\n");
+      this.#output.writeText(
+        this.#options.enableTrailers
+          ? `${appendFields("0\r\n", trailers, this.#options.nameCase)}\r\n`
+          : "0\r\n\r\n",
+      );
     }
     this.#endRequest();
   }
@@ -111,7 +136,18 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
         return;
       }
       at += used;
+      this.#settle(at < input.length);
     }
+  }
+
+  /**
+   * Ends the exchange when its response is whole. Not earlier: the pool may begin the next exchange at once, and bytes behind this
+   * response must not be read as the answer to that one.
+   */
+  #settle(more: boolean): void {
+    if (!this.#responseDone || this.#sink === undefined) return;
+    if (more) this.#reusable = false;
+    this.#finishIfDone();
   }
 
   #step(input: Uint8Array, at: number): number {
@@ -139,16 +175,19 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
   #readHead(input: Uint8Array, at: number): number {
     const max = Math.min(input.length, at + this.#options.headBytesMax + 4);
     let text = latin1(input, at, Math.min(max, at + firstLook));
-    let end = text.indexOf("\r\n\r\n");
+    let end = this.#headEnd(text);
     if (end === -1 && max - at > firstLook) {
       text = latin1(input, at, max);
-      end = text.indexOf("\r\n\r\n");
+      end = this.#headEnd(text);
     }
     if (end === -1) {
-      if (text.length <= this.#options.headBytesMax && couldBeHead(text)) return 0;
-      this.#break("protocol", "http1.codec_error");
+      const hopeless = !couldBeHead(text, this.#options);
+      // Three more bytes may be the begin of the head's end.
+      if (!hopeless && text.length <= this.#options.headBytesMax + 3) return 0;
+      this.#break("protocol", hopeless ? "http1.codec_error" : "http1.headers_too_large");
       return input.length - at;
     }
+    const endLength = this.#endLength;
     const parsed = parseResponse(text, end, this.#method, this.#tunnelAsked, this.#options);
     if (parsed.head === undefined) {
       this.#break("protocol", parsed.detail);
@@ -157,10 +196,18 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
     const head = parsed.head;
     if (head.status < 200 && head.status !== 101) {
       this.#sink?.onInformational(head);
-      return end + 4;
+      return end + endLength;
     }
     this.#begin(head, parsed.framing, parsed.length, parsed.close);
-    return end + 4;
+    return end + endLength;
+  }
+
+  #headEnd(text: string): number {
+    this.#endLength = 4;
+    if (this.#options.lenient?.bareLf !== true) return text.indexOf("\r\n\r\n");
+    const end = laxSectionEnd(text);
+    this.#endLength = end.length;
+    return end.at;
   }
 
   #begin(head: ResponseHead, framing: ReadState | "none", length: number, close: boolean): void {
@@ -172,7 +219,6 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
     this.#read = framing === "none" ? "idle" : framing;
     if (end) this.#responseDone = true;
     this.#sink?.onHead(head, end);
-    if (end) this.#finishIfDone();
   }
 
   #readLength(input: Uint8Array, at: number): number {
@@ -180,8 +226,10 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
     this.#bodyLeft -= count;
     const end = this.#bodyLeft === 0;
     if (end) this.#endRead();
-    this.#sink?.onData(at === 0 && count === input.length ? input : input.subarray(at, at + count), end);
-    if (end) this.#finishIfDone();
+    this.#sink?.onData(
+      at === 0 && count === input.length ? input : input.subarray(at, at + count),
+      end,
+    );
     return count;
   }
 
@@ -200,7 +248,6 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
     this.#endRead();
     if (trailers !== undefined && this.#options.enableTrailers) this.#sink?.onTrailers(trailers);
     else this.#sink?.onData(emptyChunk, true);
-    this.#finishIfDone();
   }
 
   #endRead(): void {
@@ -210,7 +257,11 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
 
   /** The peer's FIN, or its connection lost: the end of a body framed by it, an abort of any other. */
   onEnd(): void {
-    if (this.#responseDone) return;
+    if (this.#responseDone) {
+      // The response is whole, its request is not: nothing is left to send it to.
+      this.reset("remote-close");
+      return;
+    }
     if (this.#read === "until-close" || this.#read === "tunnel") {
       this.#endRead();
       this.#reusable = false;
@@ -238,7 +289,8 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
       if (this.#framing !== "tunnel") return;
       this.#reusable = false;
     }
-    const reusable = this.#reusable;
+    // Answered before the server read the request: the next request's producer would never be told to wait.
+    const reusable = this.#reusable && !this.#unwritable;
     this.#clear();
     this.#handler.onStreamDone(reusable);
   }
@@ -265,14 +317,18 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
   }
 
   onWritable(): void {
+    this.#unwritable = false;
     this.#sink?.onWritable();
   }
 
   onUnwritable(): void {
+    this.#unwritable = true;
     this.#sink?.onUnwritable();
   }
 }
 
-function couldBeHead(text: string): boolean {
-  return "HTTP/1.".startsWith(text.slice(0, 7)) && !/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(text);
+/** Refused at once, not at a timeout: what no later byte can make a head. */
+function couldBeHead(text: string, options: Http1ClientOptions): boolean {
+  if (!"HTTP/1.".startsWith(text.slice(0, 7))) return false;
+  return options.lenient !== undefined || !hasForbiddenByteSoFar(text);
 }

@@ -8,15 +8,48 @@ export interface Http1Limits {
   readonly lenient: LenientParsing | undefined;
 }
 
-export interface LenientParsing {
-  /** Join folded lines with a space. */
-  readonly obsFold: boolean;
-  /** Drop a CR that no LF follows. */
-  readonly bareCr: boolean;
-  /** Take LF as the end of a line. */
-  readonly bareLf: boolean;
-  /** Skip what stands between chunk data and its line end. */
-  readonly chunkJunk: boolean;
+/**
+ * Envoy's lax ways, each with the last part of its runtime key, `heddle.http1.lenient.<part>`. What each one does stands beside the
+ * difference that it undoes in docs/reference/differences-from-envoy.md.
+ */
+export const lenientKeys = {
+  obsFold: "obs_fold",
+  bareCr: "bare_cr",
+  bareLf: "bare_lf",
+  twoHosts: "two_hosts",
+  http10TransferEncoding: "http10_transfer_encoding",
+  emptyTransferEncoding: "empty_transfer_encoding",
+  chunkJunk: "chunk_junk",
+  chunkSize: "chunk_size",
+  chunkExtension: "chunk_extension",
+  requestLine: "request_line",
+  userinfo: "userinfo",
+  httpsOnPlaintext: "https_on_plaintext",
+} as const;
+
+export type LenientName = keyof typeof lenientKeys;
+
+export type LenientParsing = { readonly [Name in LenientName]?: boolean };
+
+/** `isOn` reads one runtime key by its last part. Undefined when none is on: the codec then skips every question. */
+export function compileLenient(isOn: (key: string) => boolean): LenientParsing | undefined {
+  const names = Object.keys(lenientKeys) as LenientName[];
+  const on = names.filter((name) => isOn(lenientKeys[name]));
+  return on.length === 0 ? undefined : Object.fromEntries(on.map((name) => [name, true]));
+}
+
+/** Where a head or trailer section ends: the offset of its last line's end, and the length of that and the empty line. */
+export interface SectionEnd {
+  readonly at: number;
+  readonly length: number;
+}
+
+const anyLineEnds = /\r?\n\r?\n/;
+
+/** The section's end with bare LF taken for line ends; `at` -1: not there yet. */
+export function laxSectionEnd(text: string): SectionEnd {
+  const match = anyLineEnds.exec(text);
+  return match === null ? { at: -1, length: 0 } : { at: match.index, length: match[0].length };
 }
 
 /** A field section and what its framing and connection fields said; of those only content-length is in `headers`. */
@@ -42,7 +75,6 @@ export class FieldSection {
  * A control character other than tab, or a CR or LF that is not part of CRLF. RFC 9110 §5.5 and RFC 9112 §2.2: such bytes are how
  * one message is made to look like two.
  */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is its purpose
 const forbidden = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/;
 
 export function hasForbiddenByte(text: string): boolean {
@@ -92,7 +124,7 @@ function takeField(section: FieldSection, name: string, value: string): void {
   switch (name) {
     case "host":
       section.hostCount++;
-      section.host = value;
+      section.host = section.host === undefined ? value : `${section.host},${value}`;
       return;
     case "content-length":
       section.contentLength = section.contentLength === -1 ? parseLength(value) : -2;
@@ -108,7 +140,7 @@ function takeField(section: FieldSection, name: string, value: string): void {
       takeConnection(section, value.toLowerCase());
       return;
     case "upgrade":
-      section.upgrade = value;
+      section.upgrade = section.upgrade === undefined ? value : `${section.upgrade}, ${value}`;
       return;
     case "keep-alive":
     case "proxy-connection":
@@ -127,7 +159,8 @@ function takeField(section: FieldSection, name: string, value: string): void {
 }
 
 function takeConnection(section: FieldSection, tokens: string): void {
-  section.connection = section.connection === undefined ? tokens : `${section.connection},${tokens}`;
+  section.connection =
+    section.connection === undefined ? tokens : `${section.connection},${tokens}`;
   if (tokens === "keep-alive") section.keepAlive = true;
   else if (tokens === "close") section.close = true;
   else {
@@ -139,7 +172,7 @@ function takeConnection(section: FieldSection, tokens: string): void {
   }
 }
 
-/** Digits only, at most 15 of them without leading zeros: RFC 9112 §6.3, and a double holds it exactly. -2 otherwise. */
+/** Digits only (RFC 9112 §6.3), and no more than a double holds exactly. -2 otherwise. */
 function parseLength(value: string): number {
   const length = value.length;
   if (length === 0) return -2;
@@ -170,8 +203,28 @@ export function connectionHas(section: FieldSection, token: string): boolean {
 /** Apply the configured leniency to a head or trailer section before it is parsed. */
 export function relax(text: string, lenient: LenientParsing): string {
   let relaxed = text;
-  if (lenient.bareLf) relaxed = relaxed.replace(/(?<!\r)\n/g, "\r\n");
-  if (lenient.obsFold) relaxed = relaxed.replace(/\r\n[ \t]+/g, " ");
-  if (lenient.bareCr) relaxed = relaxed.replace(/\r(?!\n)/g, "");
+  if (lenient.bareLf === true) relaxed = relaxed.replace(/(?<!\r)\n/g, "\r\n");
+  if (lenient.obsFold === true) relaxed = relaxed.replace(/\r\n[ \t]+/g, " ");
+  if (lenient.bareCr === true) relaxed = relaxed.replace(/\r(?!\n)/g, "");
   return relaxed;
+}
+
+const incompleteForbidden = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r[^\n]/;
+
+/** As `hasForbiddenByte` for a section that is still coming: its last byte may be the CR of a CRLF. */
+export function hasForbiddenByteSoFar(text: string): boolean {
+  return incompleteForbidden.test(text);
+}
+
+/** RFC 9112 §6.1; undefined: there is no Transfer-Encoding. */
+export function transferCoding(
+  section: FieldSection,
+  lenient: LenientParsing | undefined,
+): string | undefined {
+  const coding = section.transferEncoding;
+  if (coding === undefined || coding === "chunked" || lenient?.emptyTransferEncoding !== true)
+    return coding;
+  // RFC 9110 §5.6.1.2: empty list elements do not count.
+  const words = coding.split(",").map((word) => word.trim());
+  return words.filter((word) => word !== "").join(",");
 }

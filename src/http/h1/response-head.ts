@@ -1,6 +1,13 @@
 import { ResponseHead } from "../message.ts";
 import type { Http1ClientOptions } from "./client.ts";
-import { FieldSection, hasForbiddenByte, parseFields, relax, removeNominated } from "./fields.ts";
+import {
+  FieldSection,
+  hasForbiddenByte,
+  parseFields,
+  relax,
+  removeNominated,
+  transferCoding,
+} from "./fields.ts";
 
 /** The outcome of reading one response head; `head` undefined: it breaks the protocol. */
 export interface ParsedResponse {
@@ -11,12 +18,23 @@ export interface ParsedResponse {
   readonly detail: string;
 }
 
-const broken: ParsedResponse = { head: undefined, framing: "none", length: 0, close: true, detail: "http1.codec_error" };
+const broken: ParsedResponse = {
+  head: undefined,
+  framing: "none",
+  length: 0,
+  close: true,
+  detail: "http1.codec_error",
+};
 const statusLinePattern = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [^\r\n]*)?$/;
 
 /** `text` up to `end` is a head without its last empty line; `method` is the request's. */
-export function parseResponse(text: string, end: number, method: string, tunnelAsked: boolean, options: Http1ClientOptions): ParsedResponse {
-  if (end > options.headBytesMax) return { ...broken, detail: "http1.headers_too_large" };
+export function parseResponse(
+  text: string,
+  end: number,
+  method: string,
+  tunnelAsked: boolean,
+  options: Http1ClientOptions,
+): ParsedResponse {
   const lenient = options.lenient;
   const source = lenient === undefined ? text.slice(0, end) : relax(text.slice(0, end), lenient);
   const found = source.indexOf("\r\n");
@@ -25,18 +43,27 @@ export function parseResponse(text: string, end: number, method: string, tunnelA
   if (status === 0 || hasForbiddenByte(source)) return broken;
   const section = new FieldSection();
   const problem = parseFields(source, lineEnd + 2, source.length, options.fieldsMax, section);
-  if (problem !== undefined) return problem === "syntax" ? broken : { ...broken, detail: "http1.too_many_headers" };
+  if (problem !== undefined)
+    return problem === "syntax" ? broken : { ...broken, detail: "http1.too_many_headers" };
   removeNominated(section);
   const head = new ResponseHead(status, section.headers);
   head.version = source.charCodeAt(7) === 0x30 ? 10 : 11;
   const close = section.close || (head.version === 10 && !section.keepAlive);
-  return frame({ head, framing: "none", length: 0, close, detail: "" }, head, section, { method, tunnelAsked, options });
+  return frame({ head, framing: "none", length: 0, close, detail: "" }, head, section, {
+    method,
+    tunnelAsked,
+    options,
+  });
 }
 
 function readStatus(source: string, lineEnd: number): number {
   // The usual line without a regular expression: "HTTP/1.1 200 OK".
   if (source.startsWith("HTTP/1.1 ") && (lineEnd === 12 || source.charCodeAt(12) === 0x20)) {
-    const status = (source.charCodeAt(9) - 48) * 100 + (source.charCodeAt(10) - 48) * 10 + source.charCodeAt(11) - 48;
+    const status =
+      (source.charCodeAt(9) - 48) * 100 +
+      (source.charCodeAt(10) - 48) * 10 +
+      source.charCodeAt(11) -
+      48;
     if (status >= 100 && status <= 999 && /^\d\d\d$/.test(source.slice(9, 12))) return status;
   }
   const match = statusLinePattern.exec(source.slice(0, lineEnd));
@@ -50,7 +77,12 @@ interface Request {
 }
 
 /** RFC 9112 §6.3. */
-function frame(parsed: ParsedResponse, head: ResponseHead, section: FieldSection, request: Request): ParsedResponse {
+function frame(
+  parsed: ParsedResponse,
+  head: ResponseHead,
+  section: FieldSection,
+  request: Request,
+): ParsedResponse {
   const { status } = head;
   if (status === 101) {
     // A switch nobody asked for.
@@ -62,21 +94,31 @@ function frame(parsed: ParsedResponse, head: ResponseHead, section: FieldSection
     return { ...parsed, framing: "tunnel" };
   }
   if (section.contentLength === -2) return broken;
-  if (request.method === "CONNECT" && status >= 200 && status < 300) return { ...parsed, framing: "tunnel" };
-  if (status < 200 || status === 204) return hasBodyFraming(section) && status === 204 && section.contentLength !== 0 ? broken : parsed;
-  if (section.transferEncoding !== undefined) {
-    if (section.contentLength !== -1) {
-      if (!request.options.allowChunkedLength) return broken;
-      head.headers.remove("content-length");
-    }
-    if (section.transferEncoding !== "chunked" || head.version === 10) return broken;
-    return request.method === "HEAD" || status === 304 ? parsed : { ...parsed, framing: "chunked" };
-  }
-  if (request.method === "HEAD" || status === 304) return parsed;
-  if (section.contentLength > 0) return { ...parsed, framing: "length", length: section.contentLength };
-  return section.contentLength === 0 ? parsed : { ...parsed, framing: "until-close" };
+  if (request.method === "CONNECT" && status >= 200 && status < 300)
+    return { ...parsed, framing: "tunnel" };
+  if (status < 200) return parsed;
+  // RFC 9110 §15.3.5 and RFC 9112 §6.3: a 204 has no content, so lengths in it are a lie.
+  if (status === 204)
+    return section.contentLength > 0 || section.transferEncoding !== undefined ? broken : parsed;
+  const bodiless = request.method === "HEAD" || status === 304;
+  if (section.transferEncoding !== undefined)
+    return frameCoded(parsed, head, section, { bodiless, options: request.options });
+  if (bodiless || section.contentLength === 0) return parsed;
+  if (section.contentLength > 0)
+    return { ...parsed, framing: "length", length: section.contentLength };
+  return { ...parsed, framing: "until-close" };
 }
 
-function hasBodyFraming(section: FieldSection): boolean {
-  return section.contentLength !== -1 || section.transferEncoding !== undefined;
+function frameCoded(
+  parsed: ParsedResponse,
+  head: ResponseHead,
+  section: FieldSection,
+  { bodiless, options }: { readonly bodiless: boolean; readonly options: Http1ClientOptions },
+): ParsedResponse {
+  if (section.contentLength !== -1 && !options.allowChunkedLength) return broken;
+  if (transferCoding(section, options.lenient) !== "chunked") return broken;
+  // RFC 9112 §6.1: framing that HTTP/1.0 does not know is faulty.
+  if (head.version === 10 && options.lenient?.http10TransferEncoding !== true) return broken;
+  head.headers.remove("content-length");
+  return bodiless ? parsed : { ...parsed, framing: "chunked" };
 }

@@ -1,8 +1,22 @@
 import type { HeaderList } from "../headers.ts";
-import type { RequestHead, RequestSink, ResetReason, ResponseHead, ResponseStream, ServerCodec, ServerCodecHandler } from "../message.ts";
-import { type ChunkedEvents, ChunkedDecoder } from "./chunked.ts";
-import { type Framing, type NameCase, appendFields, responseFraming, statusLine } from "./encode.ts";
-import type { Http1Limits } from "./fields.ts";
+import type {
+  RequestHead,
+  RequestSink,
+  ResetReason,
+  ResponseHead,
+  ResponseStream,
+  ServerCodec,
+  ServerCodecHandler,
+} from "../message.ts";
+import { ChunkedDecoder, type ChunkedEvents, type ChunkedProblem } from "./chunked.ts";
+import {
+  appendFields,
+  type Framing,
+  type NameCase,
+  responseFraming,
+  statusLine,
+} from "./encode.ts";
+import { type Http1Limits, hasForbiddenByteSoFar, laxSectionEnd } from "./fields.ts";
 import { latin1 } from "./latin1.ts";
 import { type ParsedRequest, parseRequest } from "./request-head.ts";
 
@@ -27,8 +41,6 @@ export interface Http1ServerOptions extends Http1Limits {
   readonly nameCase: NameCase;
   /** The connection is TLS: an https target is as it should be. */
   readonly secure: boolean;
-  /** Send `transfer-encoding`-framed answers to HEAD as Envoy does. */
-  readonly sendFullyQualifiedUrl?: boolean;
 }
 
 /** Reading: between messages, in a head, in a body; `waiting`: the request is read whole, its response is not sent whole. */
@@ -49,6 +61,10 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
   /** Head bytes of an incomplete head, or bytes of the next request that came too early. */
   #held: Uint8Array | undefined;
   #heldPaused = false;
+  /** Length of the line ends that closed the head found last. */
+  #endLength = 4;
+  /** The connection's unsent bytes are above the watermark. */
+  #unwritable = false;
   #goAway = false;
   #ended = false;
   // The current exchange.
@@ -59,6 +75,7 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
   #toHead = false;
   #toVersion10 = false;
   #tunnelAsked = false;
+  #connect = false;
   /** The connection ends with this response. */
   #closing = false;
   #keepAlive10 = false;
@@ -135,26 +152,53 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
   }
 
   #readHead(input: Uint8Array, start: number): number {
-    let at = start;
-    // RFC 9112 §2.2: empty lines before a request are skipped.
-    while (input[at] === 0x0d && input[at + 1] === 0x0a) at += 2;
-    if (at >= input.length) return at - start;
-    const max = Math.min(input.length, at + this.#options.headBytesMax + 4);
+    const at = this.#skipEmptyLines(input, start);
+    // A CR alone: the LF of an empty line is still to come.
+    if (at >= input.length || (input[at] === 0x0d && at === input.length - 1)) return at - start;
+    const { headBytesMax, lenient } = this.#options;
+    // What can never become a head is refused at once, so that garbage does not hold a connection until a timeout.
+    if (!isLetter(input[at])) return this.#refuseRest(400, "http1.codec_error", input, start);
+    const max = Math.min(input.length, at + headBytesMax + 4);
     let text = latin1(input, at, Math.min(max, at + firstLook));
-    let end = headEnd(text, this.#options);
+    let end = this.#headEnd(text);
     if (end === -1 && max - at > firstLook) {
       text = latin1(input, at, max);
-      end = headEnd(text, this.#options);
+      end = this.#headEnd(text);
     }
     if (end === -1) {
-      if (text.length > this.#options.headBytesMax) this.#refuse(431, "http1.headers_too_large");
-      else if (cannotBecomeHead(text, this.#options)) this.#refuse(400, "http1.codec_error");
-      return this.#read === "refused" ? input.length - start : 0;
+      if (lenient === undefined && hasForbiddenByteSoFar(text))
+        return this.#refuseRest(400, "http1.codec_error", input, start);
+      // Three more bytes may be the begin of the head's end.
+      if (text.length > headBytesMax + 3)
+        return this.#refuseRest(431, "http1.headers_too_large", input, start);
+      return at - start;
     }
     const parsed = parseRequest(text, end, this.#options);
-    if (parsed.head === undefined) this.#refuseParsed(parsed);
-    else this.#begin(parsed, parsed.head);
-    return this.#read === "refused" ? input.length - start : at - start + end + separatorLength(text, end);
+    if (parsed.head === undefined) {
+      this.#toVersion10 = parsed.version10;
+      return this.#refuseRest(parsed.status, parsed.detail, input, start);
+    }
+    this.#begin(parsed, parsed.head);
+    return at - start + end + this.#endLength;
+  }
+
+  /** RFC 9112 §2.2: empty lines before a request are skipped. */
+  #skipEmptyLines(input: Uint8Array, start: number): number {
+    const bareLf = this.#options.lenient?.bareLf === true;
+    let at = start;
+    for (;;) {
+      if (input[at] === 0x0d && input[at + 1] === 0x0a) at += 2;
+      else if (bareLf && input[at] === 0x0a) at++;
+      else return at;
+    }
+  }
+
+  #headEnd(text: string): number {
+    this.#endLength = 4;
+    if (this.#options.lenient?.bareLf !== true) return text.indexOf("\r\n\r\n");
+    const end = laxSectionEnd(text);
+    this.#endLength = end.length;
+    return end.at;
   }
 
   #begin(parsed: ParsedRequest, head: RequestHead): void {
@@ -166,6 +210,7 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
     this.#keepAlive10 = parsed.keepAlive;
     this.#closing = parsed.close;
     this.#tunnelAsked = parsed.framing === "tunnel";
+    this.#connect = head.method === "CONNECT";
     this.#bodyLeft = parsed.length;
     this.#read = parsed.framing === "none" ? "waiting" : parsed.framing;
     if (parsed.framing === "chunked") this.#chunked.reset();
@@ -193,8 +238,7 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
     this.#read = "refused";
     this.#closing = true;
     const tooLarge = problem === "trailers-too-large" || problem === "too-many-trailers";
-    const detail = problem === "trailers-too-large" ? "http1.trailers_too_large" : problem === "too-many-trailers" ? "http1.too_many_trailers" : "http1.codec_error";
-    this.#sink?.onReset(tooLarge ? "overflow" : "protocol", detail);
+    this.#sink?.onReset(tooLarge ? "overflow" : "protocol", chunkedProblemDetail(problem));
     return input.length - at;
   }
 
@@ -210,19 +254,16 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
     this.#finishIfDone();
   }
 
-  #refuseParsed(parsed: ParsedRequest): void {
-    this.#toVersion10 = parsed.version10;
-    this.#refuse(parsed.status, parsed.detail);
-  }
-
-  #refuse(status: number, detail: string): void {
+  #refuseRest(status: number, detail: string, input: Uint8Array, start: number): number {
     this.#read = "refused";
     this.#closing = true;
     this.#requestDone = true;
     this.#responseDone = false;
     this.#headSent = false;
     this.#toHead = false;
+    this.#tunnelAsked = false;
     this.#handler.onProtocolError(this, status, detail);
+    return input.length - start;
   }
 
   onEnd(): void {
@@ -230,29 +271,42 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
     if (this.#responseDone) return;
     // Envoy's rule for HTTP/1: a client that closes its side while a request runs has gone.
     this.#closing = true;
-    if (this.#read !== "tunnel") this.#sink?.onReset("remote-close", "downstream_remote_disconnect");
-    else this.#sink?.onData(emptyChunk, true);
+    if (this.#read !== "tunnel")
+      this.#sink?.onReset("remote-close", "downstream_remote_disconnect");
+    else {
+      this.#requestDone = true;
+      this.#sink?.onData(emptyChunk, true);
+    }
   }
 
   sendInformational(head: ResponseHead): void {
     if (this.#headSent || this.#toVersion10) return;
-    this.#output.writeText(`${appendFields(statusLine(head.status, false), head.headers, this.#options.nameCase)}\r\n`);
+    this.#output.writeText(
+      `${appendFields(statusLine(head.status, false), head.headers, this.#options.nameCase)}\r\n`,
+    );
   }
 
   sendHead(head: ResponseHead, end: boolean): void {
     this.#headSent = true;
-    const upgraded = this.#tunnelAsked && (head.status === 101 || (head.status >= 200 && head.status < 300 && this.#connectAsked(head)));
-    let text = appendFields(statusLine(head.status, this.#toVersion10), head.headers, this.#options.nameCase);
+    const upgraded = this.#tunnelAsked && this.#switches(head.status);
+    let text = appendFields(
+      statusLine(head.status, this.#toVersion10),
+      head.headers,
+      this.#options.nameCase,
+    );
     if (upgraded) this.#framing = "tunnel";
     else text += this.#frame(head, end);
-    if (this.closing && !upgraded) text += this.#options.nameCase === "lower" ? "connection: close\r\n" : "Connection: close\r\n";
+    if (this.closing && !upgraded)
+      text +=
+        this.#options.nameCase === "lower" ? "connection: close\r\n" : "Connection: close\r\n";
     else if (this.#toVersion10 && this.#keepAlive10) text += "connection: keep-alive\r\n";
     this.#output.writeText(`${text}\r\n`);
     if (end) this.#endResponse();
   }
 
-  #connectAsked(head: ResponseHead): boolean {
-    return head.status !== 101;
+  /** RFC 9110 §9.3.6 and §15.2.2: what turns the connection into a tunnel. */
+  #switches(status: number): boolean {
+    return this.#connect ? status >= 200 && status < 300 : status === 101;
   }
 
   #frame(head: ResponseHead, end: boolean): string {
@@ -265,9 +319,20 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
     this.#framing = responseFraming(head, end, this.#toHead, this.#toVersion10);
     if (this.#toVersion10 && !this.#keepAlive10) this.#closing = true;
     if (this.#framing === "until-close") this.#closing = true;
-    if (this.#framing === "chunked") return this.#name("transfer-encoding: chunked\r\n", "Transfer-Encoding: chunked\r\n");
-    if (!end || head.status < 200 || head.status === 204 || head.status === 304 || head.headers.has("content-length")) return "";
-    if (this.#toHead) return this.#toVersion10 ? "" : this.#name("transfer-encoding: chunked\r\n", "Transfer-Encoding: chunked\r\n");
+    if (this.#framing === "chunked")
+      return this.#name("transfer-encoding: chunked\r\n", "Transfer-Encoding: chunked\r\n");
+    if (
+      !end ||
+      head.status < 200 ||
+      head.status === 204 ||
+      head.status === 304 ||
+      head.headers.has("content-length")
+    )
+      return "";
+    if (this.#toHead)
+      return this.#toVersion10
+        ? ""
+        : this.#name("transfer-encoding: chunked\r\n", "Transfer-Encoding: chunked\r\n");
     return this.#name("content-length: 0\r\n", "Content-Length: 0\r\n");
   }
 
@@ -289,7 +354,11 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
 
   sendTrailers(trailers: HeaderList): void {
     if (this.#framing === "chunked") {
-      this.#output.writeText(this.#options.enableTrailers ? `${appendFields("0\r\n", trailers, this.#options.nameCase)}\r\n` : "0\r\n\r\n");
+      this.#output.writeText(
+        this.#options.enableTrailers
+          ? `${appendFields("0\r\n", trailers, this.#options.nameCase)}\r\n`
+          : "0\r\n\r\n",
+      );
     }
     this.#endResponse();
   }
@@ -306,8 +375,17 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
     this.#sink = undefined;
     if (this.closing || this.#ended) {
       this.#read = "refused";
+      this.#releaseHeld();
       return;
     }
+    if (!this.#unwritable) this.#readNext();
+  }
+
+  /**
+   * Not before the client has taken most of the last answer: a client that sends requests and reads no answers would otherwise have
+   * each of them kept here.
+   */
+  #readNext(): void {
     if (this.#read === "waiting") this.#read = "head";
     if (this.#held === undefined) return;
     const held = this.#held;
@@ -317,8 +395,15 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
   }
 
   #continueWith(held: Uint8Array): void {
+    if (this.#ended) this.#read = "refused";
     this.#consume(held);
-    if (!this.#heldPaused || (this.#read === "waiting" && this.#held !== undefined)) return;
+    if (this.#read !== "waiting" || this.#held === undefined) this.#releaseHeld();
+  }
+
+  /** Nothing is held any more for a later request: the connection may be read again, if only to throw away what comes. */
+  #releaseHeld(): void {
+    if (this.#read === "refused") this.#held = undefined;
+    if (!this.#heldPaused) return;
     this.#heldPaused = false;
     this.#output.resume();
   }
@@ -344,33 +429,25 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
   }
 
   onWritable(): void {
-    this.#sink?.onWritable();
+    this.#unwritable = false;
+    if (this.#sink !== undefined) this.#sink.onWritable();
+    else if (this.#responseDone && this.#requestDone && this.#read === "waiting") this.#readNext();
   }
 
   onUnwritable(): void {
+    this.#unwritable = true;
     this.#sink?.onUnwritable();
   }
 }
 
 const emptyChunk = new Uint8Array(0);
 
-function headEnd(text: string, options: Http1ServerOptions): number {
-  const end = text.indexOf("\r\n\r\n");
-  if (options.lenient?.bareLf !== true) return end;
-  const bare = text.search(/\n\r?\n/);
-  return end === -1 || (bare !== -1 && bare < end) ? bare : end;
+function isLetter(byte: number | undefined): boolean {
+  const lower = (byte ?? 0) | 0x20;
+  return lower >= 0x61 && lower <= 0x7a;
 }
 
-function separatorLength(text: string, end: number): number {
-  if (text.startsWith("\r\n\r\n", end)) return 4;
-  return text.startsWith("\n\r\n", end) ? 3 : 2;
-}
-
-/** What can never become a head is refused at once, so that a peer that sends garbage does not hold a connection until a timeout. */
-function cannotBecomeHead(text: string, options: Http1ServerOptions): boolean {
-  const first = text.charCodeAt(0);
-  const letter = (first | 0x20) >= 0x61 && (first | 0x20) <= 0x7a;
-  if (!letter) return true;
-  if (options.lenient !== undefined) return false;
-  return /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r[^\n]/.test(text);
+function chunkedProblemDetail(problem: ChunkedProblem): string {
+  if (problem === "trailers-too-large") return "http1.trailers_too_large";
+  return problem === "too-many-trailers" ? "http1.too_many_trailers" : "http1.codec_error";
 }
