@@ -53,8 +53,8 @@ export function compileTimeFormat(format: string, zone: "utc" | "local"): TimeFo
 const powers = [1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 100, 10, 1];
 
 function fraction(ms: number, part: { digits: number; trim: boolean; dot: boolean }): string {
-  // A microsecond's rounding error of the floating clock must not turn .910 into .909.
-  const nanoseconds = Math.min(999_999_999, Math.floor(ms * 1e6 + 0.5));
+  // A double holds today's time to a quarter of a microsecond, so whole microseconds are all it can say.
+  const nanoseconds = Math.min(999_999_000, Math.round(ms * 1000) * 1000);
   let text = String(Math.floor(nanoseconds / (powers[part.digits] ?? 1))).padStart(
     part.digits,
     "0",
