@@ -1,4 +1,5 @@
 /** What Heddle supports: the tables of all modules in one. A field that is in none of them is refused by name. */
+import { supported as accessLog } from "#proxy/access-log/supported.ts";
 import { supported as router } from "#proxy/filters/http/router/supported.ts";
 import { supported as connectionManager } from "#proxy/filters/network/http-connection-manager/supported.ts";
 import type { SupportedFields } from "./check.ts";
@@ -6,7 +7,7 @@ import { supported as common } from "./common-supported.ts";
 
 type Table = Readonly<Record<string, readonly string[]>>;
 
-export const tables: readonly Table[] = [common, connectionManager, router];
+export const tables: readonly Table[] = [common, accessLog, connectionManager, router];
 
 export const supportedFields: SupportedFields = merge(tables);
 
