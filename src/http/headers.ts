@@ -105,7 +105,8 @@ export class HeaderList {
   }
 
   *[Symbol.iterator](): Generator<[string, string]> {
-    for (let i = 0; i < this.list.length; i += 2) yield [this.list[i] ?? "", this.list[i + 1] ?? ""];
+    for (let i = 0; i < this.list.length; i += 2)
+      yield [this.list[i] ?? "", this.list[i + 1] ?? ""];
   }
 
   /** Bytes of the fields as HTTP/1 writes them: name, ": ", value, CRLF. */

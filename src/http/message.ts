@@ -25,7 +25,13 @@ export class RequestHead {
   /** `Expect: 100-continue`; the field itself is not in `headers`. */
   expectsContinue = false;
 
-  constructor(method: string, path: string, authority: string, version: HttpVersion, headers: HeaderList = new HeaderList()) {
+  constructor(
+    method: string,
+    path: string,
+    authority: string,
+    version: HttpVersion,
+    headers: HeaderList = new HeaderList(),
+  ) {
     this.method = method;
     this.path = path;
     this.authority = authority;
@@ -78,7 +84,15 @@ export class ResponseHead {
  * connection; `local`: we gave up (timeout, filter); `overflow`: a limit; `connect`: no connection could be made;
  * `refused`: the peer says it never processed the request (RFC 9113 §8.7).
  */
-export type ResetReason = "protocol" | "remote-reset" | "remote-close" | "local" | "overflow" | "connect" | "connect-timeout" | "refused";
+export type ResetReason =
+  | "protocol"
+  | "remote-reset"
+  | "remote-close"
+  | "local"
+  | "overflow"
+  | "connect"
+  | "connect-timeout"
+  | "refused";
 
 /** Receives one message, codec to user. Chunks are valid only during the call: who keeps one copies it. */
 export interface RequestSink {

@@ -172,10 +172,10 @@ export class ChunkedDecoder {
       this.#trailerText = text;
       // Three more bytes may be the begin of the section's end.
       if (text.length > this.#limits.headBytesMax + 3) this.problem = "trailers-too-large";
-      return text.length - before;
+      return at + text.length - before;
     }
     this.#endTrailers(text.slice(0, end.at), events);
-    return end.at + end.length - before;
+    return at + end.at + end.length - before;
   }
 
   #endTrailers(raw: string, events: ChunkedEvents): void {
