@@ -45,14 +45,17 @@ export function compileRequestPreparation(
     : innerAddress(hops);
   return (head, info) => {
     const { headers } = head;
-    if (via !== "") appendVia(headers, via);
     const checkable = address(head, info);
     if (!headers.has("x-forwarded-proto") || (edge && hops === 0)) {
       headers.set("x-forwarded-proto", head.scheme);
     }
+    if (via !== "") appendVia(headers, via);
     const internal = checkable && isInternal?.(info.remote) === true;
-    if (internal) headers.set("x-envoy-internal", "true");
-    else {
+    if (internal) {
+      headers.set("x-envoy-internal", "true");
+      // SANITIZE is for every client.
+      headers.remove("x-forwarded-client-cert");
+    } else {
       removeControlHeaders(headers, edge);
       if (edge && info.remote.family !== "pipe")
         headers.set("x-envoy-external-address", info.remote.ip);
@@ -72,7 +75,7 @@ function compileEdgeAddress(options: {
   const { hops, append } = options;
   let ownAddress: string | undefined;
   return ({ headers }, info) => {
-    const forwarded = headers.get("x-forwarded-for");
+    const forwarded = forwardedFor(headers);
     const peer = info.downstream.remote;
     if (hops > 0) info.remote = entryFromRight(forwarded, hops - 1) ?? peer;
     if (append && peer.family !== "pipe") {
@@ -94,13 +97,24 @@ function compileEdgeAddress(options: {
 /** Behind another proxy: the last entry that it wrote. */
 function innerAddress(hops: number): AddressRule {
   return ({ headers }, info) => {
-    const forwarded = headers.get("x-forwarded-for");
+    const forwarded = forwardedFor(headers);
     if (forwarded === undefined) return false;
     const address = entryFromRight(forwarded, hops);
     if (address === undefined) return false;
     info.remote = address;
     return hops === 0 && !forwarded.includes(",");
   };
+}
+
+/** Repeated fields are one list (RFC 9110 §5.3): a client's second field must not hide behind its first. */
+function forwardedFor(headers: HeaderList): string | undefined {
+  const { list } = headers;
+  let joined: string | undefined;
+  for (let i = 0; i < list.length; i += 2) {
+    if (list[i] !== "x-forwarded-for") continue;
+    joined = joined === undefined ? list[i + 1] : `${joined},${list[i + 1]}`;
+  }
+  return joined;
 }
 
 /** `skip` entries from the right of x-forwarded-for; undefined when there are fewer or it is no address. */
@@ -112,16 +126,9 @@ function entryFromRight(forwarded: string | undefined, skip: number): Address | 
     if (end <= 0) return undefined;
   }
   const start = forwarded.lastIndexOf(",", end - 1) + 1;
-  return parseEntry(forwarded.slice(start, end).trim());
-}
-
-/** An address alone, or with a port (`1.2.3.4:80`, `[::1]:80`) as some proxies write it. */
-function parseEntry(text: string): Address | undefined {
-  if (isIP(text) !== 0) return ipAddress(text, 0);
-  const found = /^\[(.+)\](?::([0-9]{1,5}))?$|^([0-9.]+):([0-9]{1,5})$/.exec(text);
-  if (found === null) return undefined;
-  const ip = found[1] ?? found[3] ?? "";
-  return isIP(ip) === 0 ? undefined : ipAddress(ip, Number(found[2] ?? found[4] ?? 0));
+  const ip = forwarded.slice(start, end).trim();
+  // An entry with a port is no address to Envoy either.
+  return isIP(ip) === 0 ? undefined : ipAddress(ip, 0);
 }
 
 /** undefined: nothing is internal, which is Envoy's default now. */
@@ -154,13 +161,14 @@ const controlHeaders: ReadonlySet<string> = new Set([
   ...["x-envoy-expected-rq-timeout-ms", "x-envoy-force-trace", "x-envoy-ip-tags"],
   ...["x-envoy-original-url", "x-envoy-hedge-on-per-try-timeout"],
   ...["x-envoy-retriable-status-codes", "x-envoy-retriable-header-names"],
+  "x-envoy-upstream-stream-duration-ms",
   "x-forwarded-client-cert",
 ]);
 
 /** What only the edge removes: inside, the proxy before this one has set it. */
 const edgeHeaders: ReadonlySet<string> = new Set([
   ...["x-envoy-decorator-operation", "x-envoy-downstream-service-cluster"],
-  ...["x-envoy-downstream-service-node", "x-envoy-original-path"],
+  ...["x-envoy-downstream-service-node", "x-envoy-original-path", "x-envoy-original-host"],
 ]);
 
 function removeControlHeaders(headers: HeaderList, edge: boolean): void {
