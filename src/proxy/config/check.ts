@@ -84,8 +84,8 @@ function valueAt(place: Place): JsonValue | undefined {
 }
 
 function checkAbsent(context: CheckContext, field: DescField, place: Place): void {
-  const rules = rulesOf(field);
-  const problem = absentProblem(field, rules);
+  // A member of a oneof that was not chosen is nothing; the oneof itself may be required.
+  const problem = field.oneof === undefined ? absentProblem(field, rulesOf(field)) : undefined;
   if (problem !== undefined) context.problems.add(place, problem);
 }
 
@@ -110,8 +110,8 @@ function absentProblem(field: DescField, rules: FieldRulesJson): string | undefi
         unit: "entries",
       });
     default:
-      // A field without presence is its default; a member of a oneof that was not chosen is nothing.
-      if (field.oneof !== undefined || field.proto.proto3Optional) return undefined;
+      // A field without presence is its default.
+      if (field.proto.proto3Optional) return undefined;
       return field.fieldKind === "enum"
         ? checkValue(
             rules,

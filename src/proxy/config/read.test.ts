@@ -53,6 +53,14 @@ const accepted: readonly (readonly [name: string, text: string, expected: JsonOb
   ["enums by number and in any case", "drain_type: 1", { drainType: "MODIFY_ONLY" }],
   ["enums in lower case", "drain_type: modify_only", { drainType: "MODIFY_ONLY" }],
   ["one value for a list", "filter_chains: {name: a}", { filterChains: [{ name: "a" }] }],
+  [
+    "a oneof's other members are not required",
+    "filter_chains: {filters: {name: a}}\nlistener_filters: {name: b, filter_disabled: {any_match: true}}",
+    {
+      filterChains: [{ filters: [{ name: "a" }] }],
+      listenerFilters: [{ name: "b", filterDisabled: { anyMatch: true } }],
+    },
+  ],
   ["null for none", "stat_prefix: a\naddress:", { statPrefix: "a" }],
   [
     "anchors",
@@ -123,6 +131,11 @@ const refusals: readonly (readonly [name: string, text: string, ...problems: str
     "duration in milliseconds",
     "listener_filters_timeout: 500ms",
     'in0.yaml:1:27: listener_filters_timeout: must be a duration in seconds such as "1.5s", not "500ms"',
+  ],
+  [
+    "negative duration",
+    "listener_filters_timeout: -1s",
+    "in0.yaml:1:27: listener_filters_timeout: must not be negative",
   ],
   [
     "unknown enum value",

@@ -105,7 +105,9 @@ export function readDuration(value: JsonValue): Read {
   if (seconds > durationSecondsMax) return { problem: `${String(value)} is too long` };
   const nanos = fraction.padEnd(9, "0").replace(/(?:000)+$/, "");
   const text = `${seconds}${nanos === "" ? "" : `.${nanos}`}s`;
-  return { value: text === "0s" ? text : sign + text };
+  // Protobuf has negative durations; nothing in Envoy takes one.
+  if (sign !== "" && text !== "0s") return { problem: "must not be negative" };
+  return { value: text };
 }
 
 export function readTimestamp(value: JsonValue): Read {
