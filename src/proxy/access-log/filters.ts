@@ -9,7 +9,7 @@ import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { flagNames } from "../response-flags.ts";
 import type { Services } from "../services.ts";
 import type { Json, StreamInfo } from "../stream-info.ts";
-import { grpcStatusNames, grpcStatusOf } from "./grpc-status.ts";
+import { grpcStatusNames, grpcStatusOf, grpcStatusOfHttp } from "./grpc-status.ts";
 import { accessLogType } from "./operators-stream.ts";
 
 /** Whether a stream's line is written (or a local reply is mapped). */
@@ -135,8 +135,9 @@ function grpcStatusFilter(config: GrpcStatusFilterJson): AccessLogPredicate {
     numbers.add(grpcStatusNames.findIndex(([, snake]) => snake === name));
   }
   const exclude = config.exclude === true;
-  // A stream without gRPC counts by its HTTP status, as in Envoy: 2 (Unknown) for a plain 200.
-  return (info) => numbers.has(grpcStatusOf(info) ?? 2) !== exclude;
+  // A stream without gRPC counts by its HTTP status.
+  return (info) =>
+    numbers.has(grpcStatusOf(info) ?? grpcStatusOfHttp(info.responseCode)) !== exclude;
 }
 
 /** Dynamic metadata at a path; only number, boolean and presence comparisons. */
