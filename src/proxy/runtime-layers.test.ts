@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigError } from "#lib/config-error.ts";
-import { RuntimeLayers } from "./runtime-layers.ts";
+import { LayeredRuntime } from "./runtime-layers.ts";
 
 const layers = () =>
-  new RuntimeLayers({
+  new LayeredRuntime({
     layers: [
       {
         name: "base",
@@ -53,21 +53,30 @@ test("the admin layer overrides, and an empty value takes the override away", ()
   assert.deepEqual(runtime.listing().layers, ["base", "over", "admin"]);
 });
 
+test("overrides of one object are another's", () => {
+  const [main, worker] = [layers(), layers()];
+  worker.modify(new Map([["stale", "1"]]));
+  main.modify(new Map([["a", "9"]]));
+  worker.setOverrides(main.overrides());
+  assert.equal(worker.number("a", 0), 9);
+  assert.equal(worker.number("stale", 0), 0);
+});
+
 test("without an admin layer nothing can be modified", () => {
   assert.equal(
-    new RuntimeLayers(undefined).modify(new Map([["a", "1"]])),
+    new LayeredRuntime(undefined).modify(new Map([["a", "1"]])),
     "No admin layer specified",
   );
 });
 
 test("lists and a second admin layer are refused", () => {
   const list = { layers: [{ name: "a", staticLayer: { l: [1] } }] };
-  assert.throws(() => new RuntimeLayers(list), ConfigError);
+  assert.throws(() => new LayeredRuntime(list), ConfigError);
   const admins = {
     layers: [
       { name: "a", adminLayer: {} },
       { name: "b", adminLayer: {} },
     ],
   };
-  assert.throws(() => new RuntimeLayers(admins), /layers\[1\]: there can be one admin_layer only/);
+  assert.throws(() => new LayeredRuntime(admins), /layers\[1\]: there can be one admin_layer only/);
 });

@@ -34,7 +34,7 @@ interface Layer {
 }
 
 /** `modify` changes what every later read sees; nothing that was read is revisited. */
-export class RuntimeLayers implements Runtime {
+export class LayeredRuntime implements Runtime {
   readonly #layers: readonly Layer[];
   /** The last layer's entry of each key. */
   #final = new Map<string, Entry>();
@@ -42,6 +42,10 @@ export class RuntimeLayers implements Runtime {
   constructor(config: LayeredRuntimeJson | undefined) {
     this.#layers = compileLayers(config);
     this.#merge();
+  }
+
+  static from(config: LayeredRuntimeJson | undefined): LayeredRuntime {
+    return new LayeredRuntime(config);
   }
 
   number(key: string, absent: number): number {
@@ -86,6 +90,19 @@ export class RuntimeLayers implements Runtime {
     }
     this.#merge();
     return undefined;
+  }
+
+  /** Replaces the admin layer whole: how workers get what the main thread was told. */
+  setOverrides(values: Readonly<Record<string, string>>): void {
+    const layer = this.#layers.find(({ admin }) => admin);
+    layer?.entries.clear();
+    this.modify(new Map(Object.entries(values)));
+  }
+
+  /** The admin layer, for `setOverrides` elsewhere. */
+  overrides(): Readonly<Record<string, string>> {
+    const layer = this.#layers.find(({ admin }) => admin);
+    return Object.fromEntries([...(layer?.entries ?? [])].map(([key, { text }]) => [key, text]));
   }
 
   /** What `/runtime` shows. */

@@ -223,6 +223,13 @@ test("an extension that is not in the table is refused by its type", () => {
   ]);
 });
 
+test("a header name that is not strict may be empty", () => {
+  const type = "envoy.config.route.v3.WeightedCluster";
+  assert.deepEqual(read("clusters: [{name: c, weight: 1}]", { type }), {
+    clusters: [{ name: "c", weight: 1 }],
+  });
+});
+
 test("an overlay replaces values, merges messages and appends to lists", () => {
   const base = "node: {id: a, cluster: c}\nstatic_resources: {listeners: [{name: a}]}";
   const overlay = "node: {id: b}\nstatic_resources: {listeners: [{name: b}]}";

@@ -213,8 +213,8 @@ function checkText(rules: StringRulesJson, value: string): string | undefined {
 function checkForm(rules: StringRulesJson, value: string): string | undefined {
   if (rules.wellKnownRegex !== undefined) {
     const name = rules.wellKnownRegex === "HTTP_HEADER_NAME";
-    // Not strict: only NUL, CR and LF are kept out.
-    const loose = name ? /^[^\0\r\n]+$/ : /^[^\0\r\n]*$/;
+    // Not strict: only NUL, CR and LF are kept out, and even a name may be empty.
+    const loose = /^[^\0\r\n]*$/;
     const strict = name ? /^:?[0-9A-Za-z!#$%&'*+\-.^_|~`]+$/ : /^[^\0-\x08\x0a-\x1f\x7f]*$/;
     const form = rules.strict === false ? loose : strict;
     return form.test(value) ? undefined : `value is not an HTTP header ${name ? "name" : "value"}`;
