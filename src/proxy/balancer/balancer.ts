@@ -1,7 +1,9 @@
-import type { Host, Locality } from "../cluster/host.ts";
+import type { LeastRequestJson } from "#gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.js";
 import type { RequestHead } from "#http/message.ts";
 import type { Random } from "#lib/random.ts";
 import type { Address } from "#net/address.ts";
+import type { Host, Locality } from "../cluster/host.ts";
+import type { Runtime } from "../runtime.ts";
 import type { StreamInfo } from "../stream-info.ts";
 
 /** Facts about the request that a pick may use. All optional: a TCP connection has few. */
@@ -28,12 +30,29 @@ export interface HostSet {
   readonly hosts: readonly Host[];
   readonly healthy: readonly Host[];
   readonly degraded: readonly Host[];
-  readonly localities: readonly { readonly locality: Locality; readonly weight: number; readonly hosts: readonly Host[] }[];
+  readonly localities: readonly {
+    readonly locality: Locality;
+    readonly weight: number;
+    readonly hosts: readonly Host[];
+  }[];
 }
+
+/** What a policy's configuration may say, in its old form (`least_request_lb_config`) and as an extension. */
+export type BalancerConfig = Pick<
+  LeastRequestJson,
+  "choiceCount" | "activeRequestBias" | "selectionMethod"
+>;
 
 /** Picks one of `hosts` (already chosen by priority, health, locality). One folder-level file per policy: round-robin.ts, random.ts, least-request.ts. */
 export interface BalancerFactory {
   /** "ROUND_ROBIN" */
   readonly policy: string;
-  make(hosts: readonly Host[], options: { readonly config: unknown; readonly random: Random }): Picker;
+  make(
+    hosts: readonly Host[],
+    options: {
+      readonly config: BalancerConfig | undefined;
+      readonly random: Random;
+      readonly runtime: Runtime;
+    },
+  ): Picker;
 }

@@ -41,6 +41,7 @@ export interface ClusterMembers {
  */
 export interface Host extends UpstreamHostInfo {
   readonly priority: number;
+  metadata: Metadata | undefined;
   weight: number;
   /** By EDS, active checks and outlier detection together. */
   health: HostHealth;

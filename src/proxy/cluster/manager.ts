@@ -1,4 +1,4 @@
-import type { RequestStream, ResponseSink, HttpVersion, RequestHead } from "#http/message.ts";
+import type { HttpVersion, RequestHead, RequestStream, ResponseSink } from "#http/message.ts";
 import type { Connection, ConnectionHandler } from "#net/connection.ts";
 import type { PickContext } from "../balancer/balancer.ts";
 import type { StatsScope } from "../stats/stats.ts";
@@ -58,7 +58,12 @@ export interface Cluster {
     readonly onReady: (connection: Connection) => void;
     readonly onFailure: (failure: UpstreamFailure) => void;
     /** Downstream addresses for an upstream PROXY protocol header. */
-    readonly proxyProtocol?: { readonly source: import("#net/address.ts").Address; readonly destination: import("#net/address.ts").Address } | undefined;
+    readonly proxyProtocol?:
+      | {
+          readonly source: import("#net/address.ts").Address;
+          readonly destination: import("#net/address.ts").Address;
+        }
+      | undefined;
   }): { cancel(): void };
   /** New membership from discovery. */
   update(members: ClusterMembers): void;

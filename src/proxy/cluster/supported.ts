@@ -75,7 +75,6 @@ export const supported = {
     "max_requests",
     "max_retries",
     "track_remaining",
-    "max_connection_pools",
   ],
   "envoy.config.endpoint.v3.ClusterLoadAssignment": ["cluster_name", "endpoints", "policy"],
   "envoy.config.endpoint.v3.ClusterLoadAssignment.Policy": ["overprovisioning_factor"],

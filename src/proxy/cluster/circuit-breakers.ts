@@ -1,0 +1,262 @@
+import type { CircuitBreakers_ThresholdsJson } from "#gen/envoy/config/cluster/v3/circuit_breaker_pb.js";
+import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
+import { refuse } from "#lib/config-error.ts";
+import type { Runtime } from "../runtime.ts";
+import type { Services } from "../services.ts";
+import type { Gauge, StatsScope } from "../stats/stats.ts";
+import type { Priority } from "./manager.ts";
+
+/** What a circuit breaker counts. */
+export type Resource = "connections" | "pending" | "requests" | "retries" | "pools";
+
+interface ResourceFacts {
+  readonly resource: Resource;
+  readonly openName: string;
+  readonly remainingName: string;
+  /** The last word of the runtime key that overrides the limit. */
+  readonly runtimeName: string;
+  readonly limit: (thresholds: CircuitBreakers_ThresholdsJson | undefined) => number;
+}
+
+/** In the order of their cells; names are Envoy's. */
+const facts: readonly ResourceFacts[] = [
+  {
+    resource: "connections",
+    openName: "cx_open",
+    remainingName: "remaining_cx",
+    runtimeName: "max_connections",
+    limit: (thresholds) => thresholds?.maxConnections ?? 1024,
+  },
+  {
+    resource: "pending",
+    openName: "rq_pending_open",
+    remainingName: "remaining_pending",
+    runtimeName: "max_pending_requests",
+    limit: (thresholds) => thresholds?.maxPendingRequests ?? 1024,
+  },
+  {
+    resource: "requests",
+    openName: "rq_open",
+    remainingName: "remaining_rq",
+    runtimeName: "max_requests",
+    limit: (thresholds) => thresholds?.maxRequests ?? 1024,
+  },
+  {
+    resource: "retries",
+    openName: "rq_retry_open",
+    remainingName: "remaining_retries",
+    runtimeName: "max_retries",
+    limit: (thresholds) => thresholds?.maxRetries ?? 3,
+  },
+  {
+    resource: "pools",
+    openName: "cx_pool_open",
+    remainingName: "remaining_cx_pools",
+    runtimeName: "max_connection_pools",
+    limit: (thresholds) => thresholds?.maxConnectionPools ?? unlimited,
+  },
+];
+/** Envoy's default for connection pools. */
+const unlimited = 4_294_967_295;
+
+const cellsPerCluster = facts.length * 2;
+
+/** Counts that the workers of one process share: two priorities of each cluster, in the order the clusters were configured. */
+export class SharedCells {
+  readonly #cells: Int32Array;
+  readonly #offsets: ReadonlyMap<string, number>;
+
+  constructor(buffer: SharedArrayBuffer, clusterNames: readonly string[]) {
+    this.#cells = new Int32Array(buffer);
+    this.#offsets = new Map(clusterNames.map((name, index) => [name, index * cellsPerCluster]));
+  }
+
+  static allocate(clusterCount: number): SharedArrayBuffer {
+    const cells = Math.max(1, clusterCount) * cellsPerCluster;
+    return new SharedArrayBuffer(cells * Int32Array.BYTES_PER_ELEMENT);
+  }
+
+  /** The view of one cluster's cells at one priority. */
+  view(cluster: string, priority: Priority): Int32Array | undefined {
+    const offset = this.#offsets.get(cluster);
+    if (offset === undefined) return undefined;
+    const start = offset + (priority === "HIGH" ? facts.length : 0);
+    return this.#cells.subarray(start, start + facts.length);
+  }
+}
+
+/** One limit. Over the whole process when its cell is shared, else over this worker. */
+class Limit {
+  readonly #runtime: Runtime;
+  readonly #key: string;
+  readonly #configured: number;
+  readonly #cells: Int32Array;
+  readonly #index: number;
+  readonly #shared: boolean;
+  readonly #open: Gauge;
+  readonly #remaining: Gauge | undefined;
+  #isOpen = false;
+
+  constructor(options: {
+    readonly runtime: Runtime;
+    readonly key: string;
+    readonly configured: number;
+    readonly cells: Int32Array;
+    readonly index: number;
+    readonly shared: boolean;
+    readonly open: Gauge;
+    readonly remaining: Gauge | undefined;
+  }) {
+    this.#runtime = options.runtime;
+    this.#key = options.key;
+    this.#configured = options.configured;
+    this.#cells = options.cells;
+    this.#index = options.index;
+    this.#shared = options.shared;
+    this.#open = options.open;
+    this.#remaining = options.remaining;
+    this.#show(this.count, this.max);
+  }
+
+  get max(): number {
+    return this.#runtime.number(this.#key, this.#configured);
+  }
+
+  get count(): number {
+    return this.#cells[this.#index] ?? 0;
+  }
+
+  tryTake(): boolean {
+    const max = this.max;
+    let before: number;
+    if (this.#shared) {
+      before = Atomics.add(this.#cells, this.#index, 1);
+      // Another worker may have taken the last one in between: give back what was one too many.
+      if (before >= max) Atomics.sub(this.#cells, this.#index, 1);
+    } else {
+      before = this.#cells[this.#index] ?? 0;
+      if (before < max) this.#cells[this.#index] = before + 1;
+    }
+    const taken = before < max;
+    this.#show(taken ? before + 1 : before, max);
+    return taken;
+  }
+
+  release(): void {
+    if (this.#shared) Atomics.sub(this.#cells, this.#index, 1);
+    else this.#cells[this.#index] = this.count - 1;
+    // Far below the limit nothing can have changed: most releases end here.
+    if (this.#isOpen || this.#remaining !== undefined) this.#show(this.count, this.max);
+  }
+
+  #show(count: number, max: number): void {
+    const open = count >= max;
+    if (open !== this.#isOpen) {
+      this.#isOpen = open;
+      this.#open.set(open ? 1 : 0);
+    }
+    this.#remaining?.set(Math.max(0, max - count));
+  }
+}
+
+/** The limits of one cluster at one priority. */
+export class CircuitBreaker {
+  readonly #connections: Limit;
+  readonly #pending: Limit;
+  readonly #requests: Limit;
+  readonly #retries: Limit;
+  readonly #pools: Limit;
+
+  constructor(make: (resource: Resource) => Limit) {
+    this.#connections = make("connections");
+    this.#pending = make("pending");
+    this.#requests = make("requests");
+    this.#retries = make("retries");
+    this.#pools = make("pools");
+  }
+
+  /** Count one more, unless the limit is reached. */
+  tryTake(resource: Resource): boolean {
+    return this.#of(resource).tryTake();
+  }
+
+  /** Give back one that `tryTake` gave. */
+  release(resource: Resource): void {
+    this.#of(resource).release();
+  }
+
+  count(resource: Resource): number {
+    return this.#of(resource).count;
+  }
+
+  max(resource: Resource): number {
+    return this.#of(resource).max;
+  }
+
+  #of(resource: Resource): Limit {
+    switch (resource) {
+      case "connections":
+        return this.#connections;
+      case "pending":
+        return this.#pending;
+      case "requests":
+        return this.#requests;
+      case "retries":
+        return this.#retries;
+      case "pools":
+        return this.#pools;
+    }
+  }
+}
+
+interface BreakerContext {
+  readonly services: Services;
+  readonly stats: StatsScope;
+  readonly cells: SharedCells | undefined;
+}
+
+/** Both priorities of a cluster. */
+export class CircuitBreakers {
+  readonly #default: CircuitBreaker;
+  readonly #high: CircuitBreaker;
+
+  constructor(config: ClusterJson, context: BreakerContext) {
+    this.#default = makeBreaker(config, "DEFAULT", context);
+    this.#high = makeBreaker(config, "HIGH", context);
+  }
+
+  of(priority: Priority): CircuitBreaker {
+    return priority === "HIGH" ? this.#high : this.#default;
+  }
+}
+
+function makeBreaker(
+  config: ClusterJson,
+  priority: Priority,
+  { services, stats, cells }: BreakerContext,
+): CircuitBreaker {
+  // The first entry of a priority counts, as in Envoy.
+  const thresholds = config.circuitBreakers?.thresholds?.find(
+    (item) => (item.priority ?? "DEFAULT") === priority,
+  );
+  const name = config.name ?? "";
+  const word = priority.toLowerCase();
+  const scope = stats.scope(`circuit_breakers.${word}.`);
+  const shared = cells?.view(name, priority);
+  const view = shared ?? new Int32Array(facts.length);
+  return new CircuitBreaker((resource) => {
+    const index = facts.findIndex((candidate) => candidate.resource === resource);
+    const fact = facts[index];
+    if (fact === undefined) throw refuse("circuit_breakers", `unknown resource ${resource}`);
+    return new Limit({
+      runtime: services.runtime,
+      key: `circuit_breakers.${name}.${word}.${fact.runtimeName}`,
+      configured: fact.limit(thresholds),
+      cells: view,
+      index,
+      shared: shared !== undefined,
+      open: scope.gauge(fact.openName),
+      remaining: thresholds?.trackRemaining === true ? scope.gauge(fact.remainingName) : undefined,
+    });
+  });
+}

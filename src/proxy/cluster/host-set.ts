@@ -1,0 +1,234 @@
+import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
+import { addressText } from "#net/address.ts";
+import type { BalancerFactory, HostSet, PickContext, Picker } from "../balancer/balancer.ts";
+import { EdfScheduler } from "../balancer/edf.ts";
+import { type ChosenBalancer, chooseBalancer } from "../balancer/list.ts";
+import type { Services } from "../services.ts";
+import type { Counter, StatsScope } from "../stats/stats.ts";
+import type { ClusterMembers, EndpointSpec, Host } from "./host.ts";
+import { makeHost } from "./make-host.ts";
+import { OriginalDestinationHosts } from "./original-destination.ts";
+import { type PriorityLoad, priorityLoads } from "./priority-load.ts";
+
+interface HostSetsContext {
+  readonly services: Services;
+  readonly stats: StatsScope;
+  /** The host's connections are to drain: it has left, or the cluster closes them at every change of its host set. */
+  readonly onRemoved: (host: Host) => void;
+}
+
+/** A priority's pickers: by health class, and all hosts for panic. */
+interface PriorityPickers {
+  readonly healthy: Picker;
+  readonly degraded: Picker;
+  readonly all: Picker;
+}
+
+const membersMax = 100_000;
+const panicKey = "upstream.healthy_panic_threshold";
+
+/** A cluster's hosts in one worker, and which of them the next request gets. */
+export class HostSets {
+  readonly #context: HostSetsContext;
+  readonly #balancer: ChosenBalancer;
+  readonly #panicThreshold: number;
+  readonly #closesOnChange: boolean;
+  readonly #panicPicks: Counter;
+  readonly #original: OriginalDestinationHosts | undefined;
+  #hosts: readonly Host[] = [];
+  #byKey: Map<string, Host> = new Map();
+  #pickers: readonly PriorityPickers[] = [];
+  #loads: readonly PriorityLoad[] = [];
+  /** Set when one class of one priority takes every request: nothing to draw. */
+  #only: Picker | undefined;
+  #dropFraction = 0;
+
+  constructor(config: ClusterJson, context: HostSetsContext) {
+    this.#context = context;
+    this.#balancer = chooseBalancer(config);
+    this.#panicThreshold = Number(config.commonLbConfig?.healthyPanicThreshold?.value ?? 50);
+    this.#closesOnChange = config.commonLbConfig?.closeConnectionsOnHostSetChange === true;
+    this.#panicPicks = context.stats.counter("lb_healthy_panic");
+    if (config.type === "ORIGINAL_DST") {
+      this.#original = new OriginalDestinationHosts(config, context);
+    }
+  }
+
+  get hosts(): readonly Host[] {
+    return this.#original?.hosts ?? this.#hosts;
+  }
+
+  /** The control plane's wish that this request be dropped (drop_overloads), drawn anew on each call. */
+  get drops(): boolean {
+    return this.#dropFraction > 0 && this.#context.services.random.unit() < this.#dropFraction;
+  }
+
+  /** Replace the membership. Hosts whose address stays keep their identity, counts and connections. */
+  update(members: ClusterMembers): void {
+    if (this.#original !== undefined) return;
+    const next = new Map<string, Host>();
+    for (const endpoint of members.endpoints.slice(0, membersMax)) {
+      const key = hostKey(endpoint);
+      if (!next.has(key)) next.set(key, refreshed(this.#byKey.get(key), endpoint));
+    }
+    const previous = this.#byKey;
+    this.#byKey = next;
+    this.#hosts = [...next.values()];
+    this.#dropFraction = members.dropFraction;
+    this.#rebuild(members);
+    this.#drain(previous, next);
+  }
+
+  /** Undefined: no host (UH). */
+  pick(context: PickContext): Host | undefined {
+    if (this.#only !== undefined) return this.#only.pick(context);
+    if (this.#original !== undefined) return this.#original.pick(context);
+    // As Envoy: one number for the priority, first among healthy hosts, then among degraded ones.
+    let draw = this.#context.services.random.below(100);
+    for (let priority = 0; priority < this.#loads.length; priority++) {
+      draw -= this.#loads[priority]?.healthy ?? 0;
+      if (draw < 0) return this.#pickAt(priority, "healthy", context);
+    }
+    for (let priority = 0; priority < this.#loads.length; priority++) {
+      draw -= this.#loads[priority]?.degraded ?? 0;
+      if (draw < 0) return this.#pickAt(priority, "degraded", context);
+    }
+    return undefined;
+  }
+
+  destroy(): void {
+    this.#original?.destroy();
+  }
+
+  #pickAt(
+    priority: number,
+    health: "healthy" | "degraded",
+    context: PickContext,
+  ): Host | undefined {
+    const pickers = this.#pickers[priority];
+    if (this.#loads[priority]?.panic !== true) return pickers?.[health].pick(context);
+    this.#panicPicks.inc();
+    return this.#balancer.failTrafficOnPanic ? undefined : pickers?.all.pick(context);
+  }
+
+  #drain(previous: ReadonlyMap<string, Host>, next: ReadonlyMap<string, Host>): void {
+    const changed =
+      previous.size !== next.size || [...previous].some(([key, host]) => next.get(key) !== host);
+    if (!changed) return;
+    for (const [key, host] of previous) {
+      host.removed = next.get(key) !== host;
+      if (host.removed || this.#closesOnChange) this.#context.onRemoved(host);
+    }
+  }
+
+  #rebuild(members: ClusterMembers): void {
+    const { factory } = this.#balancer;
+    if (factory === undefined) return;
+    const { runtime } = this.#context.services;
+    const highest = this.#hosts.reduce((most, host) => Math.max(most, host.priority), 0);
+    const sets = Array.from({ length: highest + 1 }, (_, priority) =>
+      hostSet(priority, this.#hosts, members),
+    );
+    this.#loads = priorityLoads(sets, {
+      overprovisioning: members.overprovisioningFactor,
+      panicThreshold: Math.min(100, runtime.number(panicKey, this.#panicThreshold)),
+    });
+    this.#pickers = sets.map((set) => ({
+      healthy: this.#picker(factory, { set, hosts: set.healthy, members }),
+      degraded: this.#picker(factory, { set, hosts: set.degraded, members }),
+      all: this.#make(factory, set.hosts),
+    }));
+    const only = this.#loads.findIndex((load) => load.healthy === 100 && !load.panic);
+    this.#only = this.#pickers[only]?.healthy;
+  }
+
+  #make(factory: BalancerFactory, hosts: readonly Host[]): Picker {
+    const { random, runtime } = this.#context.services;
+    return factory.make(hosts, { config: this.#balancer.config, random, runtime });
+  }
+
+  #picker(factory: BalancerFactory, options: PickerOptions): Picker {
+    const weighted = this.#balancer.localityWeighted ? effectiveLocalities(options) : [];
+    if (weighted.length === 0) return this.#make(factory, options.hosts);
+    const entries = weighted.map(({ weight, hosts }) => ({
+      weight,
+      picker: this.#make(factory, hosts),
+    }));
+    const scheduler = new EdfScheduler(entries, {
+      weight: (entry) => entry.weight,
+      skip: this.#context.services.random.below(entries.length),
+    });
+    return { pick: (context) => scheduler.next()?.picker.pick(context) };
+  }
+}
+
+interface PickerOptions {
+  readonly set: HostSet;
+  /** Those of the set that may be picked. */
+  readonly hosts: readonly Host[];
+  readonly members: ClusterMembers;
+}
+
+/** A locality's weight counts as far as it is available, with the over-provisioning factor; without any weight it gets nothing. */
+function effectiveLocalities({ set, hosts, members }: PickerOptions): {
+  readonly weight: number;
+  readonly hosts: readonly Host[];
+}[] {
+  const usable = new Set(hosts);
+  return set.localities
+    .map((locality) => {
+      const chosen = locality.hosts.filter((host) => usable.has(host));
+      const share = chosen.length / locality.hosts.length;
+      const available = Math.min(1, (members.overprovisioningFactor / 100) * share);
+      return { weight: locality.weight * available, hosts: chosen };
+    })
+    .filter(({ weight }) => weight > 0);
+}
+
+/** An address may stand in several priorities, and is a host in each. */
+function hostKey(endpoint: EndpointSpec): string {
+  return `${endpoint.priority} ${addressText(endpoint.address)}`;
+}
+
+/** The old host when nothing that is fixed about it changed. */
+function refreshed(old: Host | undefined, endpoint: EndpointSpec): Host {
+  if (old === undefined || !sameFacts(old, endpoint)) return makeHost(endpoint);
+  old.weight = endpoint.weight;
+  old.health = endpoint.health;
+  old.edsHealth = endpoint.edsHealth;
+  old.metadata = endpoint.metadata;
+  return old;
+}
+
+function sameFacts(host: Host, endpoint: EndpointSpec): boolean {
+  const { region, zone, subZone } = endpoint.locality;
+  return (
+    host.hostname === endpoint.hostname &&
+    host.locality.region === region &&
+    host.locality.zone === zone &&
+    host.locality.subZone === subZone
+  );
+}
+
+function hostSet(priority: number, all: readonly Host[], members: ClusterMembers): HostSet {
+  const hosts = all.filter((host) => host.priority === priority);
+  const byLocality = new Map<string, Host[]>();
+  for (const host of hosts) {
+    const { region, zone, subZone } = host.locality;
+    const key = `${priority}/${region}/${zone}/${subZone}`;
+    const list = byLocality.get(key);
+    if (list === undefined) byLocality.set(key, [host]);
+    else list.push(host);
+  }
+  return {
+    priority,
+    hosts,
+    healthy: hosts.filter((host) => host.health === "healthy"),
+    degraded: hosts.filter((host) => host.health === "degraded"),
+    localities: [...byLocality].flatMap(([key, list]) => {
+      const locality = list[0]?.locality;
+      const weight = members.localityWeights[key] ?? 0;
+      return locality === undefined ? [] : [{ locality, weight, hosts: list }];
+    }),
+  };
+}

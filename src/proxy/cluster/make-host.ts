@@ -1,0 +1,26 @@
+import { addressText } from "#net/address.ts";
+import type { EndpointSpec, Host } from "./host.ts";
+
+/** A host that nobody has used yet. */
+export function makeHost(endpoint: EndpointSpec): Host {
+  return {
+    address: endpoint.address,
+    addressText: addressText(endpoint.address),
+    hostname: endpoint.hostname,
+    metadata: endpoint.metadata,
+    locality: endpoint.locality,
+    priority: endpoint.priority,
+    weight: endpoint.weight,
+    health: endpoint.health,
+    edsHealth: endpoint.edsHealth,
+    requestsActive: 0,
+    connectionsActive: 0,
+    requestsTotal: 0,
+    requestsSuccess: 0,
+    requestsError: 0,
+    requestsTimeout: 0,
+    connectionsTotal: 0,
+    connectFailures: 0,
+    removed: false,
+  };
+}

@@ -1,0 +1,48 @@
+import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
+import { compileEach, refuse } from "#lib/config-error.ts";
+import type { Services } from "../services.ts";
+import type { SharedCells } from "./circuit-breakers.ts";
+import { WorkerCluster } from "./cluster.ts";
+import type { ClusterMembers } from "./host.ts";
+import type { Cluster, ClusterManager } from "./manager.ts";
+
+/** All clusters of one worker by name. */
+export class WorkerClusters implements ClusterManager {
+  readonly #clusters: Map<string, WorkerCluster> = new Map();
+
+  get(name: string): Cluster | undefined {
+    return this.#clusters.get(name);
+  }
+
+  get all(): Iterable<Cluster> {
+    return this.#clusters.values();
+  }
+
+  get size(): number {
+    return this.#clusters.size;
+  }
+
+  /** Throws ConfigError with every problem; nothing is added then. */
+  addAll(
+    configs: readonly ClusterJson[],
+    services: Services,
+    cells: SharedCells | undefined,
+  ): void {
+    const names = new Set<string>();
+    const made = compileEach("clusters", configs, (config) => {
+      const name = config.name ?? "";
+      if (names.has(name)) throw refuse("name", `duplicate cluster name '${name}'`);
+      names.add(name);
+      return new WorkerCluster(config, services, cells);
+    });
+    for (const cluster of made) this.#clusters.set(cluster.name, cluster);
+  }
+
+  update(members: ClusterMembers): void {
+    this.#clusters.get(members.cluster)?.update(members);
+  }
+
+  destroy(): void {
+    for (const cluster of this.#clusters.values()) cluster.destroy();
+  }
+}
