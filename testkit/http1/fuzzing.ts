@@ -109,7 +109,16 @@ function mutate(random: SeededRandom, corpus: readonly string[]): Buffer {
   let text = random.pick(corpus);
   if (random.below(3) === 0) text += random.pick(corpus);
   for (let left = random.below(4); left > 0; left--) text = mutateOnce(random, text, corpus);
+  if (random.below(8) === 0) text = padToLimit(random, text);
   return Buffer.from(text, "latin1");
+}
+
+/** A field that makes the first head about as long as the limit: faults of one byte live there. */
+function padToLimit(random: SeededRandom, text: string): string {
+  const end = text.indexOf("\r\n\r\n");
+  const room = tight.headBytesMax - end - "\r\nx: ".length + random.below(7) - 3;
+  if (end === -1 || room < 1) return text;
+  return `${text.slice(0, end)}\r\nx: ${"p".repeat(room)}${text.slice(end)}`;
 }
 
 function mutateOnce(random: SeededRandom, text: string, corpus: readonly string[]): string {
