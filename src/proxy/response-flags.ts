@@ -78,6 +78,7 @@ export function flagsLongText(flags: number): string {
 function join(flags: number, form: 0 | 1): string {
   if (flags === 0) return "-";
   const names: string[] = [];
-  for (const [bit, pair] of flagNames.entries()) if ((flags & (1 << bit)) !== 0) names.push(pair[form]);
+  for (const [bit, pair] of flagNames.entries())
+    if ((flags & (1 << bit)) !== 0) names.push(pair[form]);
   return names.join(",");
 }

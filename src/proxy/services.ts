@@ -20,7 +20,11 @@ export interface Services {
   /** /healthcheck/fail was called, or the process drains. */
   readonly health: { failed: boolean };
   /** Structured operational log; never on the path of a request that succeeds. */
-  log(level: "debug" | "info" | "warn" | "error", message: string, fields?: Record<string, unknown>): void;
+  log(
+    level: "debug" | "info" | "warn" | "error",
+    message: string,
+    fields?: Record<string, unknown>,
+  ): void;
 }
 
 export interface NodeInfo {

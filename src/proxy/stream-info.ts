@@ -1,11 +1,16 @@
-import type { RequestHead, ResponseHead } from "#http/message.ts";
 import type { HeaderList } from "#http/headers.ts";
-import type { HttpVersion } from "#http/message.ts";
+import type { HttpVersion, RequestHead, ResponseHead } from "#http/message.ts";
 import type { Address } from "#net/address.ts";
 import type { TlsInfo } from "#net/connection.ts";
 
 /** Any JSON value, as in Struct metadata. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json };
 /** Metadata by filter namespace (core.v3.Metadata.filter_metadata). */
 export type Metadata = Readonly<Record<string, { readonly [key: string]: Json }>>;
 

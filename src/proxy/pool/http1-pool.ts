@@ -1,12 +1,12 @@
-import { type Http1ClientOptions, Http1ClientCodec } from "#http/h1/client.ts";
+import { Http1ClientCodec, type Http1ClientOptions } from "#http/h1/client.ts";
 import type { ClientCodecHandler, ResponseSink } from "#http/message.ts";
-import type { Address } from "#net/address.ts";
-import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
-import { type ConnectOptions, type PendingConnect, connect } from "#net/connect.ts";
 import { Timer, type TimerList } from "#lib/timers.ts";
-import type { UpstreamCallbacks, UpstreamStream } from "../cluster/manager.ts";
-import type { Host } from "../cluster/host.ts";
+import type { Address } from "#net/address.ts";
+import { type ConnectOptions, connect, type PendingConnect } from "#net/connect.ts";
+import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
 import type { ClusterStats } from "../cluster/cluster-stats.ts";
+import type { Host } from "../cluster/host.ts";
+import type { UpstreamCallbacks, UpstreamStream } from "../cluster/manager.ts";
 
 /** The part of a circuit breaker that a pool asks. */
 export interface PoolLimits {
@@ -139,7 +139,10 @@ export class Http1Pool {
     this.onFree(pooled);
   }
 
-  onConnectFailed(attempt: ConnectAttempt, failure: { kind: "connect-failure"; detail: string } | { kind: "connect-timeout" }): void {
+  onConnectFailed(
+    attempt: ConnectAttempt,
+    failure: { kind: "connect-failure"; detail: string } | { kind: "connect-timeout" },
+  ): void {
     this.#connecting.delete(attempt);
     if (attempt.counted) this.limits.release("connections");
     this.host.connectFailures++;

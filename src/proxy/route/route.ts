@@ -1,6 +1,5 @@
 import type { RequestHead, ResponseHead } from "#http/message.ts";
-import type { StreamInfo } from "../stream-info.ts";
-import type { Metadata } from "../stream-info.ts";
+import type { Metadata, StreamInfo } from "../stream-info.ts";
 
 /** What the matcher may look at. `draw` in [0,1) is the request's random number for fractions and weights. */
 export interface RouteInput {
@@ -73,7 +72,13 @@ export interface InternalRedirect {
   readonly allowCrossScheme: boolean;
   readonly responseHeadersToCopy: readonly string[];
   /** Predicates: previous_routes, allow_listed_routes, safe_cross_scheme. */
-  allows(input: { readonly target: Route; readonly targetName: string; readonly previousNames: readonly string[]; readonly downstreamSecure: boolean; readonly targetSecure: boolean }): boolean;
+  allows(input: {
+    readonly target: Route;
+    readonly targetName: string;
+    readonly previousNames: readonly string[];
+    readonly downstreamSecure: boolean;
+    readonly targetSecure: boolean;
+  }): boolean;
 }
 
 export interface DirectAction extends RouteCommon {

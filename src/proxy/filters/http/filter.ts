@@ -2,8 +2,8 @@ import type { HeaderList } from "#http/headers.ts";
 import type { RequestHead, ResponseHead } from "#http/message.ts";
 import type { Route } from "../../route/route.ts";
 import type { Services } from "../../services.ts";
-import type { Json, StreamInfo } from "../../stream-info.ts";
 import type { StatsScope } from "../../stats/stats.ts";
+import type { Json, StreamInfo } from "../../stream-info.ts";
 
 /**
  * What a phase answers. `continue`: go on with the next filter. `park`: stop here; the filter calls `resumeRequest`/`resumeResponse` or

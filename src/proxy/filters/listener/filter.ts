@@ -21,7 +21,10 @@ export interface AcceptedSocket {
  * `done`: next filter. `more`: call `onData` again when more bytes are there. `close`: drop the connection.
  * A filter that consumes bytes (PROXY protocol) returns how many.
  */
-export type ListenerVerdict = { readonly verdict: "done" | "more" | "close"; readonly consumed: number };
+export type ListenerVerdict = {
+  readonly verdict: "done" | "more" | "close";
+  readonly consumed: number;
+};
 
 export interface ListenerFilter {
   /** Bytes to look at before `onData` can decide; 0 when it needs none (original_dst). */

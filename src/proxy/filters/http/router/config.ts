@@ -20,7 +20,8 @@ const strictCheckable: ReadonlySet<string> = new Set([
 
 function compileSettings(config: RouterConfig, context: FilterContext): RouterSettings {
   for (const [index, name] of (config.strictCheckHeaders ?? []).entries()) {
-    if (!strictCheckable.has(name)) throw refuse(`strict_check_headers[${index}]`, `${name} cannot be checked`);
+    if (!strictCheckable.has(name))
+      throw refuse(`strict_check_headers[${index}]`, `${name} cannot be checked`);
   }
   return {
     services: context.services,

@@ -1,7 +1,7 @@
 import type { ResetReason } from "#http/message.ts";
+import { unreachable } from "#lib/assert.ts";
 import type { UpstreamFailure } from "../../../cluster/manager.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
-import { unreachable } from "#lib/assert.ts";
 import type { LocalReply } from "../filter.ts";
 
 const prefix = "upstream connect error or disconnect/reset before headers. reset reason: ";
@@ -18,7 +18,12 @@ export function connectFailureReply(failure: UpstreamFailure, envoyHeaders: bool
         ...(envoyHeaders ? { headers: [["x-envoy-overloaded", "true"]] } : {}),
       };
     case "no-healthy-upstream":
-      return { status: 503, body: "no healthy upstream", details: "no_healthy_upstream", flags: ResponseFlag.noHealthyUpstream };
+      return {
+        status: 503,
+        body: "no healthy upstream",
+        details: "no_healthy_upstream",
+        flags: ResponseFlag.noHealthyUpstream,
+      };
     case "connect-timeout":
       return {
         status: 503,
@@ -56,7 +61,10 @@ function errorText(name: string): string {
 }
 
 /** The upstream broke off: what is said when nothing was sent yet, and what is logged when something was. */
-export function resetReply(reason: ResetReason, _detail: string): { readonly reply: LocalReply; readonly reason: string; readonly flags: number } {
+export function resetReply(
+  reason: ResetReason,
+  _detail: string,
+): { readonly reply: LocalReply; readonly reason: string; readonly flags: number } {
   const facts = resetFacts(reason);
   return {
     reason: facts.word,
@@ -70,22 +78,57 @@ export function resetReply(reason: ResetReason, _detail: string): { readonly rep
   };
 }
 
-function resetFacts(reason: ResetReason): { status: number; text: string; word: string; flags: number } {
+function resetFacts(reason: ResetReason): {
+  status: number;
+  text: string;
+  word: string;
+  flags: number;
+} {
   switch (reason) {
     case "protocol":
-      return { status: 502, text: "protocol error", word: "protocol_error", flags: ResponseFlag.upstreamProtocolError };
+      return {
+        status: 502,
+        text: "protocol error",
+        word: "protocol_error",
+        flags: ResponseFlag.upstreamProtocolError,
+      };
     case "remote-close":
-      return { status: 503, text: "connection termination", word: "connection_termination", flags: ResponseFlag.upstreamConnectionTermination };
+      return {
+        status: 503,
+        text: "connection termination",
+        word: "connection_termination",
+        flags: ResponseFlag.upstreamConnectionTermination,
+      };
     case "remote-reset":
     case "refused":
-      return { status: 503, text: "remote reset", word: "remote_reset", flags: ResponseFlag.upstreamRemoteReset };
+      return {
+        status: 503,
+        text: "remote reset",
+        word: "remote_reset",
+        flags: ResponseFlag.upstreamRemoteReset,
+      };
     case "overflow":
-      return { status: 503, text: "overflow", word: "overflow", flags: ResponseFlag.upstreamOverflow };
+      return {
+        status: 503,
+        text: "overflow",
+        word: "overflow",
+        flags: ResponseFlag.upstreamOverflow,
+      };
     case "connect":
     case "connect-timeout":
-      return { status: 503, text: "remote connection failure", word: "remote_connection_failure", flags: ResponseFlag.upstreamConnectionFailure };
+      return {
+        status: 503,
+        text: "remote connection failure",
+        word: "remote_connection_failure",
+        flags: ResponseFlag.upstreamConnectionFailure,
+      };
     case "local":
-      return { status: 503, text: "local reset", word: "local_reset", flags: ResponseFlag.localReset };
+      return {
+        status: 503,
+        text: "local reset",
+        word: "local_reset",
+        flags: ResponseFlag.localReset,
+      };
     default:
       return unreachable(reason);
   }

@@ -1,9 +1,20 @@
 import type { HeaderList } from "#http/headers.ts";
-import type { RequestHead, RequestStream, ResetReason, ResponseHead, ResponseSink } from "#http/message.ts";
+import type {
+  RequestHead,
+  RequestStream,
+  ResetReason,
+  ResponseHead,
+  ResponseSink,
+} from "#http/message.ts";
 import { Timer } from "#lib/timers.ts";
-import type { Cluster, UpstreamCallbacks, UpstreamFailure, UpstreamStream } from "../../../cluster/manager.ts";
 import type { ClusterStats } from "../../../cluster/cluster-stats.ts";
 import type { Host } from "../../../cluster/host.ts";
+import type {
+  Cluster,
+  UpstreamCallbacks,
+  UpstreamFailure,
+  UpstreamStream,
+} from "../../../cluster/manager.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { DirectAction, ForwardAction, RedirectAction } from "../../../route/route.ts";
 import type { Services } from "../../../services.ts";
@@ -108,7 +119,11 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
   #replyRedirect(route: RedirectAction, head: RequestHead): void {
     this.#settings.directResponse.inc();
     const location = route.location(head, this.#stream.info);
-    this.#replyRouted({ status: route.status, details: "direct_response", headers: [["location", location]] });
+    this.#replyRouted({
+      status: route.status,
+      details: "direct_response",
+      headers: [["location", location]],
+    });
   }
 
   /** Replies of a matched route take its response header changes; made by `respondRouted` when the head passes. */
@@ -126,7 +141,11 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     const cluster = clusters.get(route.clusterName);
     if (cluster === undefined) {
       this.#settings.noCluster.inc();
-      this.#replyRouted({ status: route.clusterNotFoundStatus, details: "cluster_not_found", flags: ResponseFlag.noClusterFound });
+      this.#replyRouted({
+        status: route.clusterNotFoundStatus,
+        details: "cluster_not_found",
+        flags: ResponseFlag.noClusterFound,
+      });
       return;
     }
     this.#cluster = cluster as Cluster & { readonly clusterStats: ClusterStats };
@@ -135,12 +154,23 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     this.#settings.forwarded.inc();
     if (cluster.maintenanceMode) {
       this.#cluster.clusterStats.requestMaintenance.inc();
-      this.#replyRouted({ status: 503, body: "maintenance mode", details: "maintenance_mode", flags: ResponseFlag.upstreamOverflow, headers: overloaded });
+      this.#replyRouted({
+        status: 503,
+        body: "maintenance mode",
+        details: "maintenance_mode",
+        flags: ResponseFlag.upstreamOverflow,
+        headers: overloaded,
+      });
       return;
     }
     const timeouts = requestTimeouts(head, route, this.#settings);
     if (timeouts.invalidHeader !== undefined) {
-      this.#replyRouted({ status: 400, body: `invalid header '${timeouts.invalidHeader}' with value '${head.headers.get(timeouts.invalidHeader) ?? ""}'`, details: `request_headers_failed_strict_check{${timeouts.invalidHeader}}`, flags: ResponseFlag.invalidEnvoyRequestHeaders });
+      this.#replyRouted({
+        status: 400,
+        body: `invalid header '${timeouts.invalidHeader}' with value '${head.headers.get(timeouts.invalidHeader) ?? ""}'`,
+        details: `request_headers_failed_strict_check{${timeouts.invalidHeader}}`,
+        flags: ResponseFlag.invalidEnvoyRequestHeaders,
+      });
       return;
     }
     this.#timeoutMs = timeouts.totalMs;
@@ -154,7 +184,12 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     const host = cluster.pickHost({ originalDestination: info.downstream.local, head, info });
     if (host === undefined) {
       this.#cluster?.clusterStats.connectionNoneHealthy.inc();
-      this.#replyFailed({ status: 503, body: "no healthy upstream", details: "no_healthy_upstream", flags: ResponseFlag.noHealthyUpstream });
+      this.#replyFailed({
+        status: 503,
+        body: "no healthy upstream",
+        details: "no_healthy_upstream",
+        flags: ResponseFlag.noHealthyUpstream,
+      });
       return;
     }
     this.#host = host;
@@ -164,7 +199,14 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     if (stream.requestEnded) this.#armTimeout();
     this.#state = "waiting";
     stream.producer = this;
-    const wait = cluster.request({ host, head, downstream: head.version, priority: route.priority, sink: this, callbacks: this });
+    const wait = cluster.request({
+      host,
+      head,
+      downstream: head.version,
+      priority: route.priority,
+      sink: this,
+      callbacks: this,
+    });
     // The answer may have come while `request` ran.
     if (this.#state === "waiting") this.#wait = wait;
   }
@@ -172,7 +214,8 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
   #prepareHead(route: ForwardAction, head: RequestHead): void {
     const { info } = this.#stream;
     const { headers } = head;
-    if (this.#settings.envoyHeaders && this.#timeoutMs > 0) headers.set("x-envoy-expected-rq-timeout-ms", String(Math.round(this.#timeoutMs)));
+    if (this.#settings.envoyHeaders && this.#timeoutMs > 0)
+      headers.set("x-envoy-expected-rq-timeout-ms", String(Math.round(this.#timeoutMs)));
     if (route.includeAttemptCountRequest) headers.set("x-envoy-attempt-count", "1");
     if (route.headers?.changesRequest === true) route.headers.request(head, info);
     route.rewrite?.(head, info);
@@ -205,7 +248,8 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
   #onRequestEnd(): void {
     if (this.#state === "done") return;
     this.#requestSent = this.#state === "sending";
-    if (this.#requestSent) this.#stream.info.upstreamRequestEndMs = this.#settings.services.clock.monotonicMs();
+    if (this.#requestSent)
+      this.#stream.info.upstreamRequestEndMs = this.#settings.services.clock.monotonicMs();
     this.#armTimeout();
   }
 
@@ -265,7 +309,8 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
 
   /** An answer in the upstream's stead counts as its response code, as in Envoy. */
   #replyFailed(reply: LocalReply): void {
-    if (this.#settings.dynamicStats) this.#cluster?.clusterStats.countResponse(reply.status, this.#external);
+    if (this.#settings.dynamicStats)
+      this.#cluster?.clusterStats.countResponse(reply.status, this.#external);
     if (this.#host !== undefined) this.#host.requestsError++;
     this.#replyRouted(reply);
   }
@@ -290,15 +335,22 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     info.responseCodeDetails = "via_upstream";
     const route = this.#route;
     if (this.#cluster !== undefined) this.#count(head.status, now);
-    if (route?.internalRedirect !== undefined && followRedirect(stream, route, head, this.#cluster?.clusterStats)) {
+    if (
+      route?.internalRedirect !== undefined &&
+      followRedirect(stream, route, head, this.#cluster?.clusterStats)
+    ) {
       this.#release();
       stream.recreate();
       return;
     }
     if (this.#settings.envoyHeaders) {
-      head.headers.set("x-envoy-upstream-service-time", String(Math.round(now - (info.requestEndMs || info.startMs))));
+      head.headers.set(
+        "x-envoy-upstream-service-time",
+        String(Math.round(now - (info.requestEndMs || info.startMs))),
+      );
     }
-    if (route?.includeAttemptCountResponse === true) head.headers.set("x-envoy-attempt-count", String(info.attemptCount));
+    if (route?.includeAttemptCountResponse === true)
+      head.headers.set("x-envoy-attempt-count", String(info.attemptCount));
     if (route?.headers?.changesResponse === true) route.headers.response(head, info);
     if (end) this.#onResponseEnd();
     stream.respondHead(head, end);
@@ -334,6 +386,8 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     this.#stream.info.upstreamResponseEndMs = this.#settings.services.clock.monotonicMs();
     const upstream = this.#upstream;
     this.#state = "done";
+    // The end may have come in the same read as what made the client slow: the pool's next request needs the connection read.
+    if (this.#upstreamHeld) this.onDownstreamWritable();
     // An answer before the end of the request: the connection would be out of step.
     if (!this.#requestSent && upstream !== undefined) queueReset(upstream);
     this.#upstream = undefined;
@@ -397,7 +451,13 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
       return;
     }
     const status = this.#altTimeoutStatus;
-    this.#replyFailed({ status, body: status === 504 ? "upstream request timeout" : "", details: "response_timeout", flags: ResponseFlag.upstreamRequestTimeout, grpcStatus: 14 });
+    this.#replyFailed({
+      status,
+      body: status === 504 ? "upstream request timeout" : "",
+      details: "response_timeout",
+      flags: ResponseFlag.upstreamRequestTimeout,
+      grpcStatus: 14,
+    });
   }
 
   onDone(): void {
@@ -408,6 +468,8 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
       this.#release();
     }
     if (this.#downstreamHeld) this.onWritable();
+    if (this.#backlog?.held === true) this.#stream.unpauseRequest();
+    this.#backlog = undefined;
   }
 
   /** Let the upstream go, whatever state it is in. */

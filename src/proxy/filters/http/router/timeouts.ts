@@ -15,11 +15,16 @@ export interface RequestTimeouts {
  * The route's timeout, unless a trusted header says another. External requests have lost these headers in the connection manager.
  * The headers are consumed here.
  */
-export function requestTimeouts(head: RequestHead, route: ForwardAction, settings: RouterSettings): RequestTimeouts {
+export function requestTimeouts(
+  head: RequestHead,
+  route: ForwardAction,
+  settings: RouterSettings,
+): RequestTimeouts {
   const { headers } = head;
   for (const name of settings.strictHeaders) {
     const value = headers.get(name);
-    if (value !== undefined && name.endsWith("-ms") && !/^\d+$/.test(value)) return { totalMs: 0, alternativeStatus: 504, invalidHeader: name };
+    if (value !== undefined && name.endsWith("-ms") && !/^\d+$/.test(value))
+      return { totalMs: 0, alternativeStatus: 504, invalidHeader: name };
   }
   let totalMs = route.timeoutMs;
   if (route.grpcTimeoutHeaderMaxMs !== undefined) totalMs = grpcTimeout(head, route) ?? totalMs;
@@ -40,7 +45,14 @@ function wholeNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
-const grpcUnitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000_001 };
+const grpcUnitMs: Readonly<Record<string, number>> = {
+  H: 3_600_000,
+  M: 60_000,
+  S: 1000,
+  m: 1,
+  u: 0.001,
+  n: 0.000_001,
+};
 
 /** gRPC over HTTP/2: `grpc-timeout` is at most eight digits and a unit. */
 function grpcTimeout(head: RequestHead, route: ForwardAction): number | undefined {

@@ -1,5 +1,11 @@
 import type { HeaderList } from "#http/headers.ts";
-import { type RequestHead, type RequestSink, type ResetReason, ResponseHead, type ResponseStream } from "#http/message.ts";
+import {
+  type RequestHead,
+  type RequestSink,
+  type ResetReason,
+  ResponseHead,
+  type ResponseStream,
+} from "#http/message.ts";
 import { Timer, type TimerList } from "#lib/timers.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { HeaderChanges, Route } from "../../../route/route.ts";
@@ -7,6 +13,7 @@ import type { Services } from "../../../services.ts";
 import { type Json, StreamInfo } from "../../../stream-info.ts";
 import type { HttpFilter, HttpStream, LocalReply } from "../../http/filter.ts";
 import type { ConnectionManager } from "./connection-manager.ts";
+import { FilterPassage } from "./filter-passage.ts";
 import { httpDate } from "./http-date.ts";
 import { receiveRequest } from "./receive-request.ts";
 import type { ManagerSettings } from "./settings.ts";
@@ -26,42 +33,19 @@ class StreamTimer extends Timer {
   }
 }
 
-/** What waits behind a parked filter: copies of body chunks, and how the message ended. */
-class Parked {
-  readonly chunks: Uint8Array[] = [];
-  size = 0;
-  end = false;
-  trailers: HeaderList | undefined = undefined;
-  /** The source is held back because `size` passed the limit. */
-  held = false;
-}
-
-const emptyChunk = new Uint8Array(0);
 let lastStreamId = 0;
 
-/**
- * One request and its response, between the codec and the filters. Its own timer is the stream idle timer. Request phases run the
- * filters first to last, response phases last to first; each direction remembers the filter it is parked at.
- */
-export class ActiveStream extends Timer implements RequestSink, HttpStream {
+/** One request and its response, between the codec and the filters. Its own timer is the stream idle timer. */
+export class ActiveStream extends FilterPassage implements RequestSink, HttpStream {
   readonly settings: ManagerSettings;
   readonly info: StreamInfo;
   readonly #manager: ConnectionManager;
   readonly #codec: ResponseStream;
   #request: RequestHead | undefined;
-  #filters: readonly HttpFilter[] = [];
-  #names: readonly string[] = [];
   #route: Route | undefined;
   #routeKnown = false;
   readonly draw: number;
-  // Request direction: the filter it is parked at, -1 when it flows.
-  #requestAt = -1;
-  #requestParked: Parked | undefined;
   #requestEnded = false;
-  // Response direction.
-  #responseAt = -1;
-  #responseParked: Parked | undefined;
-  #responseHead: ResponseHead | undefined;
   #responseStarted = false;
   #responseSent = false;
   #replied = false;
@@ -78,7 +62,11 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
     this.settings = manager.settings;
     this.#codec = codec;
     const { clock, random } = this.settings.services;
-    this.info = new StreamInfo(manager.network.info.downstream, clock.wallMs(), clock.monotonicMs());
+    this.info = new StreamInfo(
+      manager.network.info.downstream,
+      clock.wallMs(),
+      clock.monotonicMs(),
+    );
     this.info.streamId = ++lastStreamId;
     this.info.remote = manager.network.info.remote;
     this.draw = random.unit();
@@ -97,6 +85,42 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
   get request(): RequestHead {
     // Filters run only after the head came.
     return this.#request as RequestHead;
+  }
+
+  protected get stream(): HttpStream {
+    return this;
+  }
+
+  protected get parkLimit(): number {
+    return this.settings.bufferLimit;
+  }
+
+  protected get requestClosed(): boolean {
+    return this.#done || this.#replied;
+  }
+
+  protected get over(): boolean {
+    return this.#done;
+  }
+
+  protected get requestComplete(): boolean {
+    return this.#requestEnded;
+  }
+
+  protected holdRequest(): void {
+    this.pauseRequest();
+  }
+
+  protected unholdRequest(): void {
+    this.unpauseRequest();
+  }
+
+  protected holdResponse(): void {
+    this.onUnwritable();
+  }
+
+  protected unholdResponse(): void {
+    this.onWritable();
   }
 
   get manager(): ConnectionManager {
@@ -130,7 +154,12 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
   #findRoute(): void {
     this.#routeKnown = true;
     const head = this.request;
-    this.#route = this.settings.routes.current?.match({ head, info: this.info, draw: this.draw, secure: head.scheme === "https" });
+    this.#route = this.settings.routes.current?.match({
+      head,
+      info: this.info,
+      draw: this.draw,
+      secure: head.scheme === "https",
+    });
     const route = this.#route;
     if (route === undefined) return;
     this.info.routeName = route.name;
@@ -142,12 +171,14 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
       this.#idle = this.services.timers.of(route.idleTimeoutMs);
       this.#idle?.arm(this);
     }
-    if (route.maxStreamDurationMs !== undefined) this.#limitDuration(this.services.timers.of(route.maxStreamDurationMs));
+    if (route.maxStreamDurationMs !== undefined)
+      this.#limitDuration(this.services.timers.of(route.maxStreamDurationMs));
   }
 
   #limitDuration(list: TimerList | undefined): void {
     this.#durationTimer?.cancel();
-    this.#durationTimer = list === undefined ? undefined : new StreamTimer(list, () => this.#onMaxDuration());
+    this.#durationTimer =
+      list === undefined ? undefined : new StreamTimer(list, () => this.#onMaxDuration());
   }
 
   routeConfig<T>(filterName: string): T | undefined {
@@ -168,45 +199,31 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
     info.requestHead = head;
     info.protocol = head.version;
     if (end) info.requestEndMs = info.startMs;
-    else if (settings.requestTimeout !== undefined) this.#requestTimer = new StreamTimer(settings.requestTimeout, () => this.#onRequestTimeout());
+    else if (settings.requestTimeout !== undefined)
+      this.#requestTimer = new StreamTimer(settings.requestTimeout, () => this.#onRequestTimeout());
     if (settings.maxStreamDuration !== undefined) this.#limitDuration(settings.maxStreamDuration);
     if (!receiveRequest(this, head)) return;
-    if (head.expectsContinue && !settings.proxy100Continue) this.#codec.sendInformational(continueHead);
+    if (head.expectsContinue && !settings.proxy100Continue)
+      this.#codec.sendInformational(continueHead);
     this.#createFilters();
-    this.#runRequestHead(0, end);
+    this.passRequestHead(head, end);
   }
 
   #createFilters(): void {
     const { chain } = this.settings;
     let entries = chain.entries;
-    const route = chain.anyDisabled || this.settings.routes.current !== undefined ? this.route : undefined;
+    const route =
+      chain.anyDisabled || this.settings.routes.current !== undefined ? this.route : undefined;
     if (chain.anyDisabled || route?.hasFilterConfigs === true) {
       entries = entries.filter((entry) => !(route?.filterDisabled(entry.name) ?? entry.disabled));
     }
     const filters: HttpFilter[] = [];
-    const names: string[] = [];
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i];
       if (entry === undefined) continue;
       filters.push(entry.create(this));
-      names.push(entry.name);
     }
-    this.#filters = filters;
-    this.#names = names;
-  }
-
-  #runRequestHead(from: number, end: boolean): void {
-    const filters = this.#filters;
-    for (let i = from; i < filters.length; i++) {
-      const filter = filters[i] as HttpFilter;
-      if (filter.onRequestHead === undefined) continue;
-      if (filter.onRequestHead(this, this.request, end && this.#requestParked === undefined) === "continue") {
-        if (this.#done || this.#replied) return;
-        continue;
-      }
-      if (i < filters.length - 1) this.#requestAt = i;
-      return;
-    }
+    this.filters = filters;
   }
 
   onData(chunk: Uint8Array, end: boolean): void {
@@ -216,36 +233,14 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
     if (end) this.#onRequestEnd();
     // Answered already: the rest of the request is read and dropped.
     if (this.#replied) return;
-    if (this.#requestAt >= 0) this.#parkRequest(chunk, end, undefined);
-    else this.#runRequestData(0, chunk, end);
-  }
-
-  #runRequestData(from: number, chunk: Uint8Array, end: boolean): void {
-    const filters = this.#filters;
-    for (let i = from; i < filters.length; i++) {
-      const filter = filters[i] as HttpFilter;
-      if (filter.onRequestData === undefined || filter.onRequestData(this, chunk, end) === "continue") continue;
-      if (i < filters.length - 1) this.#requestAt = i;
-      return;
-    }
+    this.passRequestData(chunk, end);
   }
 
   onTrailers(trailers: HeaderList): void {
     if (this.#done) return;
     this.#onRequestEnd();
     if (this.#replied) return;
-    if (this.#requestAt >= 0) this.#parkRequest(emptyChunk, true, trailers);
-    else this.#runRequestTrailers(0, trailers);
-  }
-
-  #runRequestTrailers(from: number, trailers: HeaderList): void {
-    const filters = this.#filters;
-    for (let i = from; i < filters.length; i++) {
-      const filter = filters[i] as HttpFilter;
-      if (filter.onRequestTrailers === undefined || filter.onRequestTrailers(this, trailers) === "continue") continue;
-      if (i < filters.length - 1) this.#requestAt = i;
-      return;
-    }
+    this.passRequestTrailers(trailers);
   }
 
   #onRequestEnd(): void {
@@ -253,46 +248,6 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
     this.info.requestEndMs = this.services.clock.monotonicMs();
     this.#requestTimer?.cancel();
     if (this.#responseSent) this.#finish(false);
-  }
-
-  #parkRequest(chunk: Uint8Array, end: boolean, trailers: HeaderList | undefined): void {
-    this.#requestParked ??= new Parked();
-    const parked = this.#requestParked;
-    if (chunk.length > 0) parked.chunks.push(new Uint8Array(chunk));
-    parked.size += chunk.length;
-    parked.end = end;
-    parked.trailers = trailers;
-    if (parked.held || parked.size <= this.settings.bufferLimit) return;
-    parked.held = true;
-    this.pauseRequest();
-  }
-
-  resumeRequest(): void {
-    if (this.#requestAt < 0 || this.#done || this.#replied) return;
-    const next = this.#requestAt + 1;
-    this.#requestAt = -1;
-    const parked = this.#requestParked;
-    this.#requestParked = undefined;
-    // A head parked with its body behind it does not end the message by itself.
-    const end = this.#requestEnded && (parked === undefined || (parked.chunks.length === 0 && parked.trailers === undefined));
-    this.#runRequestHead(next, end);
-    if (parked === undefined) return;
-    if (parked.held) this.unpauseRequest();
-    this.#replayRequest(next, parked, end);
-  }
-
-  #replayRequest(next: number, parked: Parked, headEnded: boolean): void {
-    for (const [index, chunk] of parked.chunks.entries()) {
-      if (this.#done || this.#replied) return;
-      const end = parked.end && parked.trailers === undefined && index === parked.chunks.length - 1;
-      if (this.#requestAt >= 0) this.#parkRequest(chunk, end, undefined);
-      else this.#runRequestData(next, chunk, end);
-    }
-    if (this.#done || this.#replied) return;
-    if (parked.trailers !== undefined) {
-      if (this.#requestAt >= 0) this.#parkRequest(emptyChunk, true, parked.trailers);
-      else this.#runRequestTrailers(next, parked.trailers);
-    } else if (parked.end && parked.chunks.length === 0 && !headEnded) this.#runRequestData(next, emptyChunk, true);
   }
 
   pauseRequest(): void {
@@ -312,7 +267,14 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
       this.#requestEnded = true;
       const status = reason === "overflow" ? 431 : 400;
       if (this.#responseStarted) this.abort(detail, ResponseFlag.downstreamProtocolError);
-      else this.#replyAbandoning({ status, body: status === 400 ? "Bad Request" : "", details: detail, flags: ResponseFlag.downstreamProtocolError, close: true });
+      else
+        this.#replyAbandoning({
+          status,
+          body: status === 400 ? "Bad Request" : "",
+          details: detail,
+          flags: ResponseFlag.downstreamProtocolError,
+          close: true,
+        });
       return;
     }
     this.settings.stats.requestReceiveReset.inc();
@@ -323,16 +285,21 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
 
   /** A local reply while a filter (the router) may hold an upstream: those let go first. */
   #replyAbandoning(reply: LocalReply): void {
-    for (const filter of this.#filters) filter.onDone?.(this);
-    this.#filters = [];
-    this.#names = [];
+    for (const filter of this.filters) filter.onDone?.(this);
+    this.filters = [];
     this.reply(reply);
   }
 
   /** The codec refused what was to be a request. */
   refuseUnread(status: number, details: string): void {
     this.#requestEnded = true;
-    this.reply({ status, body: refusalText(status), details, flags: ResponseFlag.downstreamProtocolError, close: true });
+    this.reply({
+      status,
+      body: refusalText(status),
+      details,
+      flags: ResponseFlag.downstreamProtocolError,
+      close: true,
+    });
   }
 
   // === Response: filters to codec ===
@@ -345,7 +312,8 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
     info.responseFlags |= reply.flags ?? 0;
     if (reply.close === true) this.#manager.goAway();
     const { head, body } = this.settings.makeReply(reply, info, this.#request);
-    if (reply.headers !== undefined) for (const [name, value] of reply.headers) head.headers.add(name, value);
+    if (reply.headers !== undefined)
+      for (const [name, value] of reply.headers) head.headers.add(name, value);
     // As in Envoy, %RESPONSE_CODE% has no value yet in these.
     if (this.replyHeaders?.changesResponse === true) this.replyHeaders.response(head, info);
     info.localReplyBody = body;
@@ -364,33 +332,22 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
   respondHead(head: ResponseHead, end: boolean): void {
     if (this.#done) return;
     this.#idle?.arm(this);
-    this.#responseHead = head;
     this.#responseStarted = true;
-    this.#runResponseHead(this.#filters.length - 1, head, end);
+    this.passResponseHead(head, end);
   }
 
-  #runResponseHead(from: number, head: ResponseHead, end: boolean): void {
-    const filters = this.#filters;
-    for (let i = from; i >= 0; i--) {
-      const filter = filters[i] as HttpFilter;
-      if (filter.onResponseHead === undefined || filter.onResponseHead(this, head, end) === "continue") continue;
-      this.#responseAt = i;
-      if (end) this.#parkResponse(emptyChunk, true, undefined);
-      return;
-    }
-    this.#sendHead(head, end);
-  }
-
-  #sendHead(head: ResponseHead, end: boolean): void {
+  protected sendHead(head: ResponseHead, end: boolean): void {
     const { info, settings } = this;
     info.responseHead = head;
     info.responseCode = head.status;
     info.responseStartMs = this.services.clock.monotonicMs();
     const { headers } = head;
     if (settings.via !== "") appendVia(headers, settings.via);
-    if (!headers.has("date")) headers.add("date", httpDate(info.startWallMs + info.responseStartMs - info.startMs));
+    if (!headers.has("date"))
+      headers.add("date", httpDate(info.startWallMs + info.responseStartMs - info.startMs));
     if (settings.serverTransformation === "OVERWRITE") headers.set("server", settings.serverName);
-    else if (settings.serverTransformation === "APPEND_IF_ABSENT" && !headers.has("server")) headers.add("server", settings.serverName);
+    else if (settings.serverTransformation === "APPEND_IF_ABSENT" && !headers.has("server"))
+      headers.add("server", settings.serverName);
     if (settings.requestIdInResponse) this.#echoRequestId(headers);
     if (this.#request?.upgrade !== undefined && head.status === 101) this.#startUpgrade();
     this.#codec.sendHead(head, end);
@@ -411,18 +368,10 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
   respondData(chunk: Uint8Array, end: boolean): void {
     if (this.#done) return;
     this.#idle?.arm(this);
-    if (this.#responseAt >= 0) this.#parkResponse(chunk, end, undefined);
-    else this.#runResponseData(this.#filters.length - 1, chunk, end);
+    this.passResponseData(chunk, end);
   }
 
-  #runResponseData(from: number, chunk: Uint8Array, end: boolean): void {
-    const filters = this.#filters;
-    for (let i = from; i >= 0; i--) {
-      const filter = filters[i] as HttpFilter;
-      if (filter.onResponseData === undefined || filter.onResponseData(this, chunk, end) === "continue") continue;
-      this.#responseAt = i;
-      return;
-    }
+  protected sendBody(chunk: Uint8Array, end: boolean): void {
     this.info.bytesSent += chunk.length;
     this.#codec.sendData(chunk, end);
     if (end) this.#onResponseEnd();
@@ -430,60 +379,20 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
 
   respondTrailers(trailers: HeaderList): void {
     if (this.#done) return;
-    if (this.#responseAt >= 0) this.#parkResponse(emptyChunk, true, trailers);
-    else this.#runResponseTrailers(this.#filters.length - 1, trailers);
+    this.passResponseTrailers(trailers);
   }
 
-  #runResponseTrailers(from: number, trailers: HeaderList): void {
-    const filters = this.#filters;
-    for (let i = from; i >= 0; i--) {
-      const filter = filters[i] as HttpFilter;
-      if (filter.onResponseTrailers === undefined || filter.onResponseTrailers(this, trailers) === "continue") continue;
-      this.#responseAt = i;
-      return;
-    }
+  protected sendTrailers(trailers: HeaderList): void {
     this.info.responseTrailers = trailers;
     this.#codec.sendTrailers(trailers);
     this.#onResponseEnd();
   }
 
-  #parkResponse(chunk: Uint8Array, end: boolean, trailers: HeaderList | undefined): void {
-    this.#responseParked ??= new Parked();
-    const parked = this.#responseParked;
-    if (chunk.length > 0) parked.chunks.push(new Uint8Array(chunk));
-    parked.size += chunk.length;
-    parked.end = end;
-    parked.trailers = trailers;
-    if (parked.held || parked.size <= this.settings.bufferLimit) return;
-    parked.held = true;
-    this.onUnwritable();
-  }
-
-  resumeResponse(): void {
-    if (this.#responseAt < 0 || this.#done) return;
-    const next = this.#responseAt - 1;
-    this.#responseAt = -1;
-    const parked = this.#responseParked;
-    this.#responseParked = undefined;
-    const head = this.#responseHead;
-    const endsWithHead = parked?.end === true && parked.chunks.length === 0 && parked.trailers === undefined;
-    if (head !== undefined && this.info.responseStartMs === 0) this.#runResponseHead(next, head, endsWithHead);
-    if (parked === undefined || endsWithHead) return;
-    if (parked.held) this.onWritable();
-    for (const [index, chunk] of parked.chunks.entries()) {
-      const end = parked.end && parked.trailers === undefined && index === parked.chunks.length - 1;
-      if (this.#responseAt >= 0) this.#parkResponse(chunk, end, undefined);
-      else this.#runResponseData(next, chunk, end);
-    }
-    if (parked.trailers === undefined) return;
-    if (this.#responseAt >= 0) this.#parkResponse(emptyChunk, true, parked.trailers);
-    else this.#runResponseTrailers(next, parked.trailers);
-  }
-
   #onResponseEnd(): void {
     this.#responseSent = true;
     this.info.responseEndMs = this.services.clock.monotonicMs();
-    if (!this.#requestEnded && !this.#upgraded) this.settings.stats.requestResponseBeforeComplete.inc();
+    if (!this.#requestEnded && !this.#upgraded)
+      this.settings.stats.requestResponseBeforeComplete.inc();
     this.#finish(false);
   }
 
@@ -499,7 +408,8 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
   onConnectionLost(flag: number): void {
     if (this.#done) return;
     this.info.responseFlags |= flag;
-    if (this.info.responseCodeDetails === "" || this.#responseStarted) this.info.responseCodeDetails = "downstream_remote_disconnect";
+    if (this.info.responseCodeDetails === "" || this.#responseStarted)
+      this.info.responseCodeDetails = "downstream_remote_disconnect";
     this.settings.stats.requestReceiveReset.inc();
     this.#finish(true);
   }
@@ -507,7 +417,8 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
   // === Flow control: the codec says how the client keeps up; filters that produce are told ===
 
   /** The producer of the response (the router) registers here. */
-  producer: { onDownstreamUnwritable(): void; onDownstreamWritable(): void } | undefined = undefined;
+  producer: { onDownstreamUnwritable(): void; onDownstreamWritable(): void } | undefined =
+    undefined;
 
   onUnwritable(): void {
     this.producer?.onDownstreamUnwritable();
@@ -539,13 +450,25 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
   #onRequestTimeout(): void {
     this.settings.stats.requestTimeout.inc();
     if (this.#responseStarted) this.abort("request_overall_timeout", 0);
-    else this.#replyAbandoning({ status: 408, body: "request timeout", details: "request_overall_timeout", close: true });
+    else
+      this.#replyAbandoning({
+        status: 408,
+        body: "request timeout",
+        details: "request_overall_timeout",
+        close: true,
+      });
   }
 
   #onMaxDuration(): void {
     this.settings.stats.requestMaxDuration.inc();
     if (this.#responseStarted) this.abort("max_duration_timeout", 0);
-    else this.#replyAbandoning({ status: this.#requestEnded ? 504 : 408, body: "downstream duration timeout", details: "max_duration_timeout", close: !this.#requestEnded });
+    else
+      this.#replyAbandoning({
+        status: this.#requestEnded ? 504 : 408,
+        body: "downstream duration timeout",
+        details: "max_duration_timeout",
+        close: !this.#requestEnded,
+      });
   }
 
   // === Internal redirects (route.InternalRedirect): the same request again, through the whole chain ===
@@ -557,7 +480,7 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
 
   /** The filters end and begin again with the changed head; the first pass is logged as a stream of its own. */
   recreate(): void {
-    for (const filter of this.#filters) filter.onDone?.(this);
+    for (const filter of this.filters) filter.onDone?.(this);
     this.info.endMs = this.services.clock.monotonicMs();
     for (const log of this.settings.accessLogs) log.log(this.info);
     const { info } = this;
@@ -568,7 +491,7 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
     info.attemptCount = 0;
     this.clearRoute();
     this.#createFilters();
-    this.#runRequestHead(0, true);
+    this.passRequestHead(this.request, true);
   }
 
   setDynamicMetadata(namespace: string, values: { readonly [key: string]: Json }): void {
@@ -585,7 +508,8 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
     this.#durationTimer?.cancel();
     const { info, settings } = this;
     const { stats } = settings;
-    for (const filter of this.#filters) if (filter.onDone !== undefined) filter.onDone(this);
+    for (const filter of this.filters) if (filter.onDone !== undefined) filter.onDone(this);
+    this.dropParked();
     info.endMs = this.services.clock.monotonicMs();
     stats.requestActive.dec();
     if (this.#upgraded) stats.connectionUpgradesActive.dec();
@@ -597,10 +521,6 @@ export class ActiveStream extends Timer implements RequestSink, HttpStream {
     for (let i = 0; i < logs.length; i++) logs[i]?.log(info);
     if (aborted) this.#codec.reset("local");
     this.#manager.onStreamDone(this, aborted);
-  }
-
-  filterNameAt(index: number): string {
-    return this.#names[index] ?? "";
   }
 }
 

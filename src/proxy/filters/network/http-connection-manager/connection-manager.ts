@@ -1,5 +1,10 @@
 import { Http1ServerCodec } from "#http/h1/server.ts";
-import type { RequestSink, ResponseStream, ServerCodec, ServerCodecHandler } from "#http/message.ts";
+import type {
+  RequestSink,
+  ResponseStream,
+  ServerCodec,
+  ServerCodecHandler,
+} from "#http/message.ts";
 import { Timer } from "#lib/timers.ts";
 import type { Connection } from "#net/connection.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
@@ -46,7 +51,11 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
     this.settings = settings;
     this.network = network;
     this.connection = network.connection;
-    this.#codec = new Http1ServerCodec({ ...settings.http1, secure: network.connection.tls !== undefined }, network.connection, this);
+    this.#codec = new Http1ServerCodec(
+      { ...settings.http1, secure: network.connection.tls !== undefined },
+      network.connection,
+      this,
+    );
     this.#bornMs = settings.services.clock.monotonicMs();
     const { stats } = settings;
     stats.connectionTotal.inc();
@@ -73,7 +82,12 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
     if (chunk.length > 0) {
       this.settings.stats.bytesReceived.add(chunk.length);
       // The time for a request's head begins with its first byte.
-      if (this.#stream === undefined && this.#headTimer === undefined && this.settings.requestHeadersTimeout !== undefined) this.#armHeadTimer();
+      if (
+        this.#stream === undefined &&
+        this.#headTimer === undefined &&
+        this.settings.requestHeadersTimeout !== undefined
+      )
+        this.#armHeadTimer();
       this.#codec.feed(chunk);
     }
     if (end) this.#onPeerEnd();

@@ -1,7 +1,12 @@
 import { ConfigError, refuse, within } from "#lib/config-error.ts";
-import type { FilterContext, HttpFilter, HttpFilterFactory, HttpStream } from "../../http/filter.ts";
 import type { Services } from "../../../services.ts";
 import type { StatsScope } from "../../../stats/stats.ts";
+import type {
+  FilterContext,
+  HttpFilter,
+  HttpFilterFactory,
+  HttpStream,
+} from "../../http/filter.ts";
 
 /** One entry of `http_filters`, compiled. */
 export interface ChainEntry {
@@ -32,7 +37,11 @@ export function factoryFor<F extends { readonly name: string; readonly configTyp
 ): F {
   const type = typeOf(typedConfig);
   const factory = factories.find((candidate) => candidate.configType === type);
-  if (factory === undefined) throw refuse("typed_config", type === "" ? "a typed_config is required" : `Heddle has no filter for ${type}`);
+  if (factory === undefined)
+    throw refuse(
+      "typed_config",
+      type === "" ? "a typed_config is required" : `Heddle has no filter for ${type}`,
+    );
   return factory;
 }
 
@@ -51,14 +60,17 @@ export function compileFilterChain(
   for (const [index, item] of items.entries()) {
     const last = index === items.length - 1;
     try {
-      entries.push(within(`http_filters[${index}]`, () => compileEntry(item, factories, context, last)));
+      entries.push(
+        within(`http_filters[${index}]`, () => compileEntry(item, factories, context, last)),
+      );
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       problems.push(error);
     }
   }
   if (problems.length > 0) throw new ConfigError(problems.flatMap((error) => error.problems));
-  if (items.length === 0) throw refuse("http_filters", "a connection manager needs at least the router filter");
+  if (items.length === 0)
+    throw refuse("http_filters", "a connection manager needs at least the router filter");
   return { entries, anyDisabled: entries.some((entry) => entry.disabled) };
 }
 
@@ -71,8 +83,16 @@ function compileEntry(
   const factory = factoryFor(factories, item.typedConfig);
   const name = item.name ?? "";
   if (name === "") throw refuse("name", "a filter needs a name");
-  if (last && factory.terminal !== true) throw refuse("", `non-terminal filter named ${name} of type ${factory.name} is the last filter in a http filter chain.`);
-  if (!last && factory.terminal === true) throw refuse("", `terminal filter named ${name} of type ${factory.name} must be the last filter in a http filter chain.`);
+  if (last && factory.terminal !== true)
+    throw refuse(
+      "",
+      `non-terminal filter named ${name} of type ${factory.name} is the last filter in a http filter chain.`,
+    );
+  if (!last && factory.terminal === true)
+    throw refuse(
+      "",
+      `terminal filter named ${name} of type ${factory.name} must be the last filter in a http filter chain.`,
+    );
   const filterContext: FilterContext = { ...context, filterName: name };
   const create = within("typed_config", () => factory.compile(item.typedConfig, filterContext));
   return { name, disabled: item.disabled ?? false, create };

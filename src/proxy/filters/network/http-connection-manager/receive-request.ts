@@ -9,7 +9,12 @@ import type { ActiveStream } from "./active-stream.ts";
 export function receiveRequest(stream: ActiveStream, head: RequestHead): boolean {
   const { settings } = stream;
   if (head.version === 10 && !settings.http1.acceptHttp10) {
-    stream.reply({ status: 426, details: "low_version", flags: ResponseFlag.downstreamProtocolError, close: true });
+    stream.reply({
+      status: 426,
+      details: "low_version",
+      flags: ResponseFlag.downstreamProtocolError,
+      close: true,
+    });
     return false;
   }
   if (head.authority === "" && head.method !== "CONNECT" && head.hostMissing) {
@@ -18,7 +23,8 @@ export function receiveRequest(stream: ActiveStream, head: RequestHead): boolean
   }
   if (settings.underscores !== "ALLOW" && !acceptUnderscores(stream, head)) return false;
   if (!acceptPath(stream, head)) return false;
-  if (settings.stripPort !== "never" || settings.stripTrailingDot) head.authority = strippedHost(stream, head.authority);
+  if (settings.stripPort !== "never" || settings.stripTrailingDot)
+    head.authority = strippedHost(stream, head.authority);
   settings.prepareRequest(head, stream.info);
   if (head.upgrade !== undefined || head.method === "CONNECT") return acceptUpgrade(stream, head);
   return true;
@@ -36,7 +42,13 @@ function acceptUnderscores(stream: ActiveStream, head: RequestHead): boolean {
   }
   stream.services.stats.counter("http1.requests_rejected_with_underscores_in_headers").inc();
   stream.settings.stats.connectionProtocolError.inc();
-  stream.reply({ status: 400, body: "Bad Request", details: "http1.unexpected_underscore", flags: ResponseFlag.downstreamProtocolError, close: true });
+  stream.reply({
+    status: 400,
+    body: "Bad Request",
+    details: "http1.unexpected_underscore",
+    flags: ResponseFlag.downstreamProtocolError,
+    close: true,
+  });
   return false;
 }
 
@@ -56,7 +68,11 @@ function acceptPath(stream: ActiveStream, head: RequestHead): boolean {
   }
   if ("redirect" in outcome) {
     settings.stats.requestRedirectedNormalizedPath.inc();
-    stream.reply({ status: 307, details: "path_normalization_failed", headers: [["location", outcome.redirect]] });
+    stream.reply({
+      status: 307,
+      details: "path_normalization_failed",
+      headers: [["location", outcome.redirect]],
+    });
     return false;
   }
   settings.stats.requestFailedPathNormalization.inc();
@@ -71,7 +87,9 @@ function strippedHost(stream: ActiveStream, authority: string): string {
   const port = hasPort ? authority.slice(colon + 1) : "";
   let host = hasPort ? authority.slice(0, colon) : authority;
   if (stripTrailingDot && host.endsWith(".")) host = host.slice(0, -1);
-  const drop = stripPort === "any" || (stripPort === "matching" && port === String(stream.info.downstream.local.port));
+  const drop =
+    stripPort === "any" ||
+    (stripPort === "matching" && port === String(stream.info.downstream.local.port));
   return hasPort && !drop ? `${host}:${port}` : host;
 }
 

@@ -1,16 +1,19 @@
 import type { Http1ServerOptions } from "#http/h1/server.ts";
-import type { TimerList } from "#lib/timers.ts";
 import type { RequestHead, ResponseHead } from "#http/message.ts";
+import type { TimerList } from "#lib/timers.ts";
 import type { AccessLog } from "../../../access-log/access-log.ts";
-import type { LocalReply } from "../../http/filter.ts";
 import type { RouteTable } from "../../../route/route.ts";
 import type { Services } from "../../../services.ts";
 import type { StreamInfo } from "../../../stream-info.ts";
+import type { LocalReply } from "../../http/filter.ts";
 import type { FilterChain } from "./filter-chain.ts";
 import type { ManagerStats } from "./manager-stats.ts";
 
 /** What path normalisation says of a path. */
-export type PathOutcome = { readonly path: string } | { readonly reject: string } | { readonly redirect: string };
+export type PathOutcome =
+  | { readonly path: string }
+  | { readonly reject: string }
+  | { readonly redirect: string };
 
 /** A connection manager's configuration, compiled. Immutable; route tables are swapped through `routes`. */
 export interface ManagerSettings {
@@ -34,7 +37,11 @@ export interface ManagerSettings {
   readonly stripTrailingDot: boolean;
   /** Trusted address, forwarded headers, request id, sanitising. */
   readonly prepareRequest: (head: RequestHead, info: StreamInfo) => void;
-  readonly makeReply: (reply: LocalReply, info: StreamInfo, request: RequestHead | undefined) => { readonly head: ResponseHead; readonly body: string };
+  readonly makeReply: (
+    reply: LocalReply,
+    info: StreamInfo,
+    request: RequestHead | undefined,
+  ) => { readonly head: ResponseHead; readonly body: string };
   /** Upgrade types in lower case, true when on; "connect" for CONNECT. */
   readonly upgrades: ReadonlyMap<string, boolean>;
   /** A Host-less request keeps its connection (stream_error_on_invalid_http_message). */

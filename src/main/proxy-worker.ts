@@ -1,0 +1,3 @@
+import { runThreadWorker } from "#proxy/worker-handle.ts";
+
+runThreadWorker();

@@ -1,0 +1,5 @@
+import type { HttpFilterFactory } from "./filter.ts";
+import { factory as router } from "./router/config.ts";
+
+/** Every HTTP filter. A new one is a folder and a line here. */
+export const httpFilters: readonly HttpFilterFactory[] = [router];

@@ -1,0 +1,195 @@
+import type { HttpConnectionManagerJson } from "#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
+import type { LenientParsing } from "#http/h1/fields.ts";
+import { refuse, within } from "#lib/config-error.ts";
+import { durationMs } from "#lib/duration.ts";
+import { compileAccessLogs } from "../../../access-log/compile.ts";
+import { compileNameCase, fieldsMax } from "../../../http-options.ts";
+import { compileRouteTable } from "../../../route/compile.ts";
+import type { Services } from "../../../services.ts";
+import { httpFilters } from "../../http/list.ts";
+import type { NetworkFilterContext, NetworkFilterFactory } from "../filter.ts";
+import { compileRequestPreparation } from "./client-address.ts";
+import { ConnectionManager } from "./connection-manager.ts";
+import { compileFilterChain } from "./filter-chain.ts";
+import { compileLocalReply } from "./local-reply.ts";
+import { ManagerStats } from "./manager-stats.ts";
+import { compilePathPolicy } from "./path.ts";
+import type { ManagerSettings } from "./settings.ts";
+
+export const factory: NetworkFilterFactory = {
+  name: "envoy.filters.network.http_connection_manager",
+  configType: "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+  terminal: true,
+  compile(config, context) {
+    const settings = compileManager(config as HttpConnectionManagerJson, context);
+    return (stream) => new ConnectionManager(settings, stream);
+  },
+};
+
+const kibibyte = 1024;
+const minuteMs = 60_000;
+const hourMs = 3_600_000;
+
+export function compileManager(
+  config: HttpConnectionManagerJson,
+  context: NetworkFilterContext,
+): ManagerSettings {
+  const { services } = context;
+  const prefix = config.statPrefix ?? "";
+  if (config.codecType === "HTTP2" || config.codecType === "HTTP3")
+    throw refuse("codec_type", `${config.codecType} is not supported yet`);
+  const scope = services.stats.scope(`http.${prefix}.`);
+  const stats = new ManagerStats(scope, context.listenerScope.scope(`http.${prefix}.`));
+  return {
+    services,
+    stats,
+    chain: compileFilterChain(config.httpFilters ?? [], httpFilters, { services, scope }),
+    routes: compileRoutes(config, services),
+    accessLogs: within("access_log", () => compileAccessLogs(config.accessLog, services)),
+    bufferLimit: context.bufferLimit,
+    http1: compileHttp1(config, services),
+    prepareRequest: compileRequestPreparation(config, services),
+    makeReply: compileLocalReply(config.localReplyConfig, services),
+    normalisePath: compilePathPolicy(config, services),
+    upgrades: compileUpgrades(config),
+    ...compileNames(config),
+    ...compileTimeouts(config, services),
+  };
+}
+
+/** The table may be replaced (RDS); streams read `current` once. */
+function compileRoutes(
+  config: HttpConnectionManagerJson,
+  services: Services,
+): ManagerSettings["routes"] {
+  const { routeConfig } = config;
+  if (routeConfig === undefined)
+    throw refuse(
+      "route_specifier",
+      "a route_config is required: rds and scoped_routes are not supported yet",
+    );
+  return {
+    current: within("route_config", () =>
+      compileRouteTable(routeConfig, { services, filters: httpFilters }),
+    ),
+  };
+}
+
+function compileHttp1(
+  config: HttpConnectionManagerJson,
+  services: Services,
+): ManagerSettings["http1"] {
+  const options = config.httpProtocolOptions;
+  return {
+    headBytesMax: (config.maxRequestHeadersKb ?? 60) * kibibyte,
+    fieldsMax: fieldsMax(config.commonHttpProtocolOptions),
+    lenient: lenientParsing(services),
+    acceptHttp10: options?.acceptHttp10 ?? false,
+    defaultHostForHttp10: options?.defaultHostForHttp10 ?? "",
+    allowAbsoluteUrl: options?.allowAbsoluteUrl ?? true,
+    allowChunkedLength: options?.allowChunkedLength ?? false,
+    enableTrailers: options?.enableTrailers ?? false,
+    nameCase: within("http_protocol_options", () => compileNameCase(options)),
+  };
+}
+
+/** Envoy's lax ways, each behind a runtime key `heddle.http1.lenient.<name>` (docs/reference/differences-from-envoy.md). */
+export function lenientParsing(services: Services): LenientParsing | undefined {
+  const on = (name: string): boolean =>
+    services.runtime.boolean(`heddle.http1.lenient.${name}`, false);
+  const lenient = {
+    obsFold: on("obs_fold"),
+    bareCr: on("bare_cr"),
+    bareLf: on("bare_lf"),
+    chunkJunk: on("chunk_junk"),
+  };
+  return Object.values(lenient).some(Boolean) ? lenient : undefined;
+}
+
+function compileUpgrades(config: HttpConnectionManagerJson): ReadonlyMap<string, boolean> {
+  const upgrades = new Map<string, boolean>();
+  for (const [index, upgrade] of (config.upgradeConfigs ?? []).entries()) {
+    if (upgrade.filters !== undefined && upgrade.filters.length > 0)
+      throw refuse(
+        `upgrade_configs[${index}].filters`,
+        "a filter chain of its own is not supported yet",
+      );
+    const type = (upgrade.upgradeType ?? "").toLowerCase();
+    if (upgrades.has(type))
+      throw refuse(
+        `upgrade_configs[${index}]`,
+        `Error: multiple upgrade configs with the same name: '${type}'`,
+      );
+    upgrades.set(type, upgrade.enabled ?? true);
+  }
+  return upgrades;
+}
+
+function compileNames(
+  config: HttpConnectionManagerJson,
+): Pick<
+  ManagerSettings,
+  | "serverName"
+  | "serverTransformation"
+  | "via"
+  | "proxy100Continue"
+  | "requestIdInResponse"
+  | "underscores"
+  | "stripPort"
+  | "stripTrailingDot"
+  | "keepOnInvalid"
+  | "maxRequestsPerConnection"
+> {
+  if (config.stripAnyHostPort === true && config.stripMatchingHostPort === true)
+    throw refuse(
+      "strip_any_host_port",
+      "strip_any_host_port and strip_matching_host_port exclude each other",
+    );
+  return {
+    serverName:
+      config.serverName === undefined || config.serverName === "" ? "envoy" : config.serverName,
+    serverTransformation: config.serverHeaderTransformation ?? "OVERWRITE",
+    via: config.via ?? "",
+    proxy100Continue: config.proxy100Continue ?? false,
+    requestIdInResponse: config.alwaysSetRequestIdInResponse ?? false,
+    underscores: config.commonHttpProtocolOptions?.headersWithUnderscoresAction ?? "ALLOW",
+    stripPort:
+      config.stripAnyHostPort === true
+        ? "any"
+        : config.stripMatchingHostPort === true
+          ? "matching"
+          : "never",
+    stripTrailingDot: config.stripTrailingHostDot ?? false,
+    keepOnInvalid:
+      config.httpProtocolOptions?.overrideStreamErrorOnInvalidHttpMessage ??
+      config.streamErrorOnInvalidHttpMessage ??
+      false,
+    maxRequestsPerConnection: config.commonHttpProtocolOptions?.maxRequestsPerConnection ?? 0,
+  };
+}
+
+function compileTimeouts(
+  config: HttpConnectionManagerJson,
+  services: Services,
+): Pick<
+  ManagerSettings,
+  | "streamIdle"
+  | "requestTimeout"
+  | "requestHeadersTimeout"
+  | "maxStreamDuration"
+  | "idleTimeout"
+  | "maxConnectionDuration"
+  | "delayedClose"
+> {
+  const { timers } = services;
+  const common = config.commonHttpProtocolOptions;
+  return {
+    streamIdle: timers.of(durationMs(config.streamIdleTimeout, 5 * minuteMs)),
+    requestTimeout: timers.of(durationMs(config.requestTimeout, 0)),
+    requestHeadersTimeout: timers.of(durationMs(config.requestHeadersTimeout, 0)),
+    maxStreamDuration: timers.of(durationMs(common?.maxStreamDuration, 0)),
+    idleTimeout: timers.of(durationMs(common?.idleTimeout, hourMs)),
+    maxConnectionDuration: timers.of(durationMs(common?.maxConnectionDuration, 0)),
+    delayedClose: timers.of(durationMs(config.delayedCloseTimeout, 1000)),
+  };
+}

@@ -1,0 +1,294 @@
+import { Timer, type TimerList } from "#lib/timers.ts";
+import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
+import type { AccessLog } from "../../../access-log/access-log.ts";
+import type { Cluster, UpstreamFailure } from "../../../cluster/manager.ts";
+import { ResponseFlag } from "../../../response-flags.ts";
+import type { Services } from "../../../services.ts";
+import type { Counter } from "../../../stats/stats.ts";
+import type { NetworkFilter, NetworkStream, NetworkVerdict } from "../filter.ts";
+
+export interface TcpProxySettings {
+  readonly services: Services;
+  readonly chooseCluster: () => string;
+  readonly accessLogs: readonly AccessLog[];
+  readonly idleTimeout: TimerList | undefined;
+  readonly maxDuration: TimerList | undefined;
+  readonly connectAttemptsMax: number;
+  readonly stats: Readonly<Record<"total" | "noRoute" | "bytesReceived" | "bytesSent" | "paused" | "resumed" | "idleTimeout" | "maxDuration", Counter>>;
+}
+
+/** Filter state by which a filter before this one (sni_cluster) names the cluster, as in Envoy. */
+export const clusterOverrideKey = "envoy.tcp_proxy.cluster";
+
+class DurationTimer extends Timer {
+  readonly #expired: () => void;
+
+  constructor(expired: () => void) {
+    super();
+    this.#expired = expired;
+  }
+
+  onTimer(): void {
+    this.#expired();
+  }
+}
+
+/** Bytes between a downstream and an upstream connection. Its own timer is the idle timeout. */
+export class TcpProxy extends Timer implements NetworkFilter {
+  readonly #settings: TcpProxySettings;
+  readonly #network: NetworkStream;
+  readonly #downstream: Connection;
+  #upstream: Connection | undefined;
+  #pending: { cancel(): void } | undefined;
+  #attempts = 0;
+  #held = false;
+  #downstreamEnded = false;
+  #upstreamEnded = false;
+  #closed = false;
+  /** Traffic since the idle timeout was armed. */
+  #active = false;
+  readonly #early: Uint8Array[] = [];
+  #earlyEnd = false;
+  #duration: DurationTimer | undefined;
+
+  constructor(settings: TcpProxySettings, network: NetworkStream) {
+    super();
+    this.#settings = settings;
+    this.#network = network;
+    this.#downstream = network.connection;
+  }
+
+  onConnect(): NetworkVerdict {
+    const { stats, idleTimeout, maxDuration } = this.#settings;
+    stats.total.inc();
+    idleTimeout?.arm(this);
+    if (maxDuration !== undefined) {
+      this.#duration = new DurationTimer(() => this.#onMaxDuration());
+      maxDuration.arm(this.#duration);
+    }
+    // Nothing is read before there is somewhere to send it.
+    this.#hold();
+    this.#connect();
+    return "continue";
+  }
+
+  #connect(): void {
+    const { info } = this.#network;
+    const override = info.filterState?.get(clusterOverrideKey);
+    const name = typeof override === "string" ? override : this.#settings.chooseCluster();
+    const cluster = this.#settings.services.clusters.get(name);
+    info.clusterName = name;
+    if (cluster === undefined) {
+      this.#settings.stats.noRoute.inc();
+      this.#fail(ResponseFlag.noClusterFound, "cluster_not_found");
+      return;
+    }
+    info.clusterMetadata = cluster.metadata;
+    this.#connectTo(cluster);
+  }
+
+  #connectTo(cluster: Cluster): void {
+    const { info } = this.#network;
+    const host = cluster.pickHost({ originalDestination: info.downstream.local, info });
+    if (host === undefined) {
+      cluster.stats.counter("upstream_cx_none_healthy").inc();
+      this.#fail(ResponseFlag.noHealthyUpstream, "");
+      return;
+    }
+    this.#attempts++;
+    info.attemptCount = this.#attempts;
+    info.upstreamHost = host;
+    info.upstreamConnectStartMs = this.#settings.services.clock.monotonicMs();
+    const pending = cluster.connect({
+      host,
+      handler: new UpstreamSide(this),
+      onReady: (connection) => this.#onUpstream(connection),
+      onFailure: (failure) => this.#onFailure(cluster, failure),
+    });
+    if (this.#upstream === undefined && !this.#closed) this.#pending = pending;
+  }
+
+  #onUpstream(connection: Connection): void {
+    const { info } = this.#network;
+    this.#pending = undefined;
+    this.#upstream = connection;
+    info.upstreamConnectEndMs = this.#settings.services.clock.monotonicMs();
+    info.upstreamLocal = connection.local;
+    info.upstreamConnectionId = connection.id;
+    this.#sendEarly(connection);
+    this.#release();
+  }
+
+  #onFailure(cluster: Cluster, failure: UpstreamFailure): void {
+    this.#pending = undefined;
+    if (failure.kind === "overflow") {
+      this.#fail(ResponseFlag.upstreamOverflow, "");
+      return;
+    }
+    if (failure.kind === "connect-failure") this.#network.info.upstreamTransportFailureReason = `delayed_connect_error:_${failure.detail}`;
+    if (this.#attempts < this.#settings.connectAttemptsMax) {
+      this.#connectTo(cluster);
+      return;
+    }
+    cluster.stats.counter("upstream_cx_connect_attempts_exceeded").inc();
+    this.#fail(ResponseFlag.upstreamConnectionFailure | ResponseFlag.upstreamRetryLimitExceeded, "");
+  }
+
+  #fail(flags: number, details: string): void {
+    this.#network.info.responseFlags |= flags;
+    if (details !== "") this.#network.info.responseCodeDetails = details;
+    this.#downstream.closeAfterFlush();
+  }
+
+  #hold(): void {
+    if (this.#held) return;
+    this.#held = true;
+    this.#settings.stats.paused.inc();
+    this.#downstream.pause();
+  }
+
+  #release(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.#settings.stats.resumed.inc();
+    this.#downstream.resume();
+  }
+
+  // === Downstream to upstream ===
+
+  onData(chunk: Uint8Array, end: boolean): NetworkVerdict {
+    const upstream = this.#upstream;
+    this.#active = true;
+    if (upstream === undefined) {
+      // Peeked bytes, and a FIN, come although reading is paused: they wait for the upstream.
+      this.#keep(chunk, end);
+      return "park";
+    }
+    if (chunk.length > 0) upstream.write(chunk);
+    if (end) this.#endDownstream(upstream);
+    return "park";
+  }
+
+  #keep(chunk: Uint8Array, end: boolean): void {
+    if (chunk.length > 0) this.#early.push(new Uint8Array(chunk));
+    this.#earlyEnd ||= end;
+  }
+
+  #sendEarly(upstream: Connection): void {
+    for (const chunk of this.#early.splice(0)) upstream.write(chunk);
+    if (this.#earlyEnd) this.#endDownstream(upstream);
+  }
+
+  #endDownstream(upstream: Connection): void {
+    this.#downstreamEnded = true;
+    upstream.shutdown();
+    this.#closeIfBothEnded();
+  }
+
+  /** The client takes no more. */
+  onUnwritable(): void {
+    this.#upstream?.pause();
+  }
+
+  onWritable(): void {
+    this.#upstream?.resume();
+  }
+
+  // === Upstream to downstream ===
+
+  onUpstreamData(chunk: Uint8Array): void {
+    this.#active = true;
+    this.#downstream.write(chunk);
+  }
+
+  onUpstreamEnd(): void {
+    this.#upstreamEnded = true;
+    this.#downstream.shutdown();
+    this.#closeIfBothEnded();
+  }
+
+  /** The upstream takes no more. */
+  onUpstreamUnwritable(): void {
+    this.#hold();
+  }
+
+  onUpstreamWritable(): void {
+    this.#release();
+  }
+
+  onUpstreamClose(): void {
+    this.#upstream = undefined;
+    // What the upstream said last is still to be delivered.
+    if (!this.#closed) this.#downstream.closeAfterFlush();
+  }
+
+  // === Ends ===
+
+  #closeIfBothEnded(): void {
+    if (!this.#downstreamEnded || !this.#upstreamEnded) return;
+    this.#upstream?.closeAfterFlush();
+    this.#downstream.closeAfterFlush();
+  }
+
+  /** The idle timeout; it begins again when there was traffic since it was armed. */
+  onTimer(): void {
+    if (this.#active) {
+      this.#active = false;
+      this.#settings.idleTimeout?.arm(this);
+      return;
+    }
+    this.#settings.stats.idleTimeout.inc();
+    this.#downstream.closeAfterFlush();
+  }
+
+  #onMaxDuration(): void {
+    this.#settings.stats.maxDuration.inc();
+    this.#network.info.responseFlags |= ResponseFlag.durationTimeout;
+    this.#downstream.closeAfterFlush();
+  }
+
+  onClose(): void {
+    this.#closed = true;
+    this.cancel();
+    this.#duration?.cancel();
+    this.#pending?.cancel();
+    this.#upstream?.closeAfterFlush();
+    const { info } = this.#network;
+    const { stats, accessLogs, services } = this.#settings;
+    info.bytesReceived = this.#downstream.bytesReceived;
+    info.bytesSent = this.#downstream.bytesSent;
+    stats.bytesReceived.add(info.bytesReceived);
+    stats.bytesSent.add(info.bytesSent);
+    info.endMs = services.clock.monotonicMs();
+    for (const log of accessLogs) log.log(info);
+  }
+}
+
+/** The upstream connection's side; its method names are those of the filter's own side. */
+class UpstreamSide implements ConnectionHandler {
+  readonly #proxy: TcpProxy;
+
+  constructor(proxy: TcpProxy) {
+    this.#proxy = proxy;
+  }
+
+  onData(chunk: Uint8Array): void {
+    this.#proxy.onUpstreamData(chunk);
+  }
+
+  onEnd(): void {
+    this.#proxy.onUpstreamEnd();
+  }
+
+  onUnwritable(): void {
+    this.#proxy.onUpstreamUnwritable();
+  }
+
+  onWritable(): void {
+    this.#proxy.onUpstreamWritable();
+  }
+
+  onClose(_reason: CloseReason): void {
+    this.#proxy.onUpstreamClose();
+  }
+}

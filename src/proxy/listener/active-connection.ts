@@ -1,0 +1,291 @@
+import { Timer } from "#lib/timers.ts";
+import type { Address } from "#net/address.ts";
+import type { CloseReason, ConnectionHandler } from "#net/connection.ts";
+import type { RawConnection } from "#net/raw-connection.ts";
+import type { AcceptedSocket, ListenerFilter, ListenerVerdict } from "../filters/listener/filter.ts";
+import type { NetworkFilter, NetworkStream } from "../filters/network/filter.ts";
+import { ResponseFlag } from "../response-flags.ts";
+import type { Services } from "../services.ts";
+import { StreamInfo } from "../stream-info.ts";
+import type { CompiledFilterChain, CompiledListener } from "./compile.ts";
+import type { ListenerStats } from "./listener-stats.ts";
+
+/** A listener as its connections see it. */
+export interface Accepting {
+  readonly listener: CompiledListener;
+  readonly services: Services;
+  readonly stats: ListenerStats;
+  /** The listener whose address a restored destination is (use_original_dst). */
+  find(address: Address): Accepting | undefined;
+  onOpen(connection: ActiveConnection): void;
+  onClosed(connection: ActiveConnection): void;
+}
+
+const noBytes = new Uint8Array(0);
+
+/** Peeking: listener filters look at the first bytes. Open: network filters run. */
+type State = "peeking" | "open" | "closed";
+
+/** One downstream connection from accept to close. Its own timer is the listener filter timeout. */
+export class ActiveConnection extends Timer implements ConnectionHandler, NetworkStream, AcceptedSocket {
+  readonly connection: RawConnection;
+  readonly dynamicMetadata: AcceptedSocket["dynamicMetadata"] = {};
+  readonly directRemote: Address;
+  local: Address;
+  remote: Address;
+  localRestored = false;
+  serverName = "";
+  transportProtocol: AcceptedSocket["transportProtocol"] = "";
+  applicationProtocols: readonly string[] = [];
+  #accepting: Accepting;
+  #state: State = "peeking";
+  #listenerFilters: readonly ListenerFilter[] = [];
+  #listenerFilterAt = 0;
+  /** Bytes that came before the network filters; bounded by the listener filters' own limits and one read. */
+  #peeked: Buffer = Buffer.alloc(0);
+  #peekedEnd = false;
+  #info: StreamInfo | undefined;
+  #filters: readonly NetworkFilter[] = [];
+  /** The network filter that data waits at; -1: it flows. */
+  #parkedAt = -1;
+  #parkedBytes: Uint8Array[] = [];
+  #parkedEnd = false;
+  #bornMs = 0;
+
+  constructor(accepting: Accepting, connection: RawConnection) {
+    super();
+    this.#accepting = accepting;
+    this.connection = connection;
+    this.local = connection.local;
+    this.remote = connection.remote;
+    this.directRemote = connection.remote;
+    connection.handler = this;
+  }
+
+  get info(): StreamInfo {
+    // Network filters exist only once it does.
+    return this.#info as StreamInfo;
+  }
+
+  get services(): Services {
+    return this.#accepting.services;
+  }
+
+  start(): void {
+    const { listener } = this.#accepting;
+    this.connection.bufferLimit = listener.bufferLimit;
+    this.#accepting.onOpen(this);
+    this.#listenerFilters = listener.filters.map((make) => make());
+    if (this.#listenerFilters.length > 0) listener.filterTimeout?.arm(this);
+    this.#runListenerFilters(true);
+    if (!this.connection.closed) this.connection.start();
+  }
+
+  // === Listener filters ===
+
+  #runListenerFilters(fresh: boolean): void {
+    let isNew = fresh;
+    while (this.#listenerFilterAt < this.#listenerFilters.length) {
+      const filter = this.#listenerFilters[this.#listenerFilterAt] as ListenerFilter;
+      let outcome: ListenerVerdict = isNew ? filter.onAccept(this) : filter.onData(this, this.#peeked);
+      if (isNew && outcome.verdict === "more" && this.#peeked.length > 0) outcome = filter.onData(this, this.#peeked);
+      if (outcome.consumed > 0) this.#peeked = this.#peeked.subarray(outcome.consumed);
+      if (outcome.verdict === "close") {
+        this.#abandon();
+        return;
+      }
+      if (outcome.verdict === "more") {
+        if (this.#peekedEnd) this.#abandon();
+        return;
+      }
+      this.#listenerFilterAt++;
+      isNew = true;
+    }
+    this.cancel();
+    this.#open();
+  }
+
+  /** The listener filter timeout. */
+  onTimer(): void {
+    this.#accepting.stats.preTimeout.inc();
+    if (!this.#accepting.listener.continueOnTimeout) {
+      this.#abandon();
+      return;
+    }
+    this.#listenerFilters[this.#listenerFilterAt]?.onTimeout?.(this);
+    this.#listenerFilterAt = this.#listenerFilters.length;
+    this.#open();
+  }
+
+  #abandon(): void {
+    this.cancel();
+    this.#accepting.stats.abandoned();
+    this.#state = "closed";
+    this.#accepting.onClosed(this);
+    this.connection.destroy();
+  }
+
+  // === Filter chain ===
+
+  #open(): void {
+    this.#handOver();
+    const { listener, stats, services } = this.#accepting;
+    const chain = listener.match(this);
+    this.#bornMs = services.clock.monotonicMs();
+    this.#info = this.#makeInfo(chain);
+    if (chain === undefined || chain.filters.length === 0) {
+      this.#refuse(chain === undefined);
+      return;
+    }
+    stats.opened();
+    this.#state = "open";
+    this.#filters = chain.filters.map((make) => make(this));
+    for (const filter of this.#filters) {
+      if (filter.onConnect?.() === "park") break;
+      if (this.connection.closed) return;
+    }
+    this.#replayPeeked();
+  }
+
+  /** use_original_dst: the connection belongs to the listener that its restored destination names. */
+  #handOver(): void {
+    if (!this.localRestored || !this.#accepting.listener.useOriginalDst) return;
+    const target = this.#accepting.find(this.local);
+    if (target === undefined || target === this.#accepting) return;
+    this.#accepting.onClosed(this);
+    this.#accepting.stats.abandoned();
+    this.#accepting = target;
+    target.stats.accepted();
+    target.onOpen(this);
+    this.connection.bufferLimit = target.listener.bufferLimit;
+  }
+
+  #makeInfo(chain: CompiledFilterChain | undefined): StreamInfo {
+    const { listener, services } = this.#accepting;
+    const downstream = {
+      connectionId: this.connection.id,
+      local: this.local,
+      directLocal: this.connection.local,
+      remote: this.remote,
+      directRemote: this.directRemote,
+      tls: this.connection.tls,
+      requestedServerName: this.serverName === "" ? undefined : this.serverName,
+      listenerName: listener.name,
+      filterChainName: chain?.name ?? "",
+      listenerMetadata: listener.metadata,
+    };
+    const info = new StreamInfo(downstream, services.clock.wallMs(), this.#bornMs);
+    if (Object.keys(this.dynamicMetadata).length > 0) info.dynamicMetadata = this.dynamicMetadata;
+    return info;
+  }
+
+  #refuse(noMatch: boolean): void {
+    const { stats, listener } = this.#accepting;
+    if (noMatch) {
+      stats.noFilterChainMatch.inc();
+      this.info.responseFlags |= ResponseFlag.noRouteFound;
+      this.info.responseCodeDetails = "filter_chain_not_found";
+    }
+    for (const log of listener.accessLogs) log.log(this.info);
+    this.#abandon();
+  }
+
+  #replayPeeked(): void {
+    const peeked = this.#peeked;
+    this.#peeked = Buffer.alloc(0);
+    if (peeked.length > 0) this.#pass(0, peeked, this.#peekedEnd);
+    else if (this.#peekedEnd) this.#pass(0, noBytes, true);
+  }
+
+  // === Bytes ===
+
+  onData(chunk: Uint8Array): void {
+    if (this.#state === "open") {
+      this.#pass(0, chunk, false);
+      return;
+    }
+    this.#peeked = this.#peeked.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.#peeked, chunk]);
+    this.#runListenerFilters(false);
+  }
+
+  onEnd(): void {
+    if (this.#state === "open") {
+      this.#pass(0, noBytes, true);
+      return;
+    }
+    this.#peekedEnd = true;
+    this.#runListenerFilters(false);
+  }
+
+  #pass(from: number, chunk: Uint8Array, end: boolean): void {
+    if (this.#parkedAt >= 0) {
+      this.#keep(chunk, end);
+      return;
+    }
+    const filters = this.#filters;
+    const last = filters.length - 1;
+    for (let i = from; i < last; i++) {
+      if ((filters[i] as NetworkFilter).onData(chunk, end) === "continue") continue;
+      this.#parkedAt = i;
+      this.connection.pause();
+      this.#keep(chunk, end);
+      return;
+    }
+    (filters[last] as NetworkFilter).onData(chunk, end);
+  }
+
+  #keep(chunk: Uint8Array, end: boolean): void {
+    if (chunk.length > 0) this.#parkedBytes.push(new Uint8Array(chunk));
+    this.#parkedEnd ||= end;
+  }
+
+  resume(): void {
+    if (this.#parkedAt < 0 || this.connection.closed) return;
+    const next = this.#parkedAt + 1;
+    this.#parkedAt = -1;
+    const bytes = Buffer.concat(this.#parkedBytes);
+    this.#parkedBytes = [];
+    this.connection.resume();
+    if (bytes.length > 0 || this.#parkedEnd) this.#pass(next, bytes, this.#parkedEnd);
+  }
+
+  onUnwritable(): void {
+    for (const filter of this.#filters) filter.onUnwritable?.();
+  }
+
+  onWritable(): void {
+    for (const filter of this.#filters) filter.onWritable?.();
+  }
+
+  // === The end ===
+
+  close(flags: number, details: string): void {
+    this.info.responseFlags |= flags;
+    if (details !== "") this.info.connectionTerminationDetails = details;
+    this.connection.closeAfterFlush();
+  }
+
+  drain(): void {
+    for (const filter of this.#filters) filter.drain?.();
+  }
+
+  destroy(): void {
+    this.connection.destroy();
+  }
+
+  onClose(_reason: CloseReason): void {
+    if (this.#state === "closed") return;
+    if (this.#state === "peeking") {
+      this.#abandon();
+      return;
+    }
+    this.#state = "closed";
+    const { stats, listener, services } = this.#accepting;
+    const { info } = this;
+    info.endMs = services.clock.monotonicMs();
+    for (const filter of this.#filters) filter.onClose?.();
+    stats.closed(info.endMs - this.#bornMs);
+    for (const log of listener.accessLogs) log.log(info);
+    this.#accepting.onClosed(this);
+  }
+}

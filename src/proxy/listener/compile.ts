@@ -1,0 +1,111 @@
+import { isIP } from "node:net";
+import type { AddressJson } from "#gen/envoy/config/core/v3/address_pb.js";
+import type { FilterChainJson } from "#gen/envoy/config/listener/v3/listener_components_pb.js";
+import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
+import { compileEach, refuse, within } from "#lib/config-error.ts";
+import { durationMs } from "#lib/duration.ts";
+import type { TimerList } from "#lib/timers.ts";
+import { type Address, addressText, ipAddress, pipeAddress } from "#net/address.ts";
+import type { AccessLog } from "../access-log/access-log.ts";
+import { compileAccessLogs } from "../access-log/compile.ts";
+import type { ListenerFilter } from "../filters/listener/filter.ts";
+import { listenerFilters } from "../filters/listener/list.ts";
+import type { NetworkFilter, NetworkFilterContext, NetworkStream } from "../filters/network/filter.ts";
+import { factoryFor } from "../filters/network/http-connection-manager/filter-chain.ts";
+import { networkFilters } from "../filters/network/list.ts";
+import type { Services } from "../services.ts";
+import type { StatsScope } from "../stats/stats.ts";
+import type { Metadata } from "../stream-info.ts";
+import { compileFilterChainMatch, type MatchInput } from "./filter-chain-match.ts";
+
+export interface CompiledFilterChain {
+  readonly name: string;
+  readonly filters: readonly ((stream: NetworkStream) => NetworkFilter)[];
+}
+
+/** A listener's configuration, compiled: no socket yet. */
+export interface CompiledListener {
+  readonly name: string;
+  readonly config: ListenerJson;
+  readonly addresses: readonly Address[];
+  readonly bindToPort: boolean;
+  readonly useOriginalDst: boolean;
+  readonly direction: "INBOUND" | "OUTBOUND" | undefined;
+  readonly scope: StatsScope;
+  readonly metadata: Metadata | undefined;
+  readonly bufferLimit: number;
+  readonly filters: readonly (() => ListenerFilter)[];
+  readonly filterTimeout: TimerList | undefined;
+  readonly continueOnTimeout: boolean;
+  readonly accessLogs: readonly AccessLog[];
+  match(input: MatchInput): CompiledFilterChain | undefined;
+}
+
+const mebibyte = 1024 * 1024;
+const filterTimeoutMs = 15_000;
+
+/** Throws ConfigError with every problem. */
+export function compileListener(config: ListenerJson, services: Services): CompiledListener {
+  const address = within("address", () => compileAddress(config.address));
+  const more = compileEach("additional_addresses", config.additionalAddresses, (item) => compileAddress(item.address));
+  const name = config.name === undefined || config.name === "" ? addressText(address) : config.name;
+  const prefix = config.statPrefix === undefined || config.statPrefix === "" ? addressText(address) : config.statPrefix;
+  const scope = services.stats.scope(`listener.${prefix.replaceAll(":", "_")}.`);
+  const bufferLimit = config.perConnectionBufferLimitBytes ?? mebibyte;
+  const direction = config.trafficDirection === "INBOUND" || config.trafficDirection === "OUTBOUND" ? config.trafficDirection : undefined;
+  const context: NetworkFilterContext = { services, stats: services.stats, listenerName: name, listenerScope: scope, bufferLimit, direction };
+  const chains = compileEach("filter_chains", config.filterChains, (chain) => ({ chain: compileChain(chain, context), match: chain.filterChainMatch, name: chain.name ?? "" }));
+  const { defaultFilterChain } = config;
+  const fallback = defaultFilterChain === undefined ? undefined : within("default_filter_chain", () => compileChain(defaultFilterChain, context));
+  if (chains.length === 0 && fallback === undefined) throw refuse("", `error adding listener '${addressText(address)}': no filter chains specified`);
+  return {
+    name,
+    config,
+    addresses: [address, ...more],
+    bindToPort: config.bindToPort ?? true,
+    useOriginalDst: config.useOriginalDst ?? false,
+    direction,
+    scope,
+    metadata: config.metadata?.filterMetadata as Metadata | undefined,
+    bufferLimit,
+    filters: compileListenerFilters(config, { services, scope }),
+    filterTimeout: services.timers.of(within("listener_filters_timeout", () => durationMs(config.listenerFiltersTimeout, filterTimeoutMs))),
+    continueOnTimeout: config.continueOnListenerFiltersTimeout ?? false,
+    accessLogs: within("access_log", () => compileAccessLogs(config.accessLog, services)),
+    match: compileFilterChainMatch(chains, fallback),
+  };
+}
+
+function compileListenerFilters(config: ListenerJson, context: { readonly services: Services; readonly scope: StatsScope }): readonly (() => ListenerFilter)[] {
+  return compileEach("listener_filters", config.listenerFilters, (filter) => {
+    const factory = factoryFor(listenerFilters, filter.typedConfig);
+    return within("typed_config", () => factory.compile(filter.typedConfig, { stats: context.services.stats, listenerScope: context.scope }));
+  });
+}
+
+function compileChain(chain: FilterChainJson, context: NetworkFilterContext): CompiledFilterChain {
+  const transport = chain.transportSocket;
+  if (transport !== undefined) {
+    const type = (transport.typedConfig as { "@type"?: string } | undefined)?.["@type"] ?? "";
+    if (!type.endsWith("raw_buffer.v3.RawBuffer")) throw refuse("transport_socket", `${type} is not supported yet`);
+  }
+  const items = chain.filters ?? [];
+  const filters = compileEach("filters", items, (item, index) => {
+    const factory = factoryFor(networkFilters, item.typedConfig);
+    const last = index === items.length - 1;
+    if (factory.terminal === true && !last) throw refuse("", `terminal filter named ${item.name ?? ""} of type ${factory.name} must be the last filter in a network filter chain.`);
+    if (factory.terminal !== true && last) throw refuse("", `non-terminal filter named ${item.name ?? ""} of type ${factory.name} is the last filter in a network filter chain.`);
+    return within("typed_config", () => factory.compile(item.typedConfig, context));
+  });
+  return { name: chain.name ?? "", filters };
+}
+
+function compileAddress(config: AddressJson | undefined): Address {
+  if (config?.pipe !== undefined) return pipeAddress(config.pipe.path ?? "");
+  const socket = config?.socketAddress;
+  if (socket === undefined) throw refuse("", "address is necessary");
+  if (socket.protocol === "UDP") throw refuse("socket_address.protocol", "UDP is not supported");
+  const ip = socket.address ?? "";
+  if (isIP(ip) === 0) throw refuse("socket_address.address", `malformed IP address: ${ip}`);
+  return ipAddress(ip, socket.portValue ?? 0);
+}

@@ -1,0 +1,143 @@
+import type { FilterChainMatchJson } from "#gen/envoy/config/listener/v3/listener_components_pb.js";
+import { compileEach, refuse } from "#lib/config-error.ts";
+import { type Address, isLoopback } from "#net/address.ts";
+import { type Cidr, cidrContains, compileCidr } from "../matching/cidr.ts";
+
+/** The facts about a connection by which its filter chain is chosen. */
+export interface MatchInput {
+  /** As the client meant it (restored by original_dst or PROXY protocol). */
+  readonly local: Address;
+  readonly remote: Address;
+  readonly directRemote: Address;
+  /** Lower case; "" when unknown. */
+  readonly serverName: string;
+  readonly transportProtocol: string;
+  readonly applicationProtocols: readonly string[];
+}
+
+interface Criteria<C> {
+  readonly chain: C;
+  readonly destinationPort: number | undefined;
+  readonly destinations: readonly Cidr[];
+  readonly serverNames: readonly string[];
+  readonly transportProtocol: string;
+  readonly applicationProtocols: readonly string[];
+  readonly directSources: readonly Cidr[];
+  readonly sourceType: string;
+  readonly sources: readonly Cidr[];
+  readonly sourcePorts: readonly number[];
+}
+
+/** One step of the match: how well a chain's criterion fits; -1: it does not; 0: it asks nothing. */
+type Step = <C>(criteria: Criteria<C>, input: MatchInput) => number;
+
+/**
+ * Envoy's order. After each step only the chains that fit it best remain, and there is no way back: a chain that asks for the right
+ * port beats one that does not, even when it then fails on the server name.
+ */
+const steps: readonly Step[] = [
+  (c, input) => (c.destinationPort === undefined ? 0 : c.destinationPort === input.local.port ? 1 : -1),
+  (c, input) => prefixFit(c.destinations, input.local),
+  (c, input) => serverNameFit(c.serverNames, input.serverName),
+  (c, input) => (c.transportProtocol === "" ? 0 : c.transportProtocol === input.transportProtocol ? 1 : -1),
+  (c, input) => listFit(c.applicationProtocols, input.applicationProtocols),
+  (c, input) => prefixFit(c.directSources, input.directRemote),
+  (c, input) => sourceTypeFit(c.sourceType, input),
+  (c, input) => prefixFit(c.sources, input.remote),
+  (c, input) => (c.sourcePorts.length === 0 ? 0 : c.sourcePorts.includes(input.remote.port) ? 1 : -1),
+];
+
+/** Pure: `match` gives the chain, the default chain, or undefined. Throws ConfigError when two chains ask for the same. */
+export function compileFilterChainMatch<C>(
+  chains: readonly { readonly chain: C; readonly match: FilterChainMatchJson | undefined; readonly name: string }[],
+  defaultChain: C | undefined,
+): (input: MatchInput) => C | undefined {
+  const seen = new Map<string, string>();
+  const compiled = compileEach("filter_chains", chains, ({ chain, match, name }) => {
+    const key = JSON.stringify(match ?? {});
+    const twin = seen.get(key);
+    if (twin !== undefined) throw refuse("", `filter chain '${name}' has the same matching rules defined as '${twin}'`);
+    seen.set(key, name);
+    return compileCriteria(chain, match ?? {});
+  });
+  const [only] = compiled;
+  if (compiled.length === 1 && only !== undefined && asksNothing(only)) return () => only.chain;
+  return (input) => {
+    let left = compiled;
+    for (const step of steps) {
+      left = best(left, step, input);
+      if (left.length === 0) return defaultChain;
+    }
+    return left[0]?.chain ?? defaultChain;
+  };
+}
+
+function best<C>(all: readonly Criteria<C>[], step: Step, input: MatchInput): Criteria<C>[] {
+  let top = -1;
+  let kept: Criteria<C>[] = [];
+  for (const criteria of all) {
+    const fit = step(criteria, input);
+    if (fit < top || fit === -1) continue;
+    if (fit > top) kept = [];
+    top = fit;
+    kept.push(criteria);
+  }
+  return kept;
+}
+
+function prefixFit(cidrs: readonly Cidr[], address: Address): number {
+  if (cidrs.length === 0) return 0;
+  let longest = -1;
+  for (const cidr of cidrs) if (cidr.bits + 1 > longest && cidrContains(cidr, address.ip)) longest = cidr.bits + 1;
+  return longest;
+}
+
+/** An exact name beats any wildcard; of wildcards the longest wins. */
+function serverNameFit(names: readonly string[], serverName: string): number {
+  if (names.length === 0) return 0;
+  let fit = -1;
+  for (const name of names) {
+    if (name === serverName) return Number.MAX_SAFE_INTEGER;
+    if (name.startsWith("*.") && serverName.length > name.length - 1 && serverName.endsWith(name.slice(1))) fit = Math.max(fit, name.length);
+  }
+  return fit;
+}
+
+function listFit(wanted: readonly string[], offered: readonly string[]): number {
+  if (wanted.length === 0) return 0;
+  return offered.some((protocol) => wanted.includes(protocol)) ? 1 : -1;
+}
+
+function sourceTypeFit(type: string, input: MatchInput): number {
+  if (type === "ANY") return 0;
+  const same = isLoopback(input.remote) || input.remote.ip === input.local.ip;
+  return same === (type === "SAME_IP_OR_LOOPBACK") ? 1 : -1;
+}
+
+function compileCriteria<C>(chain: C, match: FilterChainMatchJson): Criteria<C> {
+  const serverNames = compileEach("filter_chain_match.server_names", match.serverNames, (name) => {
+    if (name === "*" || (name.includes("*") && !/^\*\.[^*]+$/.test(name))) {
+      throw refuse("", `partial wildcards are not supported in "server_names": ${name}`);
+    }
+    return name.toLowerCase();
+  });
+  return {
+    chain,
+    destinationPort: match.destinationPort,
+    destinations: compileEach("filter_chain_match.prefix_ranges", match.prefixRanges, compileCidr),
+    serverNames,
+    transportProtocol: match.transportProtocol ?? "",
+    applicationProtocols: match.applicationProtocols ?? [],
+    directSources: compileEach("filter_chain_match.direct_source_prefix_ranges", match.directSourcePrefixRanges, compileCidr),
+    sourceType: String(match.sourceType ?? "ANY"),
+    sources: compileEach("filter_chain_match.source_prefix_ranges", match.sourcePrefixRanges, compileCidr),
+    sourcePorts: match.sourcePorts ?? [],
+  };
+}
+
+function asksNothing<C>(criteria: Criteria<C>): boolean {
+  return (
+    criteria.destinationPort === undefined && criteria.destinations.length === 0 && criteria.serverNames.length === 0 && criteria.transportProtocol === "" &&
+    criteria.applicationProtocols.length === 0 && criteria.directSources.length === 0 && criteria.sourceType === "ANY" && criteria.sources.length === 0 && criteria.sourcePorts.length === 0
+  );
+}

@@ -1,0 +1,143 @@
+import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
+import { compileEach, refuse } from "#lib/config-error.ts";
+import { type Address, addressText, ipAddress } from "#net/address.ts";
+import { type ListeningSocket, listen } from "#net/listen.ts";
+import type { RawConnection } from "#net/raw-connection.ts";
+import type { Services } from "../services.ts";
+import type { ListenerStatus } from "../worker-protocol.ts";
+import { ActiveConnection, type Accepting } from "./active-connection.ts";
+import { type CompiledListener, compileListener } from "./compile.ts";
+import { ListenerStats } from "./listener-stats.ts";
+
+interface RunningListener extends Accepting {
+  readonly sockets: ListeningSocket[];
+  readonly connections: Set<ActiveConnection>;
+}
+
+export interface DrainOptions {
+  readonly inboundOnly: boolean;
+  /** Close the listening sockets too. */
+  readonly close: boolean;
+  /** Called once when no connection is left. */
+  readonly onIdle: () => void;
+}
+
+/** A worker's listeners: their sockets, and every connection that came in through them. */
+export class ListenerManager {
+  readonly #services: Services;
+  readonly #workers: { readonly workerIndex: number; readonly concurrency: number };
+  readonly #listeners: RunningListener[] = [];
+  #onIdle: (() => void) | undefined;
+
+  constructor(services: Services, workers: { readonly workerIndex: number; readonly concurrency: number }) {
+    this.#services = services;
+    this.#workers = workers;
+  }
+
+  /** Throws ConfigError with every problem of every listener. */
+  compile(configs: readonly ListenerJson[]): void {
+    const names = new Set<string>();
+    const compiled = compileEach("listeners", configs, (config) => {
+      const listener = compileListener(config, this.#services);
+      if (names.has(listener.name)) throw refuse("name", `duplicate listener name '${listener.name}'`);
+      names.add(listener.name);
+      return listener;
+    });
+    for (const listener of compiled) this.#listeners.push(this.#running(listener));
+  }
+
+  #running(listener: CompiledListener): RunningListener {
+    const connections = new Set<ActiveConnection>();
+    return {
+      listener,
+      services: this.#services,
+      stats: new ListenerStats(listener.scope, this.#workers.workerIndex),
+      sockets: [],
+      connections,
+      find: (address) => this.#findFor(address),
+      onOpen: (connection) => connections.add(connection),
+      onClosed: (connection) => {
+        connections.delete(connection);
+        this.#checkIdle();
+      },
+    };
+  }
+
+  /** The listener for a restored destination: its very address, else any address on its port. */
+  #findFor(address: Address): Accepting | undefined {
+    const text = addressText(address);
+    const exact = this.#listeners.find(({ listener }) => listener.addresses.some((own) => addressText(own) === text));
+    const wildcard = address.family === 6 ? "::" : "0.0.0.0";
+    return exact ?? this.#listeners.find(({ listener }) => listener.addresses.some((own) => own.port === address.port && own.ip === wildcard));
+  }
+
+  /** Open every socket. `ports`: what port 0 became in the first worker, by `name#index`. */
+  async start(ports: Readonly<Record<string, number>>): Promise<void> {
+    for (const running of this.#listeners) {
+      if (!running.listener.bindToPort) continue;
+      for (const [index, address] of running.listener.addresses.entries()) {
+        const port = ports[`${running.listener.name}#${index}`];
+        const asked = port !== undefined && address.family !== "pipe" ? ipAddress(address.ip, port) : address;
+        try {
+          running.sockets.push(await this.#open(running, asked));
+        } catch (error) {
+          throw new Error(`listener '${running.listener.name}' cannot listen on ${addressText(asked)}: ${error instanceof Error ? error.message : String(error)}`);
+        }
+      }
+    }
+  }
+
+  #open(running: RunningListener, address: Address): Promise<ListeningSocket> {
+    const { config } = running.listener;
+    const options = {
+      backlog: config.tcpBacklogSize,
+      reusePort: this.#workers.concurrency > 1 && address.family !== "pipe",
+      ipv6Only: config.address?.socketAddress?.ipv4Compat !== true,
+      mode: config.address?.pipe?.mode,
+    };
+    return listen(address, options, (connection) => this.#accept(running, connection));
+  }
+
+  #accept(running: RunningListener, connection: RawConnection): void {
+    const max = this.#services.runtime.number(`envoy.resource_limits.listener.${running.listener.name}.connection_limit`, Number.POSITIVE_INFINITY);
+    running.stats.accepted();
+    if (running.connections.size >= max) {
+      running.stats.overflowed();
+      connection.destroy();
+      return;
+    }
+    new ActiveConnection(running, connection).start();
+  }
+
+  get connectionsActive(): number {
+    return this.#listeners.reduce((sum, running) => sum + running.connections.size, 0);
+  }
+
+  status(): ListenerStatus[] {
+    return this.#listeners.map(({ listener, sockets }) => ({ name: listener.name, addresses: sockets.length > 0 ? sockets.map((socket) => socket.address) : listener.addresses }));
+  }
+
+  drain({ inboundOnly, close, onIdle }: DrainOptions): void {
+    this.#onIdle = onIdle;
+    for (const running of this.#listeners) {
+      if (inboundOnly && running.listener.direction !== "INBOUND") continue;
+      if (close) for (const socket of running.sockets.splice(0)) socket.close();
+      for (const connection of [...running.connections]) connection.drain();
+    }
+    this.#checkIdle();
+  }
+
+  #checkIdle(): void {
+    if (this.#onIdle === undefined || this.connectionsActive > 0) return;
+    const onIdle = this.#onIdle;
+    this.#onIdle = undefined;
+    onIdle();
+  }
+
+  stop(): void {
+    for (const running of this.#listeners) {
+      for (const socket of running.sockets.splice(0)) socket.close();
+      for (const connection of [...running.connections]) connection.destroy();
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import type { Counter, Gauge, Histogram, StatsScope } from "../stats/stats.ts";
+
+/** `listener.<address or stat_prefix>.` of one worker. */
+export class ListenerStats {
+  readonly #total: Counter;
+  readonly #active: Gauge;
+  readonly #destroy: Counter;
+  readonly #overflow: Counter;
+  readonly #lengthMs: Histogram;
+  readonly #preActive: Gauge;
+  readonly #workerTotal: Counter;
+  readonly #workerActive: Gauge;
+  readonly preTimeout: Counter;
+  readonly noFilterChainMatch: Counter;
+
+  constructor(scope: StatsScope, workerIndex: number) {
+    this.#total = scope.counter("downstream_cx_total");
+    this.#active = scope.gauge("downstream_cx_active");
+    this.#destroy = scope.counter("downstream_cx_destroy");
+    this.#overflow = scope.counter("downstream_cx_overflow");
+    this.#lengthMs = scope.histogram("downstream_cx_length_ms");
+    this.#preActive = scope.gauge("downstream_pre_cx_active");
+    this.preTimeout = scope.counter("downstream_pre_cx_timeout");
+    this.noFilterChainMatch = scope.counter("no_filter_chain_match");
+    const worker = scope.scope(`worker_${workerIndex}.`);
+    this.#workerTotal = worker.counter("downstream_cx_total");
+    this.#workerActive = worker.gauge("downstream_cx_active");
+  }
+
+  accepted(): void {
+    this.#preActive.inc();
+  }
+
+  overflowed(): void {
+    this.#preActive.dec();
+    this.#overflow.inc();
+  }
+
+  /** Dropped before it had a filter chain. */
+  abandoned(): void {
+    this.#preActive.dec();
+  }
+
+  opened(): void {
+    this.#preActive.dec();
+    this.#total.inc();
+    this.#active.inc();
+    this.#workerTotal.inc();
+    this.#workerActive.inc();
+  }
+
+  closed(lengthMs: number): void {
+    this.#active.dec();
+    this.#destroy.inc();
+    this.#lengthMs.record(lengthMs);
+    this.#workerActive.dec();
+  }
+}

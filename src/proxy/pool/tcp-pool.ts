@@ -1,0 +1,143 @@
+import { Timer } from "#lib/timers.ts";
+import { connect, type PendingConnect } from "#net/connect.ts";
+import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
+import type { Host } from "../cluster/host.ts";
+import type { Cluster } from "../cluster/manager.ts";
+import type { PoolLimits, PoolSettings } from "./http1-pool.ts";
+
+type TcpOptions = Parameters<Cluster["connect"]>[0];
+
+/** TCP connections are not shared: each downstream gets its own, counted against the cluster's limits. */
+export class TcpPool {
+  readonly #settings: PoolSettings;
+
+  constructor(settings: PoolSettings) {
+    this.#settings = settings;
+  }
+
+  connect(options: TcpOptions, limits: PoolLimits): { cancel(): void } {
+    const { stats } = this.#settings;
+    if (!limits.tryTake("connections")) {
+      stats.connectionOverflow.inc();
+      stats.pendingOverflow.inc();
+      options.onFailure({ kind: "overflow" });
+      return { cancel: () => {} };
+    }
+    return new TcpAttempt(this.#settings, options, limits);
+  }
+}
+
+class TcpAttempt extends Timer {
+  readonly #settings: PoolSettings;
+  readonly #options: TcpOptions;
+  readonly #limits: PoolLimits;
+  readonly #pending: PendingConnect;
+  readonly #startMs: number;
+
+  constructor(settings: PoolSettings, options: TcpOptions, limits: PoolLimits) {
+    super();
+    this.#settings = settings;
+    this.#options = options;
+    this.#limits = limits;
+    const { stats } = settings;
+    stats.connectionTotal.inc();
+    options.host.connectionsTotal++;
+    this.#startMs = settings.now();
+    settings.connectTimeout?.arm(this);
+    this.#pending = connect(options.host.address, settings.connect, {
+      onConnect: (connection) => this.#onConnect(connection),
+      onError: (detail) => {
+        super.cancel();
+        this.#failed();
+        options.onFailure({ kind: "connect-failure", detail, host: options.host });
+      },
+    });
+  }
+
+  #onConnect(connection: Connection): void {
+    super.cancel();
+    this.#settings.stats.connectMs.record(this.#settings.now() - this.#startMs);
+    connection.bufferLimit = this.#settings.bufferLimit;
+    connection.handler = new CountedHandler(this.#options.handler, {
+      connection,
+      host: this.#options.host,
+      settings: this.#settings,
+      limits: this.#limits,
+    });
+    this.#options.onReady(connection);
+  }
+
+  onTimer(): void {
+    this.#pending.cancel();
+    this.#settings.stats.connectTimeout.inc();
+    this.#failed();
+    this.#options.onFailure({ kind: "connect-timeout", host: this.#options.host });
+  }
+
+  #failed(): void {
+    this.#settings.stats.connectFail.inc();
+    this.#options.host.connectFailures++;
+    this.#limits.release("connections");
+  }
+
+  /** The downstream went before the upstream was there. */
+  override cancel(): void {
+    super.cancel();
+    this.#pending.cancel();
+    this.#limits.release("connections");
+  }
+}
+
+interface Counted {
+  readonly connection: Connection;
+  readonly host: Host;
+  readonly settings: PoolSettings;
+  readonly limits: PoolLimits;
+}
+
+/** The user's handler with the cluster's accounting around its end. */
+class CountedHandler implements ConnectionHandler {
+  readonly #inner: ConnectionHandler;
+  readonly #counted: Counted;
+  readonly #bornMs: number;
+
+  constructor(inner: ConnectionHandler, counted: Counted) {
+    this.#inner = inner;
+    this.#counted = counted;
+    this.#bornMs = counted.settings.now();
+    counted.settings.stats.connectionActive.inc();
+    counted.host.connectionsActive++;
+  }
+
+  onData(chunk: Uint8Array): void {
+    this.#inner.onData(chunk);
+  }
+
+  onEnd(): void {
+    this.#inner.onEnd();
+  }
+
+  onUnwritable(): void {
+    this.#counted.settings.stats.flowControlBackedUp.inc();
+    this.#inner.onUnwritable();
+  }
+
+  onWritable(): void {
+    this.#inner.onWritable();
+  }
+
+  onClose(reason: CloseReason): void {
+    const { connection, host, settings, limits } = this.#counted;
+    const { stats } = settings;
+    stats.connectionActive.dec();
+    stats.connectionDestroy.inc();
+    if (reason.kind === "local") stats.connectionDestroyLocal.inc();
+    else stats.connectionDestroyRemote.inc();
+    stats.connectionLengthMs.record(settings.now() - this.#bornMs);
+    stats.bytesReceived.add(connection.bytesReceived);
+    stats.bytesSent.add(connection.bytesSent);
+    host.connectionsActive--;
+    limits.release("connections");
+    this.#inner.onClose(reason);
+  }
+}

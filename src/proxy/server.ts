@@ -1,0 +1,285 @@
+import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import { type Clock, systemClock } from "#lib/clock.ts";
+import { SharedCells } from "./cluster/circuit-breakers.ts";
+import { createDiscovery, type Discovery } from "./cluster/discovery/discovery.ts";
+import type { ClusterMembers } from "./cluster/host.ts";
+import { mergeHostStatus } from "./cluster/host-status.ts";
+import type { NodeInfo } from "./services.ts";
+import { MainStats } from "./stats/main-stats.ts";
+import {
+  startLocalWorker,
+  startThreadWorker,
+  type WorkerEvents,
+  type WorkerHandle,
+} from "./worker-handle.ts";
+import type {
+  FromWorker,
+  HostStatus,
+  ListenerStatus,
+  ToWorker,
+  WorkerSpec,
+} from "./worker-protocol.ts";
+
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "critical" | "off";
+
+export interface ServerOptions {
+  readonly bootstrap: BootstrapJson;
+  readonly node: NodeInfo;
+  readonly concurrency: number;
+  readonly accessLogFlushMs: number;
+  readonly accessLogFlushBytes: number;
+  /** The module that a worker thread runs. */
+  readonly workerEntry: URL;
+  readonly log: (
+    level: "debug" | "info" | "warn" | "error",
+    message: string,
+    fields?: Record<string, unknown>,
+  ) => void;
+  readonly clock?: Clock;
+}
+
+/**
+ * Starting: clusters wait for their first members. Live: listeners accept. Draining: no new work. Stopped: nothing runs.
+ */
+export type ServerState = "PRE_INITIALIZING" | "INITIALIZING" | "LIVE" | "DRAINING" | "STOPPED";
+
+/** Why a proxy did not start. */
+export class StartError extends Error {
+  readonly problems: readonly { readonly path: string; readonly message: string }[];
+
+  constructor(
+    message: string,
+    problems: readonly { readonly path: string; readonly message: string }[] = [],
+  ) {
+    super(message);
+    this.name = "StartError";
+    this.problems = problems;
+  }
+}
+
+/** The main thread's side of a proxy: workers, discovery, merged stats. No traffic passes through it. */
+export class ProxyServer implements WorkerEvents {
+  readonly options: ServerOptions;
+  readonly stats: MainStats = new MainStats();
+  readonly startedMs: number;
+  state: ServerState = "PRE_INITIALIZING";
+  listeners: readonly ListenerStatus[] = [];
+  readonly #clock: Clock;
+  readonly #workers: WorkerHandle[] = [];
+  readonly #discoveries: Discovery[] = [];
+  readonly #members: Map<string, ClusterMembers> = new Map();
+  readonly #waiting: ((index: number, message: FromWorker) => void)[] = [];
+  #lastQuery = 0;
+  #crashed: ((error: Error) => void) | undefined;
+
+  constructor(options: ServerOptions) {
+    this.options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.startedMs = this.#clock.wallMs();
+  }
+
+  /** Compile in every worker, discover, listen. Rejects with StartError when the configuration is refused or a port is taken. */
+  async start(): Promise<void> {
+    await this.compile();
+    this.state = "INITIALIZING";
+    await this.#discover();
+    await this.#listen();
+    this.state = "LIVE";
+  }
+
+  /** The workers exist and have taken the configuration: all that `--mode validate` does. */
+  async compile(): Promise<void> {
+    const { concurrency, workerEntry } = this.options;
+    const cells =
+      concurrency > 1
+        ? SharedCells.allocate(this.options.bootstrap.staticResources?.clusters?.length ?? 0)
+        : undefined;
+    const compiled = this.#eachWorker("compiled", concurrency);
+    // A refused configuration is found by the first worker; the others are not even started.
+    for (let index = 0; index < concurrency; index++) {
+      const spec = this.#spec(index, cells);
+      this.#workers.push(
+        concurrency === 1
+          ? startLocalWorker(spec, this)
+          : startThreadWorker(spec, workerEntry, this),
+      );
+    }
+    await compiled;
+  }
+
+  #spec(index: number, sharedCells: SharedArrayBuffer | undefined): WorkerSpec {
+    const { bootstrap, node, concurrency, accessLogFlushMs, accessLogFlushBytes } = this.options;
+    return {
+      index,
+      concurrency,
+      bootstrap,
+      node,
+      logLevel: "info",
+      accessLogFlushMs,
+      accessLogFlushBytes,
+      sharedCells,
+    };
+  }
+
+  async #discover(): Promise<void> {
+    const clusters = this.options.bootstrap.staticResources?.clusters ?? [];
+    const ready = clusters.map(
+      (cluster) =>
+        new Promise<void>((resolve) => {
+          const discovery = createDiscovery(cluster, {
+            clock: this.#clock,
+            stats: this.stats.own,
+            log: this.options.log,
+            node: this.options.node,
+          });
+          this.#discoveries.push(discovery);
+          discovery.start((members) => {
+            this.#members.set(members.cluster, members);
+            this.broadcast({ kind: "members", members });
+            resolve();
+          }, resolve);
+        }),
+    );
+    await Promise.all(ready);
+  }
+
+  /** The first worker's ports decide for the others what port 0 means. */
+  async #listen(): Promise<void> {
+    const [first, ...others] = this.#workers;
+    if (first === undefined) return;
+    const listening = this.#eachWorker("listening", 1);
+    first.post({ kind: "listen", ports: {} });
+    await listening;
+    if (others.length === 0) return;
+    const ports: Record<string, number> = {};
+    for (const listener of this.listeners) {
+      for (const [index, address] of listener.addresses.entries())
+        ports[`${listener.name}#${index}`] = address.port;
+    }
+    const rest = this.#eachWorker("listening", others.length);
+    for (const worker of others) worker.post({ kind: "listen", ports });
+    await rest;
+  }
+
+  #eachWorker(kind: FromWorker["kind"], count: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let left = count;
+      const listener = (_index: number, message: FromWorker): void => {
+        if (message.kind === "refused") {
+          this.#forget(listener);
+          reject(new StartError("configuration refused", message.problems));
+        } else if (message.kind === "failed") {
+          this.#forget(listener);
+          reject(new StartError(message.message));
+        } else if (message.kind === kind && --left === 0) {
+          this.#forget(listener);
+          resolve();
+        }
+      };
+      this.#waiting.push(listener);
+    });
+  }
+
+  #forget(listener: (index: number, message: FromWorker) => void): void {
+    const at = this.#waiting.indexOf(listener);
+    if (at !== -1) this.#waiting.splice(at, 1);
+  }
+
+  onMessage(index: number, message: FromWorker): void {
+    if (message.kind === "stats") this.stats.addWorker(index, message.announcement);
+    else if (message.kind === "log")
+      this.options.log(levelOf(message.level), message.message, message.fields);
+    else if (message.kind === "listening" && index === 0) this.listeners = message.listeners;
+    for (const listener of [...this.#waiting]) listener(index, message);
+  }
+
+  onCrash(index: number, error: Error): void {
+    this.options.log("error", `worker ${index} failed: ${error.message}`, { stack: error.stack });
+    this.#crashed?.(error);
+  }
+
+  /** Called when a worker dies; the process must end, because its connections are gone and its port is half served. */
+  set onWorkerLost(callback: (error: Error) => void) {
+    this.#crashed = callback;
+  }
+
+  broadcast(message: ToWorker): void {
+    for (const worker of this.#workers) worker.post(message);
+  }
+
+  /** Every cluster's hosts with the counts of all workers. */
+  async clusterStatus(): Promise<ReadonlyMap<string, readonly HostStatus[]>> {
+    const statuses = await this.#statuses();
+    const merged = new Map<string, Map<string, HostStatus>>();
+    for (const status of statuses) {
+      for (const [cluster, hosts] of Object.entries(status.clusters)) {
+        const known = merged.get(cluster) ?? new Map<string, HostStatus>();
+        merged.set(cluster, known);
+        for (const host of hosts) {
+          const before = known.get(host.address);
+          known.set(host.address, before === undefined ? host : mergeHostStatus(before, host));
+        }
+      }
+    }
+    return new Map([...merged].map(([name, hosts]) => [name, [...hosts.values()]]));
+  }
+
+  async #statuses(): Promise<Extract<FromWorker, { kind: "status" }>["status"][]> {
+    const id = ++this.#lastQuery;
+    const answers: Extract<FromWorker, { kind: "status" }>["status"][] = [];
+    await new Promise<void>((resolve) => {
+      const listener = (_index: number, message: FromWorker): void => {
+        if (message.kind !== "status" || message.id !== id) return;
+        answers.push(message.status);
+        if (answers.length < this.#workers.length) return;
+        this.#forget(listener);
+        resolve();
+      };
+      this.#waiting.push(listener);
+      this.broadcast({ kind: "status", id });
+    });
+    return answers;
+  }
+
+  async connections(): Promise<number> {
+    return (await this.#statuses()).reduce((sum, status) => sum + status.connections, 0);
+  }
+
+  members(cluster: string): ClusterMembers | undefined {
+    return this.#members.get(cluster);
+  }
+
+  /** Stop accepting and tell connections to end; resolves when none is left or the time is over. */
+  async drain(options: {
+    readonly timeMs: number;
+    readonly inboundOnly?: boolean;
+    readonly close: boolean;
+  }): Promise<{ readonly connectionsLeft: number }> {
+    if (options.close) this.state = "DRAINING";
+    const idle = this.#eachWorker("idle", this.#workers.length);
+    this.broadcast({
+      kind: "drain",
+      inboundOnly: options.inboundOnly ?? false,
+      close: options.close,
+    });
+    let timer: { cancel(): void } | undefined;
+    const expired = new Promise<void>((resolve) => {
+      timer = this.#clock.after(options.timeMs, resolve);
+    });
+    await Promise.race([idle, expired]);
+    timer?.cancel();
+    return { connectionsLeft: await this.connections() };
+  }
+
+  async stop(): Promise<void> {
+    this.state = "STOPPED";
+    for (const discovery of this.#discoveries) discovery.stop();
+    const stopped = this.#eachWorker("stopped", this.#workers.length);
+    this.broadcast({ kind: "stop" });
+    await stopped;
+  }
+}
+
+function levelOf(level: string): "debug" | "info" | "warn" | "error" {
+  return level === "debug" || level === "warn" || level === "error" ? level : "info";
+}

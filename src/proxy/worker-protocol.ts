@@ -1,0 +1,84 @@
+import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import type { ClusterMembers } from "./cluster/host.ts";
+import type { NodeInfo } from "./services.ts";
+import type { Announcement } from "./stats/worker-stats.ts";
+
+/** What a worker is made from: plain data, so that it can cross to a thread. `bootstrap` is canonical ProtoJSON. */
+export interface WorkerSpec {
+  readonly index: number;
+  readonly concurrency: number;
+  readonly bootstrap: BootstrapJson;
+  readonly node: NodeInfo;
+  readonly logLevel: string;
+  readonly accessLogFlushMs: number;
+  readonly accessLogFlushBytes: number;
+  /** Circuit-breaker counts that all workers share; undefined with one worker. */
+  readonly sharedCells: SharedArrayBuffer | undefined;
+}
+
+/** What a listener in a worker tells /listeners. */
+export interface ListenerStatus {
+  readonly name: string;
+  readonly addresses: readonly {
+    readonly ip: string;
+    readonly port: number;
+    readonly family: 4 | 6 | "pipe";
+  }[];
+}
+
+/** One endpoint in one worker, for /clusters. */
+export interface HostStatus {
+  readonly address: string;
+  readonly hostname: string;
+  readonly health: string;
+  readonly edsHealth: string;
+  readonly weight: number;
+  readonly priority: number;
+  readonly region: string;
+  readonly zone: string;
+  readonly subZone: string;
+  readonly connectionsActive: number;
+  readonly connectFailures: number;
+  readonly connectionsTotal: number;
+  readonly requestsActive: number;
+  readonly requestsError: number;
+  readonly requestsSuccess: number;
+  readonly requestsTimeout: number;
+  readonly requestsTotal: number;
+}
+
+export interface WorkerStatus {
+  readonly connections: number;
+  readonly clusters: Readonly<Record<string, readonly HostStatus[]>>;
+}
+
+export type ToWorker =
+  | { readonly kind: "members"; readonly members: ClusterMembers }
+  /** Open the listeners; `ports` says which real port a listener asked for as 0 got in the first worker. */
+  | { readonly kind: "listen"; readonly ports: Readonly<Record<string, number>> }
+  | { readonly kind: "drain"; readonly inboundOnly: boolean; readonly close: boolean }
+  | { readonly kind: "health"; readonly failed: boolean }
+  | { readonly kind: "runtime"; readonly overrides: Readonly<Record<string, string>> }
+  | { readonly kind: "log-level"; readonly level: string }
+  | { readonly kind: "reopen-logs" }
+  | { readonly kind: "status"; readonly id: number }
+  | { readonly kind: "stop" };
+
+export type FromWorker =
+  | { readonly kind: "stats"; readonly announcement: Announcement }
+  | { readonly kind: "compiled" }
+  | {
+      readonly kind: "refused";
+      readonly problems: readonly { readonly path: string; readonly message: string }[];
+    }
+  | { readonly kind: "listening"; readonly listeners: readonly ListenerStatus[] }
+  | { readonly kind: "failed"; readonly message: string }
+  | { readonly kind: "status"; readonly id: number; readonly status: WorkerStatus }
+  | {
+      readonly kind: "log";
+      readonly level: string;
+      readonly message: string;
+      readonly fields: Record<string, unknown> | undefined;
+    }
+  | { readonly kind: "idle" }
+  | { readonly kind: "stopped" };

@@ -1,0 +1,160 @@
+import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import { unreachable } from "#lib/assert.ts";
+import { systemClock } from "#lib/clock.ts";
+import { ConfigError, within } from "#lib/config-error.ts";
+import { systemRandom } from "#lib/random.ts";
+import { Timers } from "#lib/timers.ts";
+import { createAccessLogSinks } from "./access-log/sinks.ts";
+import { SharedCells } from "./cluster/circuit-breakers.ts";
+import { hostStatus } from "./cluster/host-status.ts";
+import { WorkerClusters } from "./cluster/worker-clusters.ts";
+import { ListenerManager } from "./listener/listener-manager.ts";
+import { LayeredRuntime } from "./runtime-layers.ts";
+import type { Services } from "./services.ts";
+import { WorkerStats } from "./stats/worker-stats.ts";
+import type { FromWorker, ToWorker, WorkerSpec, WorkerStatus } from "./worker-protocol.ts";
+
+/** One event loop of the data plane: listeners, connections, clusters, stats. Talks to the main thread by messages only. */
+export class Worker {
+  readonly #post: (message: FromWorker) => void;
+  readonly #services: Services & {
+    readonly clusters: WorkerClusters;
+    readonly runtime: LayeredRuntime;
+  };
+  readonly #listeners: ListenerManager;
+  #draining = false;
+
+  /** Compiles everything; throws ConfigError with every problem. */
+  constructor(spec: WorkerSpec, post: (message: FromWorker) => void) {
+    this.#post = post;
+    this.#services = makeServices(spec, post);
+    const { bootstrap } = spec;
+    const problems = [
+      problemsOf(() =>
+        this.#services.clusters.addAll(
+          bootstrap.staticResources?.clusters ?? [],
+          this.#services,
+          sharedCells(spec),
+        ),
+      ),
+    ];
+    this.#listeners = new ListenerManager(this.#services, {
+      workerIndex: spec.index,
+      concurrency: spec.concurrency,
+    });
+    problems.push(
+      problemsOf(() => this.#listeners.compile(bootstrap.staticResources?.listeners ?? [])),
+    );
+    const all = problems.flat();
+    if (all.length > 0) throw new ConfigError(all);
+  }
+
+  handle(message: ToWorker): void {
+    switch (message.kind) {
+      case "members":
+        this.#services.clusters.update(message.members);
+        return;
+      case "listen":
+        this.#listen(message.ports);
+        return;
+      case "drain":
+        this.#drain(message.inboundOnly, message.close);
+        return;
+      case "health":
+        this.#services.health.failed = message.failed;
+        return;
+      case "runtime":
+        this.#services.runtime.setOverrides(message.overrides);
+        return;
+      case "log-level":
+        return;
+      case "reopen-logs":
+        this.#services.logSinks.reopen();
+        return;
+      case "status":
+        this.#post({ kind: "status", id: message.id, status: this.#status() });
+        return;
+      case "stop":
+        this.#stop();
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  #listen(ports: Readonly<Record<string, number>>): void {
+    this.#listeners.start(ports).then(
+      () => this.#post({ kind: "listening", listeners: this.#listeners.status() }),
+      (error: unknown) =>
+        this.#post({
+          kind: "failed",
+          message: error instanceof Error ? error.message : String(error),
+        }),
+    );
+  }
+
+  #drain(inboundOnly: boolean, close: boolean): void {
+    this.#draining = true;
+    this.#listeners.drain({ inboundOnly, close, onIdle: () => this.#post({ kind: "idle" }) });
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  #status(): WorkerStatus {
+    const clusters: Record<string, WorkerStatus["clusters"][string]> = {};
+    for (const cluster of this.#services.clusters.all)
+      clusters[cluster.name] = cluster.hosts.map(hostStatus);
+    return { connections: this.#listeners.connectionsActive, clusters };
+  }
+
+  #stop(): void {
+    this.#listeners.stop();
+    this.#services.clusters.destroy();
+    this.#services.logSinks.flush();
+    this.#post({ kind: "stopped" });
+  }
+}
+
+function problemsOf(compile: () => void): readonly { path: string; message: string }[] {
+  try {
+    within("static_resources", compile);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+function sharedCells(spec: WorkerSpec): SharedCells | undefined {
+  return spec.sharedCells === undefined ? undefined : new SharedCells(spec.sharedCells, (spec.bootstrap.staticResources?.clusters ?? []).map((cluster) => cluster.name ?? ""));
+}
+
+function makeServices(
+  spec: WorkerSpec,
+  post: (message: FromWorker) => void,
+): Services & { readonly clusters: WorkerClusters; readonly runtime: LayeredRuntime } {
+  const stats = new WorkerStats((announcement) => post({ kind: "stats", announcement }));
+  return {
+    clock: systemClock,
+    timers: new Timers(systemClock),
+    random: systemRandom,
+    stats,
+    runtime: LayeredRuntime.from(runtimeOf(spec.bootstrap)),
+    clusters: new WorkerClusters(),
+    logSinks: createAccessLogSinks({
+      flushIntervalMs: spec.accessLogFlushMs,
+      flushBytesMin: spec.accessLogFlushBytes,
+      clock: systemClock,
+      stats,
+    }),
+    node: spec.node,
+    health: { failed: false },
+    log: (level, message, fields) => post({ kind: "log", level, message, fields }),
+  };
+}
+
+function runtimeOf(bootstrap: BootstrapJson): BootstrapJson["layeredRuntime"] {
+  return bootstrap.layeredRuntime;
+}
