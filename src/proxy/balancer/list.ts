@@ -5,6 +5,7 @@ import type {
 import type { LocalityLbConfigJson } from "#gen/envoy/extensions/load_balancing_policies/common/v3/common_pb.js";
 import type { LeastRequestJson } from "#gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.js";
 import { refuse } from "#lib/config-error.ts";
+import { clusterType } from "../cluster/cluster-type.ts";
 import type { BalancerConfig, BalancerFactory } from "./balancer.ts";
 import { leastRequest } from "./least-request.ts";
 import { randomBalancer } from "./random.ts";
@@ -31,7 +32,7 @@ const types: Readonly<Record<string, BalancerFactory | "provided">> = {
 /** `load_balancing_policy` when there is one, else `lb_policy`. */
 export function chooseBalancer(config: ClusterJson): ChosenBalancer {
   const chosen = chosenBy(config);
-  const provides = config.type === "ORIGINAL_DST";
+  const provides = clusterType(config) === "ORIGINAL_DST";
   if (provides && chosen.factory !== undefined) {
     throw refuse(
       "lb_policy",

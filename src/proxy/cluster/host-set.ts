@@ -5,6 +5,7 @@ import { EdfScheduler } from "../balancer/edf.ts";
 import { type ChosenBalancer, chooseBalancer } from "../balancer/list.ts";
 import type { Services } from "../services.ts";
 import type { Counter, StatsScope } from "../stats/stats.ts";
+import { clusterType } from "./cluster-type.ts";
 import type { ClusterMembers, EndpointSpec, Host } from "./host.ts";
 import { makeHost } from "./make-host.ts";
 import { OriginalDestinationHosts } from "./original-destination.ts";
@@ -49,7 +50,7 @@ export class HostSets {
     this.#panicThreshold = Number(config.commonLbConfig?.healthyPanicThreshold?.value ?? 50);
     this.#closesOnChange = config.commonLbConfig?.closeConnectionsOnHostSetChange === true;
     this.#panicPicks = context.stats.counter("lb_healthy_panic");
-    if (config.type === "ORIGINAL_DST") {
+    if (clusterType(config) === "ORIGINAL_DST") {
       this.#original = new OriginalDestinationHosts(config, context);
     }
   }

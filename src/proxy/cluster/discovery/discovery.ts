@@ -1,10 +1,14 @@
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
-import { refuse } from "#lib/config-error.ts";
 import type { Clock } from "#lib/clock.ts";
+import { refuse } from "#lib/config-error.ts";
+import { type Random, systemRandom } from "#lib/random.ts";
 import type { NodeInfo, Services } from "../../services.ts";
 import type { StatsScope } from "../../stats/stats.ts";
+import { clusterType } from "../cluster-type.ts";
 import type { ClusterMembers } from "../host.ts";
+import { DiscoveryStats } from "./discovery-stats.ts";
 import { DnsDiscovery } from "./dns.ts";
+import { dnsOptions } from "./dns-options.ts";
 import { EdsFileDiscovery } from "./eds-file.ts";
 import { membersOf } from "./load-assignment.ts";
 import { type Resolver, systemResolver } from "./resolver.ts";
@@ -17,12 +21,14 @@ export interface DiscoveryContext {
   readonly node: NodeInfo;
   /** The system's, unless a test brings its own. */
   readonly resolver?: Resolver;
+  readonly random?: Random;
 }
 
 /** Finds a cluster's members; runs in the main thread. */
 export interface Discovery {
   /**
-   * `onMembers` is called with each whole membership, `onTimeout` when the first answer takes too long: the proxy then starts without.
+   * `onMembers` is called with each whole membership, `onTimeout` when the first answer fails or takes too long: the proxy
+   * then starts without it. Throws ConfigError for what only the machine can tell, such as a file that is not there.
    */
   start(onMembers: (members: ClusterMembers) => void, onTimeout: () => void): void;
   stop(): void;
@@ -30,31 +36,48 @@ export interface Discovery {
 
 /** Throws ConfigError for a cluster type that Heddle does not know. */
 export function createDiscovery(config: ClusterJson, context: DiscoveryContext): Discovery {
-  const type = config.type ?? "STATIC";
+  const stats = new DiscoveryStats(config, context.stats);
+  const type = clusterType(config);
   switch (type) {
     case "STATIC":
-      return new FixedDiscovery(membersOf(config.name ?? "", config.loadAssignment));
+      return new FixedDiscovery(membersOf(config.name ?? "", config.loadAssignment), stats);
     case "ORIGINAL_DST":
-      // Its hosts come into being in the workers, with the first request for them.
-      return new FixedDiscovery(membersOf(config.name ?? "", undefined));
+      return new FixedDiscovery(originalDestinationMembers(config), stats);
     case "STRICT_DNS":
-    case "LOGICAL_DNS":
-      return new DnsDiscovery(config, type, { ...context, resolver: context.resolver ?? systemResolver(config) });
+    case "LOGICAL_DNS": {
+      const options = dnsOptions(config, type);
+      const { resolver = systemResolver(options.resolver), random = systemRandom } = context;
+      return new DnsDiscovery(config, options, { ...context, stats, resolver, random });
+    }
     case "EDS":
-      return new EdsFileDiscovery(config, context);
+      return new EdsFileDiscovery(config, { ...context, stats });
     default:
-      throw refuse("type", `${String(type)} is not supported`);
+      throw refuse("type", `${String(type)} is not supported by Heddle`);
   }
+}
+
+/** None: its hosts come into being in the workers, with the first request for each. */
+function originalDestinationMembers(config: ClusterJson): ClusterMembers {
+  if ((config.loadAssignment?.endpoints ?? []).length > 0) {
+    throw refuse(
+      "load_assignment",
+      "ORIGINAL_DST clusters must have no load assignment configured",
+    );
+  }
+  return membersOf(config.name ?? "", undefined);
 }
 
 class FixedDiscovery implements Discovery {
   readonly #members: ClusterMembers;
+  readonly #stats: DiscoveryStats;
 
-  constructor(members: ClusterMembers) {
+  constructor(members: ClusterMembers, stats: DiscoveryStats) {
     this.#members = members;
+    this.#stats = stats;
   }
 
   start(onMembers: (members: ClusterMembers) => void): void {
+    this.#stats.membership(this.#members);
     onMembers(this.#members);
   }
 

@@ -1,42 +1,105 @@
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
-import { within } from "#lib/config-error.ts";
-import { durationMs } from "#lib/duration.ts";
+import type { Random } from "#lib/random.ts";
 import { ipAddress } from "#net/address.ts";
 import type { ClusterMembers, EndpointSpec } from "../host.ts";
 import type { Discovery, DiscoveryContext } from "./discovery.ts";
+import type { DiscoveryStats } from "./discovery-stats.ts";
+import type { DnsOptions } from "./dns-options.ts";
 import { type UnresolvedEndpoint, unresolvedOf, weightsOf } from "./load-assignment.ts";
 import type { ResolvedAddress, Resolver } from "./resolver.ts";
+
+interface DnsContext extends Omit<DiscoveryContext, "stats" | "resolver" | "random"> {
+  readonly stats: DiscoveryStats;
+  readonly resolver: Resolver;
+  readonly random: Random;
+}
 
 const addressesMax = 10_000;
 
 /** STRICT_DNS: every address is an endpoint. LOGICAL_DNS: the first one is. */
 export class DnsDiscovery implements Discovery {
   readonly #config: ClusterJson;
-  readonly #logical: boolean;
-  readonly #context: DiscoveryContext & { readonly resolver: Resolver };
-  readonly #endpoints: readonly UnresolvedEndpoint[];
-  readonly #refreshMs: number;
-  readonly #failureBaseMs: number;
-  readonly #failureMaxMs: number;
+  readonly #targets: readonly Target[];
+  readonly #stats: DiscoveryStats;
+
+  constructor(config: ClusterJson, options: DnsOptions, context: DnsContext) {
+    this.#config = config;
+    this.#stats = context.stats;
+    const cluster = config.name ?? "";
+    this.#targets = unresolvedOf(config.loadAssignment).map(
+      (endpoint) => new Target({ endpoint, options, context, cluster }),
+    );
+  }
+
+  /** As in Envoy the first name's answer, good or bad, is enough to start with. */
+  start(onMembers: (members: ClusterMembers) => void, onTimeout: () => void): void {
+    if (this.#targets.length === 0) onMembers(this.#members());
+    for (const target of this.#targets) {
+      target.start((changed) => {
+        if (changed) this.#publish(onMembers);
+        else onTimeout();
+      });
+    }
+  }
+
+  stop(): void {
+    for (const target of this.#targets) target.stop();
+  }
+
+  #publish(onMembers: (members: ClusterMembers) => void): void {
+    const members = this.#members();
+    this.#stats.membership(members);
+    onMembers(members);
+  }
+
+  #members(): ClusterMembers {
+    const endpoints = this.#targets.flatMap((target) => target.endpoints).slice(0, addressesMax);
+    return {
+      cluster: this.#config.name ?? "",
+      endpoints,
+      ...weightsOf(this.#config.loadAssignment),
+    };
+  }
+}
+
+interface TargetParts {
+  readonly endpoint: UnresolvedEndpoint;
+  readonly options: DnsOptions;
+  readonly context: DnsContext;
+  readonly cluster: string;
+}
+
+/** One name, asked for again and again. A failure keeps what was known. */
+class Target {
+  endpoints: readonly EndpointSpec[] = [];
+  readonly #parts: TargetParts;
   #timer: { cancel(): void } | undefined;
   #stopped = false;
   #failures = 0;
-  /** What each name last resolved to: a failure keeps it. */
-  readonly #last: Map<string, readonly ResolvedAddress[]> = new Map();
-  #published = "";
+  #known: string | undefined;
 
-  constructor(config: ClusterJson, type: "STRICT_DNS" | "LOGICAL_DNS", context: DiscoveryContext & { readonly resolver: Resolver }) {
-    this.#config = config;
-    this.#logical = type === "LOGICAL_DNS";
-    this.#context = context;
-    this.#endpoints = unresolvedOf(config.loadAssignment);
-    this.#refreshMs = within("dns_refresh_rate", () => durationMs(config.dnsRefreshRate, 5000));
-    this.#failureBaseMs = within("dns_failure_refresh_rate", () => durationMs(config.dnsFailureRefreshRate?.baseInterval, this.#refreshMs));
-    this.#failureMaxMs = within("dns_failure_refresh_rate", () => durationMs(config.dnsFailureRefreshRate?.maxInterval, this.#failureBaseMs * 10));
+  constructor(parts: TargetParts) {
+    this.#parts = parts;
   }
 
-  start(onMembers: (members: ClusterMembers) => void, onTimeout: () => void): void {
-    void this.#refresh(onMembers).then(onTimeout);
+  /** `onAnswer` is told whether the addresses are other ones now. */
+  start(onAnswer: (changed: boolean) => void): void {
+    const { context, endpoint, cluster } = this.#parts;
+    context.stats.attempt.inc();
+    resolve(context.resolver, endpoint.host, this.#parts.options.family).then(
+      (addresses) => {
+        if (!this.#stopped) this.#onAddresses(addresses, onAnswer);
+      },
+      (error: unknown) => {
+        if (this.#stopped) return;
+        const reason = error instanceof Error ? error.message : String(error);
+        context.log("warn", `dns: cannot resolve ${endpoint.host}: ${reason}`, { cluster });
+        context.stats.failure.inc();
+        this.#failures++;
+        onAnswer(false);
+        this.#again(this.#failureWaitMs(), onAnswer);
+      },
+    );
   }
 
   stop(): void {
@@ -44,77 +107,88 @@ export class DnsDiscovery implements Discovery {
     this.#timer?.cancel();
   }
 
-  async #refresh(onMembers: (members: ClusterMembers) => void): Promise<void> {
-    const scope = this.#context.stats.scope(`cluster.${this.#config.altStatName ?? this.#config.name ?? ""}.`);
-    scope.counter("update_attempt").inc();
-    const outcome = await this.#resolveAll();
-    if (this.#stopped) return;
-    if (outcome.failed) {
-      this.#failures++;
-      scope.counter("update_failure").inc();
+  #onAddresses(addresses: readonly ResolvedAddress[], onAnswer: (changed: boolean) => void): void {
+    const { endpoint, options, context } = this.#parts;
+    this.#failures = 0;
+    context.stats.success.inc();
+    const used = options.logical ? this.#logical(addresses) : addresses;
+    // Sorted, so that a server that rotates its answers changes nothing.
+    const known = used
+      .map(({ ip }) => ip)
+      .sort()
+      .join(" ");
+    const changed = known !== this.#known;
+    this.#known = known;
+    if (changed) {
+      this.endpoints = [...new Set(used.map(({ ip }) => ip))].map((ip) => ({
+        ...endpoint.spec,
+        address: ipAddress(ip, endpoint.port),
+      }));
     } else {
-      this.#failures = 0;
-      scope.counter("update_success").inc();
+      context.stats.noRebuild.inc();
     }
-    const members = this.#members();
-    const text = JSON.stringify(members);
-    if (text === this.#published) scope.counter("update_no_rebuild").inc();
-    else if (!outcome.failed || members.endpoints.length > 0 || this.#published === "") {
-      this.#published = text;
-      onMembers(members);
-    }
-    const wait = this.#waitMs(outcome.ttlSeconds);
-    this.#timer = this.#context.clock.after(wait, () => void this.#refresh(onMembers));
+    onAnswer(changed);
+    this.#again(this.#successWaitMs(addresses), onAnswer);
   }
 
-  #waitMs(ttlSeconds: number | undefined): number {
-    if (this.#failures > 0 && this.#config.dnsFailureRefreshRate !== undefined) {
-      return Math.min(this.#failureMaxMs, this.#failureBaseMs * 2 ** (this.#failures - 1));
-    }
-    if (this.#config.respectDnsTtl === true && ttlSeconds !== undefined) return Math.max(1000, ttlSeconds * 1000);
-    return this.#refreshMs;
+  /** The address in use stays while the answer still has it: a logical host's connections are not drained by a rotation. */
+  #logical(addresses: readonly ResolvedAddress[]): readonly ResolvedAddress[] {
+    const current = this.endpoints[0]?.address.ip;
+    // As in Envoy an empty answer changes nothing.
+    if (addresses.length === 0 && current !== undefined)
+      return [{ ip: current, ttlSeconds: undefined }];
+    const kept = addresses.find(({ ip }) => ip === current) ?? addresses[0];
+    return kept === undefined ? [] : [kept];
   }
 
-  async #resolveAll(): Promise<{ readonly failed: boolean; readonly ttlSeconds: number | undefined }> {
-    let failed = false;
-    let ttlSeconds: number | undefined;
-    for (const name of new Set(this.#endpoints.map((endpoint) => endpoint.host))) {
-      try {
-        const found = await this.#resolve(name);
-        this.#last.set(name, found);
-        for (const address of found) {
-          if (address.ttlSeconds !== undefined) ttlSeconds = Math.min(ttlSeconds ?? Number.POSITIVE_INFINITY, address.ttlSeconds);
-        }
-      } catch (error) {
-        failed = true;
-        this.#context.log("warn", `dns: cannot resolve ${name}: ${error instanceof Error ? error.message : String(error)}`, { cluster: this.#config.name });
-      }
-    }
-    return { failed, ttlSeconds };
+  #again(waitMs: number, onAnswer: (changed: boolean) => void): void {
+    this.#timer = this.#parts.context.clock.after(waitMs, () => this.start(onAnswer));
   }
 
-  /** dns_lookup_family: AUTO prefers IPv6, as Envoy does. */
-  async #resolve(name: string): Promise<readonly ResolvedAddress[]> {
-    const { resolver } = this.#context;
-    const family = String(this.#config.dnsLookupFamily ?? "AUTO");
-    if (family === "V4_ONLY") return resolver.resolve(name, 4);
-    if (family === "V6_ONLY") return resolver.resolve(name, 6);
-    if (family === "ALL") return [...(await resolver.resolve(name, 4)), ...(await resolver.resolve(name, 6))];
-    const [first, second] = family === "V4_PREFERRED" ? ([4, 6] as const) : ([6, 4] as const);
-    const preferred = await resolver.resolve(name, first);
-    return preferred.length > 0 ? preferred : resolver.resolve(name, second);
+  #successWaitMs(addresses: readonly ResolvedAddress[]): number {
+    const { options, context } = this.#parts;
+    const ttls = addresses.flatMap(({ ttlSeconds }) =>
+      ttlSeconds === undefined ? [] : [ttlSeconds],
+    );
+    const ttlMs = options.respectTtl && ttls.length > 0 ? Math.min(...ttls) * 1000 : 0;
+    return (ttlMs > 0 ? ttlMs : options.refreshMs) + context.random.unit() * options.jitterMs;
   }
 
-  #members(): ClusterMembers {
-    const endpoints: EndpointSpec[] = [];
-    for (const endpoint of this.#endpoints) {
-      const found = this.#last.get(endpoint.host) ?? [];
-      const used = this.#logical ? found.slice(0, 1) : found;
-      // In a stable order, so that a server that rotates its answers changes nothing.
-      for (const { ip } of this.#logical ? used : [...used].sort((a, b) => (a.ip < b.ip ? -1 : 1))) {
-        if (endpoints.length < addressesMax) endpoints.push({ ...endpoint.spec, address: ipAddress(ip, endpoint.port) });
-      }
-    }
-    return { cluster: this.#config.name ?? "", endpoints, ...weightsOf(this.#config.loadAssignment) };
+  /** Jittered exponential back-off, as Envoy's: anything up to base × 2ⁿ, at most max. */
+  #failureWaitMs(): number {
+    const { options, context } = this.#parts;
+    if (options.failure === undefined) return options.refreshMs;
+    const { baseMs, maxMs } = options.failure;
+    const ceiling = Math.min(maxMs, baseMs * 2 ** Math.min(this.#failures - 1, 30));
+    return Math.max(1, context.random.unit() * ceiling);
   }
+}
+
+async function resolve(
+  resolver: Resolver,
+  name: string,
+  family: DnsOptions["family"],
+): Promise<readonly ResolvedAddress[]> {
+  switch (family) {
+    case "V4_ONLY":
+      return resolver.resolve(name, 4);
+    case "V6_ONLY":
+      return resolver.resolve(name, 6);
+    case "ALL":
+      return (await Promise.all([resolver.resolve(name, 4), resolver.resolve(name, 6)])).flat();
+    case "V4_PREFERRED":
+      return firstOf(resolver, name, [4, 6]);
+    case "AUTO":
+      return firstOf(resolver, name, [6, 4]);
+  }
+}
+
+/** The other family is asked when the preferred one has no address or cannot be asked. */
+async function firstOf(
+  resolver: Resolver,
+  name: string,
+  [preferred, other]: readonly [4 | 6, 4 | 6],
+): Promise<readonly ResolvedAddress[]> {
+  const found = await resolver.resolve(name, preferred).catch(() => []);
+  return found.length > 0 ? found : resolver.resolve(name, other);
 }

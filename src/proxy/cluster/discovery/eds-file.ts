@@ -1,92 +1,145 @@
-import { type FSWatcher, watch } from "node:fs";
+import { existsSync, type FSWatcher, watch } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { ClusterLoadAssignmentJson } from "#gen/envoy/config/endpoint/v3/endpoint_pb.js";
-import { refuse } from "#lib/config-error.ts";
+import { refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import { decodeResource } from "../../configuration.ts";
 import type { ClusterMembers } from "../host.ts";
 import type { Discovery, DiscoveryContext } from "./discovery.ts";
+import type { DiscoveryStats } from "./discovery-stats.ts";
 import { membersOf } from "./load-assignment.ts";
+
+interface EdsContext extends Omit<DiscoveryContext, "stats"> {
+  readonly stats: DiscoveryStats;
+  /** Reads a DiscoveryResponse; a test may bring its own. */
+  readonly decode?: typeof decodeResource;
+}
 
 const discoveryResponse = "envoy.service.discovery.v3.DiscoveryResponse";
 const initialFetchTimeoutMs = 15_000;
+const source = "eds_cluster_config.eds_config";
 
 /**
- * Endpoints from a file that holds a DiscoveryResponse. As in Envoy a change takes effect when the file is moved into place (or its
- * watched directory changes); a bad file is counted and the last good one keeps serving.
+ * Endpoints from a file that holds a DiscoveryResponse. As in Envoy a change takes effect when the file is moved into
+ * place (or something moves in its watched directory); a bad file is counted and the last good one keeps serving.
  */
 export class EdsFileDiscovery implements Discovery {
   readonly #cluster: string;
   readonly #resource: string;
   readonly #path: string;
-  readonly #watched: string;
-  readonly #context: DiscoveryContext;
+  readonly #directory: string;
+  /** Any name in the watched directory counts: a Kubernetes volume changes by the move of a link beside the file's. */
+  readonly #anyName: boolean;
+  readonly #context: EdsContext;
   readonly #timeoutMs: number;
-  readonly #statPrefix: string;
   #watcher: FSWatcher | undefined;
-  #published = "";
+  #lastGood: string | undefined;
+  /** Reads one after the other, so that an older file never wins. */
   #reading: Promise<void> = Promise.resolve();
+  #waiting = false;
 
-  constructor(config: ClusterJson, context: DiscoveryContext) {
-    const source = config.edsClusterConfig?.edsConfig;
-    const path = source?.pathConfigSource?.path ?? source?.path;
-    if (path === undefined || path === "") throw refuse("eds_cluster_config.eds_config", "only endpoints from a file (path_config_source) are supported yet");
+  constructor(config: ClusterJson, context: EdsContext) {
+    const eds = config.edsClusterConfig;
+    const path = eds?.edsConfig?.pathConfigSource?.path ?? eds?.edsConfig?.path ?? "";
+    if (path === "")
+      throw refuse(
+        source,
+        "only endpoints from a file (path_config_source) are supported by Heddle yet",
+      );
+    const directory = eds?.edsConfig?.pathConfigSource?.watchedDirectory?.path;
     this.#cluster = config.name ?? "";
-    const service = config.edsClusterConfig?.serviceName ?? "";
-    this.#resource = service === "" ? this.#cluster : service;
+    this.#resource = eds?.serviceName || this.#cluster;
     this.#path = path;
-    this.#watched = source?.pathConfigSource?.watchedDirectory?.path ?? dirname(path);
-    this.#timeoutMs = durationMs(source?.initialFetchTimeout, initialFetchTimeoutMs);
+    this.#directory = directory ?? dirname(path);
+    this.#anyName = directory !== undefined;
+    this.#timeoutMs = within(`${source}.initial_fetch_timeout`, () =>
+      durationMs(eds?.edsConfig?.initialFetchTimeout, initialFetchTimeoutMs),
+    );
     this.#context = context;
-    this.#statPrefix = `cluster.${config.altStatName ?? this.#cluster}.`;
   }
 
   start(onMembers: (members: ClusterMembers) => void, onTimeout: () => void): void {
-    const timer = this.#timeoutMs > 0 ? this.#context.clock.after(this.#timeoutMs, onTimeout) : undefined;
-    const reread = (): void => {
-      this.#reading = this.#reading.then(() => this.#read(onMembers));
-    };
-    try {
-      this.#watcher = watch(this.#watched, { persistent: false }, (_event, name) => {
-        // A watched directory (a Kubernetes volume) changes by the move of a link in it, whatever its name.
-        if (name === null || name === basename(this.#path) || this.#watched !== dirname(this.#path)) reread();
-      });
-      this.#watcher.on("error", (error) => this.#context.log("warn", `eds: cannot watch ${this.#watched}: ${error.message}`, { cluster: this.#cluster }));
-    } catch (error) {
-      throw refuse("eds_cluster_config.eds_config", `cannot watch ${this.#watched}: ${error instanceof Error ? error.message : String(error)}`);
+    if (!existsSync(this.#path)) {
+      throw refuse(
+        source,
+        `paths must refer to an existing path in the system: '${this.#path}' does not exist`,
+      );
     }
-    reread();
+    this.#watcher = watch(this.#directory, { persistent: false }, (event, name) => {
+      // Node says "rename" for a move, "change" for a write in place, which may be half done.
+      if (event !== "rename") return;
+      if (this.#anyName || name === null || name === basename(this.#path)) this.#reread(onMembers);
+    });
+    this.#watcher.on("error", (error) =>
+      this.#warn(`cannot watch ${this.#directory}: ${error.message}`),
+    );
+    const timer =
+      this.#timeoutMs > 0 ? this.#context.clock.after(this.#timeoutMs, onTimeout) : undefined;
+    this.#reread(onMembers);
     void this.#reading.then(() => timer?.cancel());
+    void this.#reading.then(() => this.#lastGood === undefined && onTimeout());
   }
 
   stop(): void {
     this.#watcher?.close();
   }
 
+  #reread(onMembers: (members: ClusterMembers) => void): void {
+    if (this.#waiting) return;
+    this.#waiting = true;
+    this.#reading = this.#reading.then(() => {
+      this.#waiting = false;
+      return this.#read(onMembers);
+    });
+  }
+
   async #read(onMembers: (members: ClusterMembers) => void): Promise<void> {
-    const scope = this.#context.stats.scope(this.#statPrefix);
-    scope.counter("update_attempt").inc();
+    const { stats, decode = decodeResource } = this.#context;
+    // Moved away: what comes in its place is a move of its own.
+    if (!existsSync(this.#path)) return;
+    stats.attempt.inc();
     try {
       const text = await readFile(this.#path, "utf8");
-      if (text === this.#published) return;
-      const response = (await decodeResource(discoveryResponse, text, this.#path)) as { resources?: readonly unknown[] };
-      const members = membersOf(this.#cluster, this.#find(response.resources ?? []));
-      this.#published = text;
-      scope.counter("update_success").inc();
+      // Proof: decode checks the text against this message.
+      const response = (await decode(discoveryResponse, text, this.#path)) as {
+        readonly resources?: readonly unknown[];
+      };
+      const members = this.#membersIn(response.resources ?? []);
+      stats.success.inc();
+      if (text === this.#lastGood) stats.noRebuild.inc();
+      this.#lastGood = text;
+      if (members === undefined) return;
+      stats.membership(members);
       onMembers(members);
     } catch (error) {
-      scope.counter("update_rejected").inc();
-      this.#context.log("warn", `eds: ${this.#path} is refused, the last good endpoints stay: ${error instanceof Error ? error.message : String(error)}`, { cluster: this.#cluster });
+      stats.rejected.inc();
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#warn(`${this.#path} is refused, the last good endpoints stay: ${reason}`);
     }
   }
 
-  #find(resources: readonly unknown[]): ClusterLoadAssignmentJson {
-    for (const resource of resources) {
-      const assignment = resource as ClusterLoadAssignmentJson;
-      if (assignment.clusterName === this.#resource) return assignment;
+  /** Undefined: the file says nothing, which takes nothing away. */
+  #membersIn(resources: readonly unknown[]): ClusterMembers | undefined {
+    if (resources.length === 0) {
+      this.#context.stats.empty.inc();
+      return undefined;
     }
-    throw refuse("resources", `no ClusterLoadAssignment is named ${this.#resource}`);
+    if (resources.length !== 1)
+      throw refuse("resources", `unexpected EDS resource length: ${resources.length}`);
+    // Proof: the file was decoded as a DiscoveryResponse, whose only supported resource is this one.
+    const assignment = resources[0] as ClusterLoadAssignmentJson;
+    if (assignment.clusterName !== this.#resource) {
+      throw refuse(
+        "resources[0].cluster_name",
+        `unexpected EDS cluster (expecting ${this.#resource}): ${assignment.clusterName}`,
+      );
+    }
+    return membersOf(this.#cluster, assignment);
+  }
+
+  #warn(message: string): void {
+    this.#context.log("warn", `eds: ${message}`, { cluster: this.#cluster });
   }
 }

@@ -1,6 +1,7 @@
-import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import { Resolver as DnsResolver, lookup } from "node:dns/promises";
+import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
+import type { ResolverOptions } from "./dns-options.ts";
 
 export interface ResolvedAddress {
   readonly ip: string;
@@ -13,46 +14,67 @@ export interface Resolver {
   resolve(name: string, family: 4 | 6): Promise<readonly ResolvedAddress[]>;
 }
 
-const notFound: ReadonlySet<string> = new Set(["ENODATA", "ENOTFOUND"]);
-
-/** c-ares against the cluster's own resolvers when it names some; else the system's, hosts file included. */
-export function systemResolver(config: ClusterJson): Resolver {
-  const servers = resolverAddresses(config);
-  const dns = new DnsResolver({ timeout: 2000, tries: 2 });
-  if (servers.length > 0) dns.setServers(servers);
+/** The hosts file first, then servers, as c-ares does in Envoy; the system's search list is left to getaddrinfo. */
+export function systemResolver(options: ResolverOptions, hostsFile = "/etc/hosts"): Resolver {
+  if (options.getaddrinfo) return { resolve: lookUp };
+  const dns = new DnsResolver({ timeout: options.timeoutMs, tries: options.tries });
+  if (options.servers.length > 0) dns.setServers(options.servers);
   return {
     resolve: async (name, family) => {
-      if (isIP(name) !== 0) return isIP(name) === family ? [{ ip: name, ttlSeconds: undefined }] : [];
-      if (servers.length === 0) {
-        const found = await inHostsFile(name, family);
-        if (found.length > 0) return found;
-      }
-      try {
-        const records = family === 4 ? await dns.resolve4(name, { ttl: true }) : await dns.resolve6(name, { ttl: true });
-        return records.map((record) => ({ ip: record.address, ttlSeconds: record.ttl }));
-      } catch (error) {
-        if (notFound.has((error as NodeJS.ErrnoException).code ?? "")) return [];
-        throw error;
-      }
+      if (isIP(name) !== 0)
+        return isIP(name) === family ? [{ ip: name, ttlSeconds: undefined }] : [];
+      const listed = await inHostsFile(hostsFile, name, family);
+      if (listed.length > 0) return listed;
+      const found = await ask(dns, name, family);
+      return found.length > 0 || options.servers.length > 0 ? found : lookUp(name, family);
     },
   };
 }
 
-/** Names without a dot, and localhost, are what the hosts file is for; getaddrinfo reads it. */
-async function inHostsFile(name: string, family: 4 | 6): Promise<readonly ResolvedAddress[]> {
+async function ask(
+  dns: DnsResolver,
+  name: string,
+  family: 4 | 6,
+): Promise<readonly ResolvedAddress[]> {
   try {
-    const found = await lookup(name, { family, all: true });
-    return found.map((entry) => ({ ip: entry.address, ttlSeconds: undefined }));
-  } catch {
-    return [];
+    const records =
+      family === 4
+        ? await dns.resolve4(name, { ttl: true })
+        : await dns.resolve6(name, { ttl: true });
+    return records.map(({ address, ttl }) => ({ ip: address, ttlSeconds: ttl }));
+  } catch (error) {
+    if (isAbsence(error)) return [];
+    throw error;
   }
 }
 
-function resolverAddresses(config: ClusterJson): string[] {
-  const typed = config.typedDnsResolverConfig?.typedConfig as { resolvers?: ClusterJson["dnsResolvers"] } | undefined;
-  const addresses = typed?.resolvers ?? config.dnsResolutionConfig?.resolvers ?? config.dnsResolvers ?? [];
-  return addresses.map((address) => {
-    const socket = address.socketAddress;
-    return `${socket?.address ?? ""}:${socket?.portValue ?? 53}`;
-  });
+async function lookUp(name: string, family: 4 | 6): Promise<readonly ResolvedAddress[]> {
+  try {
+    const found = await lookup(name, { family, all: true });
+    return found.map(({ address }) => ({ ip: address, ttlSeconds: undefined }));
+  } catch (error) {
+    if (isAbsence(error)) return [];
+    throw error;
+  }
+}
+
+/** The name, or addresses of this family, do not exist: an answer and not a failure. */
+function isAbsence(error: unknown): boolean {
+  if (!(error instanceof Error) || !("code" in error)) return false;
+  return error.code === "ENODATA" || error.code === "ENOTFOUND";
+}
+
+async function inHostsFile(
+  path: string,
+  name: string,
+  family: 4 | 6,
+): Promise<readonly ResolvedAddress[]> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  const wanted = name.toLowerCase();
+  const found: ResolvedAddress[] = [];
+  for (const line of text.split("\n")) {
+    const [ip = "", ...names] = line.replace(/#.*/, "").trim().toLowerCase().split(/\s+/);
+    if (isIP(ip) === family && names.includes(wanted)) found.push({ ip, ttlSeconds: undefined });
+  }
+  return found;
 }

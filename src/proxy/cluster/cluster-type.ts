@@ -1,0 +1,39 @@
+import type {
+  Cluster_DiscoveryTypeJson,
+  ClusterJson,
+} from "#gen/envoy/config/cluster/v3/cluster_pb.js";
+import type { DnsClusterJson } from "#gen/envoy/extensions/clusters/dns/v3/dns_cluster_pb.js";
+import { refuse } from "#lib/config-error.ts";
+
+const dnsClusterType = "envoy.extensions.clusters.dns.v3.DnsCluster";
+
+/** Envoy's names of the built-in types, as `cluster_type` spells them. */
+const typeNames: Readonly<Record<string, Cluster_DiscoveryTypeJson>> = {
+  "envoy.cluster.static": "STATIC",
+  "envoy.cluster.strict_dns": "STRICT_DNS",
+  "envoy.cluster.logical_dns": "LOGICAL_DNS",
+  "envoy.cluster.eds": "EDS",
+  "envoy.cluster.original_dst": "ORIGINAL_DST",
+};
+
+/** How the cluster finds its hosts, whichever of the two fields says it. */
+export function clusterType(config: ClusterJson): Cluster_DiscoveryTypeJson {
+  if (config.clusterType === undefined) return config.type ?? "STATIC";
+  const dns = dnsClusterOf(config);
+  if (dns !== undefined) {
+    return dns.allAddressesInSingleEndpoint === true ? "LOGICAL_DNS" : "STRICT_DNS";
+  }
+  const name = config.clusterType.name ?? "";
+  const type = typeNames[name];
+  if (type === undefined) throw refuse("cluster_type", `"${name}" is not supported by Heddle`);
+  return type;
+}
+
+/** The options of the `envoy.clusters.dns` extension, if the cluster is one. */
+export function dnsClusterOf(config: ClusterJson): DnsClusterJson | undefined {
+  const typed = config.clusterType?.typedConfig;
+  if (typed === undefined || !String(typed["@type"]).endsWith(`/${dnsClusterType}`))
+    return undefined;
+  // Proof: the Any says it is one, and the configuration reader checked it against the message.
+  return typed as DnsClusterJson;
+}
