@@ -1,8 +1,10 @@
-export const supported: Readonly<Record<string, readonly string[]>> = {
+/** The fields of clusters and endpoints that Heddle implements. What is not here is refused by its path. */
+export const supported = {
   "envoy.config.cluster.v3.Cluster": [
     "name",
     "alt_stat_name",
     "type",
+    "cluster_type",
     "eds_cluster_config",
     "connect_timeout",
     "per_connection_buffer_limit_bytes",
@@ -16,19 +18,22 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "dns_refresh_rate",
     "dns_failure_refresh_rate",
     "respect_dns_ttl",
+    "dns_jitter",
     "dns_lookup_family",
-    "dns_resolvers",
     "typed_dns_resolver_config",
+    "cleanup_interval",
     "upstream_bind_config",
     "original_dst_lb_config",
     "least_request_lb_config",
     "round_robin_lb_config",
     "common_lb_config",
+    "transport_socket",
     "metadata",
     "upstream_connection_options",
     "load_balancing_policy",
     "preconnect_policy",
   ],
+  "envoy.config.cluster.v3.Cluster.CustomClusterType": ["name", "typed_config"],
   "envoy.config.cluster.v3.Cluster.EdsClusterConfig": ["eds_config", "service_name"],
   "envoy.config.cluster.v3.Cluster.RefreshRate": ["base_interval", "max_interval"],
   "envoy.config.cluster.v3.Cluster.OriginalDstLbConfig": [
@@ -40,23 +45,17 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
   "envoy.config.cluster.v3.Cluster.RoundRobinLbConfig": [],
   "envoy.config.cluster.v3.Cluster.CommonLbConfig": [
     "healthy_panic_threshold",
+    "zone_aware_lb_config",
     "locality_weighted_lb_config",
+    "close_connections_on_host_set_change",
   ],
+  // Of zone awareness only what also holds without it.
+  "envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig": ["fail_traffic_on_panic"],
   "envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig": [],
   "envoy.config.cluster.v3.Cluster.PreconnectPolicy": ["per_upstream_preconnect_ratio"],
   "envoy.config.cluster.v3.LoadBalancingPolicy": ["policies"],
   "envoy.config.cluster.v3.LoadBalancingPolicy.Policy": ["typed_extension_config"],
   "envoy.config.cluster.v3.UpstreamConnectionOptions": ["tcp_keepalive"],
-  "envoy.config.cluster.v3.CircuitBreakers": ["thresholds"],
-  "envoy.config.cluster.v3.CircuitBreakers.Thresholds": [
-    "priority",
-    "max_connections",
-    "max_pending_requests",
-    "max_requests",
-    "max_retries",
-    "track_remaining",
-  ],
-  "envoy.config.core.v3.RuntimeDouble": ["default_value", "runtime_key"],
   "envoy.config.core.v3.TcpKeepalive": ["keepalive_probes", "keepalive_time", "keepalive_interval"],
   "envoy.config.core.v3.BindConfig": ["source_address"],
   "envoy.config.core.v3.ConfigSource": [
@@ -67,15 +66,18 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
   ],
   "envoy.config.core.v3.PathConfigSource": ["path", "watched_directory"],
   "envoy.config.core.v3.WatchedDirectory": ["path"],
+  "envoy.config.core.v3.RuntimeDouble": ["default_value", "runtime_key"],
+  "envoy.config.cluster.v3.CircuitBreakers": ["thresholds"],
+  "envoy.config.cluster.v3.CircuitBreakers.Thresholds": [
+    "priority",
+    "max_connections",
+    "max_pending_requests",
+    "max_requests",
+    "max_retries",
+    "track_remaining",
+  ],
   "envoy.config.endpoint.v3.ClusterLoadAssignment": ["cluster_name", "endpoints", "policy"],
-  "envoy.config.endpoint.v3.ClusterLoadAssignment.Policy": [
-    "drop_overloads",
-    "overprovisioning_factor",
-  ],
-  "envoy.config.endpoint.v3.ClusterLoadAssignment.Policy.DropOverload": [
-    "category",
-    "drop_percentage",
-  ],
+  "envoy.config.endpoint.v3.ClusterLoadAssignment.Policy": ["overprovisioning_factor"],
   "envoy.config.endpoint.v3.LocalityLbEndpoints": [
     "locality",
     "lb_endpoints",
@@ -89,27 +91,67 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "load_balancing_weight",
   ],
   "envoy.config.endpoint.v3.Endpoint": ["address", "hostname"],
-  "envoy.config.core.v3.Locality": ["region", "zone", "sub_zone"],
+  "envoy.config.core.v3.HttpProtocolOptions": [
+    "idle_timeout",
+    "max_connection_duration",
+    "max_headers_count",
+    "max_requests_per_connection",
+    "max_response_headers_kb",
+  ],
+  "envoy.config.core.v3.Http1ProtocolOptions": [
+    "enable_trailers",
+    "header_key_format",
+    "allow_chunked_length",
+  ],
   "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": [
     "common_http_protocol_options",
     "explicit_http_config",
+    "use_downstream_protocol_config",
   ],
   "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig": [
     "http_protocol_options",
   ],
+  "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig": [
+    "http_protocol_options",
+  ],
+  "envoy.extensions.clusters.dns.v3.DnsCluster": [
+    "dns_refresh_rate",
+    "dns_failure_refresh_rate",
+    "respect_dns_ttl",
+    "dns_jitter",
+    "typed_dns_resolver_config",
+    "dns_lookup_family",
+    "all_addresses_in_single_endpoint",
+  ],
+  "envoy.extensions.clusters.dns.v3.DnsCluster.RefreshRate": ["base_interval", "max_interval"],
+  "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig": [
+    "resolvers",
+    "query_timeout_seconds",
+    "query_tries",
+  ],
+  "envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig": [],
+  "envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig": [
+    "zone_aware_lb_config",
+    "locality_weighted_lb_config",
+  ],
+  "envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig": [
+    "fail_traffic_on_panic",
+  ],
+  "envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig":
+    [],
   "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin": ["locality_lb_config"],
   "envoy.extensions.load_balancing_policies.random.v3.Random": ["locality_lb_config"],
   "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest": [
     "choice_count",
     "active_request_bias",
-    "selection_method",
     "locality_lb_config",
+    "selection_method",
   ],
-  "envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig": [
-    "locality_weighted_lb_config",
+  "envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided": [],
+  "envoy.service.discovery.v3.DiscoveryResponse": [
+    "version_info",
+    "resources",
+    "type_url",
+    "nonce",
   ],
-  "envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig":
-    [],
-  "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig": ["resolvers"],
-  "envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig": [],
-};
+} as const;
