@@ -1,5 +1,7 @@
 /** `heddle <command>`: picks the command and loads only what that command needs. */
 
+import { packageVersion } from "./package-version.ts";
+
 const usage = `Usage: heddle <command> [options]
 
 Commands:
@@ -20,7 +22,7 @@ async function main(argv: readonly string[]): Promise<number> {
     }
     case "version":
     case "--version":
-      process.stdout.write(`heddle ${await version()}\n`);
+      process.stdout.write(`heddle ${packageVersion()}\n`);
       return 0;
     case "help":
     case "--help":
@@ -33,12 +35,4 @@ async function main(argv: readonly string[]): Promise<number> {
       );
       return 2;
   }
-}
-
-async function version(): Promise<string> {
-  const { readFileSync } = await import("node:fs");
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  const manifest: unknown = JSON.parse(text);
-  const named = typeof manifest === "object" && manifest !== null && "version" in manifest;
-  return named ? String(manifest.version) : "unknown";
 }

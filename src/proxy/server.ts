@@ -78,6 +78,10 @@ export class ProxyServer implements WorkerEvents {
     this.startedMs = this.#clock.wallMs();
   }
 
+  get uptimeMs(): number {
+    return this.#clock.wallMs() - this.startedMs;
+  }
+
   /** Compile in every worker, discover, listen. Rejects with StartError when the configuration is refused or a port is taken. */
   async start(): Promise<void> {
     await this.compile();

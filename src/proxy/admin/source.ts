@@ -1,0 +1,28 @@
+import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import type { ClusterMembers } from "../cluster/host.ts";
+import type { RuntimeListing } from "../runtime-layers.ts";
+import type { MainStats } from "../stats/main-stats.ts";
+import type { HostStatus, ListenerStatus } from "../worker-protocol.ts";
+
+/** What the admin pages show and do; implemented by whoever runs the proxy. */
+export interface AdminSource {
+  readonly bootstrap: BootstrapJson;
+  readonly stats: MainStats;
+  readonly version: string;
+  readonly commandLine: Readonly<Record<string, unknown>>;
+  readonly uptimeMs: number;
+  /** Envoy's word: LIVE, DRAINING, PRE_INITIALIZING, INITIALIZING. */
+  readonly state: string;
+  readonly listeners: readonly ListenerStatus[];
+  clusters(): Promise<ReadonlyMap<string, readonly HostStatus[]>>;
+  members(cluster: string): ClusterMembers | undefined;
+  readonly logLevels: ReadonlyMap<string, string>;
+  /** Returns why not, or undefined. */
+  setLogLevels(levels: ReadonlyMap<string, string>): string | undefined;
+  runtime(): RuntimeListing;
+  modifyRuntime(values: ReadonlyMap<string, string>): string | undefined;
+  setHealthFailed(failed: boolean): void;
+  drain(options: { readonly graceful: boolean; readonly skipExit: boolean; readonly inboundOnly: boolean }): void;
+  reopenLogs(): void;
+  quit(): void;
+}
