@@ -1,0 +1,37 @@
+import type { Clock } from "#lib/clock.ts";
+import type { Random } from "#lib/random.ts";
+import { Timers } from "#lib/timers.ts";
+import type { AccessLogSink } from "#proxy/access-log/sinks.ts";
+import type { Runtime } from "#proxy/runtime.ts";
+import type { Services } from "#proxy/services.ts";
+import { WorkerStats } from "#proxy/stats/worker-stats.ts";
+import { FakeClock } from "./fake-clock.ts";
+import { emptyRuntime } from "./picker-suite.ts";
+import { seededRandom } from "./seeded-random.ts";
+
+const nowhere: AccessLogSink = { write: () => undefined };
+
+/** A worker's services without a worker; log lines are dropped. Clusters and log sinks are empty. */
+export function fakeServices(
+  parts: { readonly clock?: Clock; readonly random?: Random; readonly runtime?: Runtime } = {},
+): Services {
+  const { clock = new FakeClock(), random = seededRandom(1), runtime = emptyRuntime } = parts;
+  return {
+    clock,
+    timers: new Timers(clock),
+    random,
+    runtime,
+    stats: new WorkerStats(() => undefined),
+    clusters: { get: () => undefined, all: [] },
+    logSinks: {
+      file: () => nowhere,
+      stdout: nowhere,
+      stderr: nowhere,
+      reopen: () => undefined,
+      flush: () => undefined,
+    },
+    node: { id: "node", cluster: "cluster", hostname: "host", zone: "" },
+    health: { failed: false },
+    log: () => undefined,
+  };
+}
