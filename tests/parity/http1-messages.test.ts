@@ -7,13 +7,6 @@ import { get } from "./harness/context.ts";
 import { codec, lines, upstreamCodec } from "./harness/http1.ts";
 
 const ok = answer(response(200, "ok"));
-const preserveCase = {
-  stateful_formatter: extension(
-    "envoy.http.stateful_header_formatters.preserve_case",
-    "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig",
-  ),
-};
-
 parityArea("http1-messages", [
   {
     name: "a GET goes out with exactly these bytes",
@@ -246,19 +239,6 @@ parityArea("http1-messages", [
       );
       assert.match(got.raw, /\r\nX-Mixed: 1\r\n/);
       assert.match(got.raw, /\r\nX-Envoy-Upstream-Service-Time: /);
-    },
-  },
-  {
-    name: "preserve_case spells names as they came",
-    config: {
-      ...codec({ header_key_format: preserveCase }),
-      clusters: [upstreamCodec({ header_key_format: preserveCase })],
-    },
-    upstream: answer(response(200, "ok", "X-mIXED: 1")),
-    run: async (t) => {
-      const got = await t.get("/", "X-cUSTOM: 1");
-      assert.match(t.upstream().received, /\r\nX-cUSTOM: 1\r\n/);
-      assert.match(got.raw, /\r\nX-mIXED: 1\r\n/);
     },
   },
   {

@@ -27,7 +27,7 @@ const heddle: Side = {
     const sources = [process.execPath, `${repository}src/main/heddle.ts`];
     return [...(built === undefined ? sources : [built]), "proxy"];
   },
-  serveArguments: [],
+  serveArguments: ["--file-flush-interval-msec", "10"],
 };
 
 /** The sides this run compares: HEDDLE_PARITY is `envoy`, `heddle` or `both`. */

@@ -17,6 +17,7 @@ import type {
 } from "../../../cluster/manager.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { DirectAction, ForwardAction, RedirectAction } from "../../../route/route.ts";
+import { TcpUpstream } from "../../../pool/tcp-upstream.ts";
 import type { Services } from "../../../services.ts";
 import type { Counter, StatsScope } from "../../../stats/stats.ts";
 import type { ActiveStream } from "../../network/http-connection-manager/active-stream.ts";
@@ -199,14 +200,17 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     if (stream.requestEnded) this.#armTimeout();
     this.#state = "waiting";
     stream.producer = this;
-    const wait = cluster.request({
-      host,
-      head,
-      downstream: head.version,
-      priority: route.priority,
-      sink: this,
-      callbacks: this,
-    });
+    const wait =
+      route.connectTerminate && head.method === "CONNECT"
+        ? TcpUpstream.open(cluster, host, this, this)
+        : cluster.request({
+            host,
+            head,
+            downstream: head.version,
+            priority: route.priority,
+            sink: this,
+            callbacks: this,
+          });
     // The answer may have come while `request` ran.
     if (this.#state === "waiting") this.#wait = wait;
   }
@@ -219,6 +223,10 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     if (route.includeAttemptCountRequest) headers.set("x-envoy-attempt-count", "1");
     if (route.headers?.changesRequest === true) route.headers.request(head, info);
     route.rewrite?.(head, info);
+    if (!this.#settings.envoyHeaders) {
+      headers.remove("x-envoy-original-path");
+      headers.remove("x-envoy-original-host");
+    }
     if (route.autoHostRewrite && this.#host !== undefined && this.#host.hostname !== "") {
       if (route.appendXForwardedHost) headers.add("x-forwarded-host", head.authority);
       head.authority = this.#host.hostname;
@@ -333,6 +341,7 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     this.#responseStarted = true;
     info.upstreamResponseStartMs = now;
     info.responseCodeDetails = "via_upstream";
+    info.responseCode = head.status;
     const route = this.#route;
     if (this.#cluster !== undefined) this.#count(head.status, now);
     if (
@@ -398,6 +407,7 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     this.#upstream = undefined;
     this.cancel();
     this.#cluster?.clusterStats.requestReceiveReset.inc();
+    if (reason === "protocol") this.#cluster?.clusterStats.protocolError.inc();
     const reply = resetReply(reason, detail);
     if (this.#responseStarted) {
       this.#state = "done";

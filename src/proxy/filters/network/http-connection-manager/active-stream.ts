@@ -203,10 +203,20 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
       this.#requestTimer = new StreamTimer(settings.requestTimeout, () => this.#onRequestTimeout());
     if (settings.maxStreamDuration !== undefined) this.#limitDuration(settings.maxStreamDuration);
     if (!receiveRequest(this, head)) return;
-    if (head.expectsContinue && !settings.proxy100Continue)
-      this.#codec.sendInformational(continueHead);
+    if (head.expectsContinue) {
+      if (settings.proxy100Continue) head.headers.add("expect", "100-continue");
+      else this.#codec.sendInformational(continueHead);
+    }
+    this.#dropInternalHeaders(head);
     this.#createFilters();
     this.passRequestHead(head, end);
+  }
+
+  /** `internal_only_headers`: not for requests from outside. */
+  #dropInternalHeaders(head: RequestHead): void {
+    const names = this.settings.routes.current?.internalOnlyHeaders ?? [];
+    if (names.length === 0 || head.headers.get("x-envoy-internal") === "true") return;
+    for (const name of names) head.headers.remove(name);
   }
 
   #createFilters(): void {

@@ -1,5 +1,5 @@
 import type { HttpConnectionManagerJson } from "#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
-import type { LenientParsing } from "#http/h1/fields.ts";
+import { compileLenient, type LenientParsing } from "#http/h1/fields.ts";
 import { refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import { compileAccessLogs } from "../../../access-log/compile.ts";
@@ -93,17 +93,9 @@ function compileHttp1(
   };
 }
 
-/** Envoy's lax ways, each behind a runtime key `heddle.http1.lenient.<name>` (docs/reference/differences-from-envoy.md). */
+/** Envoy's lax ways, each behind a runtime key (docs/reference/differences-from-envoy.md). */
 export function lenientParsing(services: Services): LenientParsing | undefined {
-  const on = (name: string): boolean =>
-    services.runtime.boolean(`heddle.http1.lenient.${name}`, false);
-  const lenient = {
-    obsFold: on("obs_fold"),
-    bareCr: on("bare_cr"),
-    bareLf: on("bare_lf"),
-    chunkJunk: on("chunk_junk"),
-  };
-  return Object.values(lenient).some(Boolean) ? lenient : undefined;
+  return compileLenient((key) => services.runtime.boolean(`heddle.http1.lenient.${key}`, false));
 }
 
 function compileUpgrades(config: HttpConnectionManagerJson): ReadonlyMap<string, boolean> {

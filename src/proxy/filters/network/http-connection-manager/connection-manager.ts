@@ -223,9 +223,14 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
     stats.bytesSent.add(this.connection.bytesSent);
     if (lingering) stats.connectionDestroyLocal.inc();
     else stats.connectionDestroyRemote.inc();
-    if (!wasActive) return;
+    if (!wasActive) {
+      // A pipelined request that still waits for its turn must not begin now.
+      this.#codec.onEnd();
+      return;
+    }
     stats.connectionDestroyActive.inc();
     stats.connectionDestroyRemoteActive.inc();
     this.#stream?.onConnectionLost(ResponseFlag.downstreamConnectionTermination);
+    this.#codec.onEnd();
   }
 }
