@@ -140,32 +140,6 @@ const policies: readonly ParityCase[] = [
     upstreams: named("one", "two"),
     run: async (t) => assert.deepEqual(sorted(await shares(t, 16)), { one: 12, two: 4 }),
   },
-  {
-    name: "of several extensions an unknown one is passed over",
-    config: to([group([endpoint("one", weight(3)), endpoint("two", weight(1))])], {
-      load_balancing_policy: {
-        policies: [
-          {
-            typed_extension_config: {
-              name: "not.there",
-              typed_config: {
-                "@type": "type.googleapis.com/xds.type.v3.TypedStruct",
-                type_url: "type.googleapis.com/not.There",
-              },
-            },
-          },
-          {
-            typed_extension_config: extension(
-              "envoy.load_balancing_policies.round_robin",
-              "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin",
-            ),
-          },
-        ],
-      },
-    }),
-    upstreams: named("one", "two"),
-    run: async (t) => assert.deepEqual(sorted(await shares(t, 16)), { one: 12, two: 4 }),
-  },
 ];
 
 /** Answers at once, except /slow, which is never answered. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { answer, answers, byHand, response } from "../../testkit/fake-upstream.ts";
 import { normalise } from "../../testkit/http-text.ts";
 import { parityArea } from "./harness/area.ts";
-import { extension, http } from "./harness/config.ts";
+import { http } from "./harness/config.ts";
 import { get } from "./harness/context.ts";
 import { codec, lines, upstreamCodec } from "./harness/http1.ts";
 

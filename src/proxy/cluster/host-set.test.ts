@@ -92,7 +92,7 @@ test("below the panic threshold every host is used, and it is counted", () => {
 
 test("panic may be off, or fail", () => {
   const sick = [endpoint(1, { health: "unhealthy" })];
-  const off = make({ commonLbConfig: { healthyPanicThreshold: { value: 0 } } }).sets;
+  const off = make({ commonLbConfig: { healthyPanicThreshold: {} } }).sets;
   off.update(members(sick));
   assert.deepEqual(counts(off, 5), { none: 5 });
   const failing = make({ commonLbConfig: { zoneAwareLbConfig: { failTrafficOnPanic: true } } });

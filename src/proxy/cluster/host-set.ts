@@ -47,7 +47,9 @@ export class HostSets {
   constructor(config: ClusterJson, context: HostSetsContext) {
     this.#context = context;
     this.#balancer = chooseBalancer(config);
-    this.#panicThreshold = Number(config.commonLbConfig?.healthyPanicThreshold?.value ?? 50);
+    const threshold = config.commonLbConfig?.healthyPanicThreshold;
+    // A message that is there with nothing in it is 0 %, which turns panic off.
+    this.#panicThreshold = threshold === undefined ? 50 : Number(threshold.value ?? 0);
     this.#closesOnChange = config.commonLbConfig?.closeConnectionsOnHostSetChange === true;
     this.#panicPicks = context.stats.counter("lb_healthy_panic");
     if (clusterType(config) === "ORIGINAL_DST") {

@@ -342,6 +342,7 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     info.upstreamResponseStartMs = now;
     info.responseCodeDetails = "via_upstream";
     info.responseCode = head.status;
+    info.responseHead = head;
     const route = this.#route;
     if (this.#cluster !== undefined) this.#count(head.status, now);
     if (
