@@ -40,7 +40,10 @@ export function chooseBalancer(config: ClusterJson): ChosenBalancer {
     );
   }
   if (!provides && chosen.factory === undefined) {
-    throw refuse("lb_policy", "CLUSTER_PROVIDED needs the cluster type ORIGINAL_DST");
+    throw refuse(
+      "lb_policy",
+      `cluster provided LB specified but cluster '${config.name}' did not provide one`,
+    );
   }
   return chosen;
 }

@@ -63,13 +63,11 @@ test("gauges say when a breaker is open and what remains", () => {
   assert.deepEqual([open.value, remaining.value], [0, 1]);
 });
 
-test("a limit of 0 is open from the start", () => {
-  const { breakers, stats } = make({
-    name: "c",
-    circuitBreakers: { thresholds: [{ maxConnections: 0 }] },
-  });
+test("a limit of 0 lets nothing through and, as in Envoy, never shows as open", () => {
+  const thresholds = [{ maxConnections: 0 }];
+  const { breakers, stats } = make({ name: "c", circuitBreakers: { thresholds } });
   assert.equal(breakers.of("DEFAULT").tryTake("connections"), false);
-  assert.equal(stats.gauge("circuit_breakers.default.cx_open").value, 1);
+  assert.equal(stats.gauge("circuit_breakers.default.cx_open").value, 0);
 });
 
 test("the runtime overrides a limit", () => {

@@ -115,7 +115,7 @@ class Limit {
     this.#shared = options.shared;
     this.#open = options.open;
     this.#remaining = options.remaining;
-    this.#show(this.count, this.max);
+    this.#remaining?.set(this.max);
   }
 
   get max(): number {
@@ -137,9 +137,10 @@ class Limit {
       before = this.#cells[this.#index] ?? 0;
       if (before < max) this.#cells[this.#index] = before + 1;
     }
-    const taken = before < max;
-    this.#show(taken ? before + 1 : before, max);
-    return taken;
+    if (before >= max) return false;
+    // As in Envoy the gauges follow the counts: a limit of 0 is never shown as open.
+    this.#show(before + 1, max);
+    return true;
   }
 
   release(): void {
