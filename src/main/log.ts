@@ -3,7 +3,15 @@ import type { LogLevel } from "./proxy-flags.ts";
 
 type Level = "debug" | "info" | "warn" | "error";
 
-const order: readonly LogLevel[] = ["trace", "debug", "info", "warning", "error", "critical", "off"];
+const order: readonly LogLevel[] = [
+  "trace",
+  "debug",
+  "info",
+  "warning",
+  "error",
+  "critical",
+  "off",
+];
 
 /** The proxy's own log: a line an event, on stderr or in `--log-path`. Not for traffic: that is what access logs are for. */
 export class ProcessLog {
@@ -11,7 +19,11 @@ export class ProcessLog {
   readonly #format: "text" | "json";
   readonly #fileDescriptor: number;
 
-  constructor(options: { readonly level: LogLevel; readonly format: "text" | "json"; readonly path: string | undefined }) {
+  constructor(options: {
+    readonly level: LogLevel;
+    readonly format: "text" | "json";
+    readonly path: string | undefined;
+  }) {
     this.level = options.level;
     this.#format = options.format;
     this.#fileDescriptor = options.path === undefined ? 2 : openSync(options.path, "a");

@@ -54,7 +54,10 @@ export class ProxyProcess implements AdminSource {
     const { server, flags, log } = this.#parts;
     log.write("info", `draining for at most ${flags.drainTimeMs / 1000} s`);
     void server.drain({ timeMs: flags.drainTimeMs, close: true }).then(({ connectionsLeft }) => {
-      log.write(connectionsLeft === 0 ? "info" : "warn", `drained, ${connectionsLeft} connections left`);
+      log.write(
+        connectionsLeft === 0 ? "info" : "warn",
+        `drained, ${connectionsLeft} connections left`,
+      );
       this.#end(0);
     });
   }
@@ -64,8 +67,12 @@ export class ProxyProcess implements AdminSource {
     stats.own.gauge("server.concurrency").set(options.concurrency);
     stats.own.gauge("server.hot_restart_epoch").set(0);
     stats.own.gauge("listener_manager.workers_started").set(1);
-    stats.own.gauge("cluster_manager.active_clusters").set(options.bootstrap.staticResources?.clusters?.length ?? 0);
-    stats.own.gauge("listener_manager.total_listeners_active").set(options.bootstrap.staticResources?.listeners?.length ?? 0);
+    stats.own
+      .gauge("cluster_manager.active_clusters")
+      .set(options.bootstrap.staticResources?.clusters?.length ?? 0);
+    stats.own
+      .gauge("listener_manager.total_listeners_active")
+      .set(options.bootstrap.staticResources?.listeners?.length ?? 0);
   }
 
   // === What admin pages read ===
@@ -151,7 +158,8 @@ export class ProxyProcess implements AdminSource {
 
   modifyRuntime(values: ReadonlyMap<string, string>): string | undefined {
     const problem = this.#parts.runtime.modify(values);
-    if (problem === undefined) this.#parts.server.broadcast({ kind: "runtime", overrides: this.#parts.runtime.overrides() });
+    if (problem === undefined)
+      this.#parts.server.broadcast({ kind: "runtime", overrides: this.#parts.runtime.overrides() });
     return problem;
   }
 
@@ -160,7 +168,11 @@ export class ProxyProcess implements AdminSource {
     this.#parts.server.broadcast({ kind: "health", failed });
   }
 
-  drain(options: { readonly graceful: boolean; readonly skipExit: boolean; readonly inboundOnly: boolean }): void {
+  drain(options: {
+    readonly graceful: boolean;
+    readonly skipExit: boolean;
+    readonly inboundOnly: boolean;
+  }): void {
     const { server, flags } = this.#parts;
     const timeMs = options.graceful ? flags.drainTimeMs : 0;
     void server.drain({ timeMs, inboundOnly: options.inboundOnly, close: !options.skipExit });

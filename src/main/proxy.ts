@@ -1,17 +1,17 @@
 import { writeFileSync } from "node:fs";
-import { hostname } from "node:os";
 import { isIP } from "node:net";
+import { hostname } from "node:os";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import { type Address, addressText, ipAddress, pipeAddress } from "#net/address.ts";
 import { AdminServer } from "#proxy/admin/server.ts";
 import { ConfigFileError } from "#proxy/config-file-error.ts";
 import { type LoadedBootstrap, loadBootstrap } from "#proxy/configuration.ts";
-import { ProxyServer, type ServerOptions, StartError } from "#proxy/server.ts";
 import { LayeredRuntime } from "#proxy/runtime-layers.ts";
+import { ProxyServer, type ServerOptions, StartError } from "#proxy/server.ts";
 import { ProcessLog } from "./log.ts";
 import { packageVersion } from "./package-version.ts";
-import { ProxyProcess } from "./proxy-process.ts";
 import { type ProxyFlags, parseProxyFlags } from "./proxy-flags.ts";
+import { ProxyProcess } from "./proxy-process.ts";
 
 /** `heddle proxy`: returns the exit code (docs/reference/exit-codes.md). */
 export async function runProxy(argv: readonly string[]): Promise<number> {
@@ -20,7 +20,11 @@ export async function runProxy(argv: readonly string[]): Promise<number> {
     process[flags.stream].write(flags.output);
     return flags.exit;
   }
-  const log = new ProcessLog({ level: flags.logLevel, format: flags.logFormat, path: flags.logPath });
+  const log = new ProcessLog({
+    level: flags.logLevel,
+    format: flags.logFormat,
+    path: flags.logPath,
+  });
   try {
     const loaded = await loadBootstrap({ file: flags.configPath, yamlOverlay: flags.configYaml });
     return await runLoaded(loaded, flags, log);
@@ -37,7 +41,11 @@ export async function runProxy(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function runLoaded(loaded: LoadedBootstrap, flags: ProxyFlags, log: ProcessLog): Promise<number> {
+async function runLoaded(
+  loaded: LoadedBootstrap,
+  flags: ProxyFlags,
+  log: ProcessLog,
+): Promise<number> {
   const server = new ProxyServer(serverOptions(loaded.bootstrap, flags, log));
   try {
     if (flags.mode === "validate") {
@@ -47,12 +55,17 @@ async function runLoaded(loaded: LoadedBootstrap, flags: ProxyFlags, log: Proces
     }
     return await serve(server, loaded.bootstrap, flags, log);
   } catch (error) {
-    if (error instanceof StartError && error.problems.length > 0) throw await loaded.refused(error.problems);
+    if (error instanceof StartError && error.problems.length > 0)
+      throw await loaded.refused(error.problems);
     throw error;
   }
 }
 
-function serverOptions(bootstrap: BootstrapJson, flags: ProxyFlags, log: ProcessLog): ServerOptions {
+function serverOptions(
+  bootstrap: BootstrapJson,
+  flags: ProxyFlags,
+  log: ProcessLog,
+): ServerOptions {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   return {
     bootstrap,
@@ -71,31 +84,61 @@ function serverOptions(bootstrap: BootstrapJson, flags: ProxyFlags, log: Process
   };
 }
 
-async function serve(server: ProxyServer, bootstrap: BootstrapJson, flags: ProxyFlags, log: ProcessLog): Promise<number> {
-  const running = new ProxyProcess({ server, flags, log, runtime: new LayeredRuntime(bootstrap.layeredRuntime), version: packageVersion() });
+async function serve(
+  server: ProxyServer,
+  bootstrap: BootstrapJson,
+  flags: ProxyFlags,
+  log: ProcessLog,
+): Promise<number> {
+  const running = new ProxyProcess({
+    server,
+    flags,
+    log,
+    runtime: new LayeredRuntime(bootstrap.layeredRuntime),
+    version: packageVersion(),
+  });
   const admin = await startAdmin(running, bootstrap, flags, log);
   await server.start();
   for (const { name, addresses } of server.listeners) {
-    for (const address of addresses) log.write("info", `listener ${name} on ${addressText(address)}`);
+    for (const address of addresses)
+      log.write("info", `listener ${name} on ${addressText(address)}`);
   }
-  log.write("info", `serving with ${server.options.concurrency} worker${server.options.concurrency === 1 ? "" : "s"}`);
+  log.write(
+    "info",
+    `serving with ${server.options.concurrency} worker${server.options.concurrency === 1 ? "" : "s"}`,
+  );
+  giveBackMemory();
   if (flags.mode === "init_only") running.quit();
   const exitCode = await running.untilEnd();
   admin?.close();
   return exitCode;
 }
 
-async function startAdmin(running: ProxyProcess, bootstrap: BootstrapJson, flags: ProxyFlags, log: ProcessLog): Promise<AdminServer | undefined> {
+/** What starting needed is garbage now, and a sidecar waits: collect it once, so that the memory goes back. */
+function giveBackMemory(): void {
+  if (typeof globalThis.gc === "function")
+    void globalThis.gc({ type: "major", execution: "async", flavor: "last-resort" });
+}
+
+async function startAdmin(
+  running: ProxyProcess,
+  bootstrap: BootstrapJson,
+  flags: ProxyFlags,
+  log: ProcessLog,
+): Promise<AdminServer | undefined> {
   const address = adminAddress(bootstrap);
   if (address === undefined) return undefined;
   const admin = new AdminServer(running);
   try {
     const bound = await admin.listen(address);
-    if (flags.adminAddressPath !== undefined) writeFileSync(flags.adminAddressPath, addressText(bound));
+    if (flags.adminAddressPath !== undefined)
+      writeFileSync(flags.adminAddressPath, addressText(bound));
     log.write("info", `admin on ${addressText(bound)}`);
     return admin;
   } catch (error) {
-    throw new StartError(`admin cannot listen on ${addressText(address)}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new StartError(
+      `admin cannot listen on ${addressText(address)}: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 
@@ -105,6 +148,9 @@ function adminAddress(bootstrap: BootstrapJson): Address | undefined {
   const socket = address?.socketAddress;
   if (socket === undefined) return undefined;
   const ip = socket.address ?? "";
-  if (isIP(ip) === 0) throw new StartError("configuration refused", [{ path: "admin.address.socket_address.address", message: `malformed IP address: ${ip}` }]);
+  if (isIP(ip) === 0)
+    throw new StartError("configuration refused", [
+      { path: "admin.address.socket_address.address", message: `malformed IP address: ${ip}` },
+    ]);
   return ipAddress(ip, socket.portValue ?? 0);
 }

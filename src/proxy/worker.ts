@@ -128,7 +128,12 @@ function problemsOf(compile: () => void): readonly { path: string; message: stri
 }
 
 function sharedCells(spec: WorkerSpec): SharedCells | undefined {
-  return spec.sharedCells === undefined ? undefined : new SharedCells(spec.sharedCells, (spec.bootstrap.staticResources?.clusters ?? []).map((cluster) => cluster.name ?? ""));
+  return spec.sharedCells === undefined
+    ? undefined
+    : new SharedCells(
+        spec.sharedCells,
+        (spec.bootstrap.staticResources?.clusters ?? []).map((cluster) => cluster.name ?? ""),
+      );
 }
 
 function makeServices(

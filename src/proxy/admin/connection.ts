@@ -1,6 +1,12 @@
-import { HeaderList } from "#http/headers.ts";
-import { type RequestHead, type RequestSink, ResponseHead, type ResponseStream, type ServerCodecHandler } from "#http/message.ts";
 import { Http1ServerCodec } from "#http/h1/server.ts";
+import { HeaderList } from "#http/headers.ts";
+import {
+  type RequestHead,
+  type RequestSink,
+  ResponseHead,
+  type ResponseStream,
+  type ServerCodecHandler,
+} from "#http/message.ts";
 import type { Connection, ConnectionHandler } from "#net/connection.ts";
 import { dispatch } from "#net/raw-connection.ts";
 import { type AdminAnswer, type AdminRequest, textType } from "./page.ts";
@@ -30,7 +36,11 @@ export class AdminConnection implements ConnectionHandler, ServerCodecHandler, R
   #head: RequestHead | undefined;
   #form = "";
 
-  constructor(connection: Connection, answer: (request: AdminRequest) => Promise<AdminAnswer>, gone: () => void) {
+  constructor(
+    connection: Connection,
+    answer: (request: AdminRequest) => Promise<AdminAnswer>,
+    gone: () => void,
+  ) {
     this.#connection = connection;
     this.#answer = answer;
     this.#gone = gone;
@@ -74,8 +84,12 @@ export class AdminConnection implements ConnectionHandler, ServerCodecHandler, R
   #serve(head: RequestHead): void {
     const [path = "/", query = ""] = head.path.split("?");
     // POST parameters may come as a form, as in Envoy.
-    const parameters = new URLSearchParams(head.method === "POST" && this.#form.includes("=") ? `${query}&${this.#form}` : query);
-    void this.#answer({ method: head.method, path, query: parameters }).then((answer) => dispatch(() => this.#send(answer, head.method === "HEAD")));
+    const parameters = new URLSearchParams(
+      head.method === "POST" && this.#form.includes("=") ? `${query}&${this.#form}` : query,
+    );
+    void this.#answer({ method: head.method, path, query: parameters }).then((answer) =>
+      dispatch(() => this.#send(answer, head.method === "HEAD")),
+    );
   }
 
   #send(answer: AdminAnswer, bodiless: boolean): void {

@@ -1,20 +1,35 @@
 import type { Address } from "#net/address.ts";
 import { type ListeningSocket, listen } from "#net/listen.ts";
 import { actionPages } from "./action-pages.ts";
-import { AdminConnection } from "./connection.ts";
 import { configDumpPage } from "./config-dump.ts";
-import { type AdminAnswer, type AdminPage, type AdminRequest } from "./page.ts";
+import { AdminConnection } from "./connection.ts";
+import type { AdminAnswer, AdminPage, AdminRequest } from "./page.ts";
 import type { AdminSource } from "./source.ts";
 import { statsPages } from "./stats-pages.ts";
 import { statusPages } from "./status-pages.ts";
 
 const connectionsMax = 256;
 
-const helpPage: AdminPage = { path: "/help", help: "print out list of admin commands", answer: () => ({ body: helpText("admin commands are:\n") }) };
-const homePage: AdminPage = { path: "/", help: "Admin home page", answer: () => ({ type: "text/html; charset=UTF-8", body: homeHtml() }) };
+const helpPage: AdminPage = {
+  path: "/help",
+  help: "print out list of admin commands",
+  answer: () => ({ body: helpText("admin commands are:\n") }),
+};
+const homePage: AdminPage = {
+  path: "/",
+  help: "Admin home page",
+  answer: () => ({ type: "text/html; charset=UTF-8", body: homeHtml() }),
+};
 
 /** Every admin page, in the order in which /help lists them. A new one is a line here. */
-const pages: readonly AdminPage[] = [homePage, configDumpPage, ...statusPages, ...statsPages, ...actionPages, helpPage].sort((a, b) => (a.path < b.path ? -1 : 1));
+const pages: readonly AdminPage[] = [
+  homePage,
+  configDumpPage,
+  ...statusPages,
+  ...statsPages,
+  ...actionPages,
+  helpPage,
+].sort((a, b) => (a.path < b.path ? -1 : 1));
 
 function helpText(title: string): string {
   let text = title;
@@ -53,7 +68,11 @@ export class AdminServer {
         connection.destroy();
         return;
       }
-      const admin = new AdminConnection(connection, (request) => this.#answer(request), () => this.#connections.delete(admin));
+      const admin = new AdminConnection(
+        connection,
+        (request) => this.#answer(request),
+        () => this.#connections.delete(admin),
+      );
       this.#connections.add(admin);
       connection.start();
     });
@@ -75,14 +94,18 @@ export class AdminServer {
 
   async #find(request: AdminRequest): Promise<AdminAnswer> {
     const page = pages.find(({ path }) => path === request.path);
-    if (page === undefined) return { status: 404, body: helpText("invalid path. admin commands are:\n") };
+    if (page === undefined)
+      return { status: 404, body: helpText("invalid path. admin commands are:\n") };
     if (page.post === true && request.method !== "POST") {
       return { status: 405, body: `Method ${request.method} not allowed, POST required.` };
     }
     try {
       return await page.answer(request, this.#source);
     } catch (error) {
-      return { status: 500, body: `${page.path} failed: ${error instanceof Error ? error.message : String(error)}\n` };
+      return {
+        status: 500,
+        body: `${page.path} failed: ${error instanceof Error ? error.message : String(error)}\n`,
+      };
     }
   }
 }

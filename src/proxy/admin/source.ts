@@ -22,7 +22,11 @@ export interface AdminSource {
   runtime(): RuntimeListing;
   modifyRuntime(values: ReadonlyMap<string, string>): string | undefined;
   setHealthFailed(failed: boolean): void;
-  drain(options: { readonly graceful: boolean; readonly skipExit: boolean; readonly inboundOnly: boolean }): void;
+  drain(options: {
+    readonly graceful: boolean;
+    readonly skipExit: boolean;
+    readonly inboundOnly: boolean;
+  }): void;
   reopenLogs(): void;
   quit(): void;
 }

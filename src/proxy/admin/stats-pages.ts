@@ -30,7 +30,10 @@ export const statsPages: readonly AdminPage[] = [
       ["usedonly", "Only include stats that have been written by system since restart"],
       ["filter", "Regular expression (Google re2) for filtering stats"],
     ],
-    answer: (request, source) => withSelection(request, source, ({ values, histograms }) => ({ body: prometheusText(values, histograms) })),
+    answer: (request, source) =>
+      withSelection(request, source, ({ values, histograms }) => ({
+        body: prometheusText(values, histograms),
+      })),
   },
   {
     path: "/reset_counters",
@@ -46,8 +49,12 @@ export const statsPages: readonly AdminPage[] = [
 function statsAnswer(request: AdminRequest, source: AdminSource): AdminAnswer {
   const format = request.query.get("format") ?? "text";
   if (format === "json") return withSelection(request, source, jsonStats);
-  if (format === "prometheus") return withSelection(request, source, ({ values, histograms }) => ({ body: prometheusText(values, histograms) }));
-  if (format !== "text") return { status: 400, body: "usage: /stats?format=(text|json|prometheus)\n\n" };
+  if (format === "prometheus")
+    return withSelection(request, source, ({ values, histograms }) => ({
+      body: prometheusText(values, histograms),
+    }));
+  if (format !== "text")
+    return { status: 400, body: "usage: /stats?format=(text|json|prometheus)\n\n" };
   return withSelection(request, source, ({ values, histograms }) => {
     const lines = values.map(({ name, value }) => `${name}: ${value}`);
     lines.push(...histograms.map((histogram) => `${histogram.name}: ${histogramText(histogram)}`));
@@ -55,7 +62,11 @@ function statsAnswer(request: AdminRequest, source: AdminSource): AdminAnswer {
   });
 }
 
-function withSelection({ query }: AdminRequest, source: AdminSource, render: (selection: Selection) => AdminAnswer): AdminAnswer {
+function withSelection(
+  { query }: AdminRequest,
+  source: AdminSource,
+  render: (selection: Selection) => AdminAnswer,
+): AdminAnswer {
   const pattern = query.get("filter");
   let keep: (name: string) => boolean = () => true;
   if (pattern !== null && pattern !== "") {
@@ -71,8 +82,20 @@ function withSelection({ query }: AdminRequest, source: AdminSource, render: (se
   const usedOnly = query.has("usedonly");
   const type = query.get("type") ?? "All";
   const wanted = (name: string): boolean => keep(name) !== invert;
-  const values = source.stats.values().filter((stat) => wanted(stat.name) && (!usedOnly || stat.used) && (type === "All" || (type === "Counters" && stat.kind === "counter") || (type === "Gauges" && stat.kind === "gauge")));
-  const histograms = type === "All" || type === "Histograms" ? source.stats.histograms().filter(({ name }) => wanted(name)) : [];
+  const values = source.stats
+    .values()
+    .filter(
+      (stat) =>
+        wanted(stat.name) &&
+        (!usedOnly || stat.used) &&
+        (type === "All" ||
+          (type === "Counters" && stat.kind === "counter") ||
+          (type === "Gauges" && stat.kind === "gauge")),
+    );
+  const histograms =
+    type === "All" || type === "Histograms"
+      ? source.stats.histograms().filter(({ name }) => wanted(name))
+      : [];
   return render({ values, histograms });
 }
 

@@ -5,18 +5,43 @@ import type { AdminSource } from "./source.ts";
 
 export const statusPages: readonly AdminPage[] = [
   { path: "/certs", help: "print certs on machine", answer: () => json({ certificates: [] }) },
-  { path: "/clusters", help: "upstream cluster status", parameters: [["format", "File format to use; One of (text, json)"]], answer: clustersAnswer },
-  { path: "/listeners", help: "print listener info", parameters: [["format", "File format to use; One of (text, json)"]], answer: listenersAnswer },
-  { path: "/server_info", help: "print server version/status information", answer: (_request, source) => json(serverInfo(source)) },
+  {
+    path: "/clusters",
+    help: "upstream cluster status",
+    parameters: [["format", "File format to use; One of (text, json)"]],
+    answer: clustersAnswer,
+  },
+  {
+    path: "/listeners",
+    help: "print listener info",
+    parameters: [["format", "File format to use; One of (text, json)"]],
+    answer: listenersAnswer,
+  },
+  {
+    path: "/server_info",
+    help: "print server version/status information",
+    answer: (_request, source) => json(serverInfo(source)),
+  },
   {
     path: "/ready",
     help: "print server state, return 200 if LIVE, otherwise return 503",
-    answer: (_request, source) => ({ status: source.state === "LIVE" ? 200 : 503, body: `${source.state}\n` }),
+    answer: (_request, source) => ({
+      status: source.state === "LIVE" ? 200 : 503,
+      body: `${source.state}\n`,
+    }),
   },
   { path: "/memory", help: "print current allocation/heap usage", answer: () => json(memory()) },
-  { path: "/hot_restart_version", help: "print the hot restart compatibility version", answer: () => ({ body: "disabled" }) },
+  {
+    path: "/hot_restart_version",
+    help: "print the hot restart compatibility version",
+    answer: () => ({ body: "disabled" }),
+  },
   { path: "/init_dump", help: "dump what the proxy still waits for", answer: () => json({}) },
-  { path: "/runtime", help: "print runtime values", answer: (_request, source) => json(runtime(source)) },
+  {
+    path: "/runtime",
+    help: "print runtime values",
+    answer: (_request, source) => json(runtime(source)),
+  },
 ];
 
 function serverInfo(source: AdminSource): unknown {
@@ -44,18 +69,27 @@ function memory(): unknown {
 
 function runtime(source: AdminSource): unknown {
   const { layers, entries } = source.runtime();
-  const shown = Object.entries(entries).map(([key, entry]) => [key, { final_value: entry.finalValue, layer_values: entry.layerValues }]);
+  const shown = Object.entries(entries).map(([key, entry]) => [
+    key,
+    { final_value: entry.finalValue, layer_values: entry.layerValues },
+  ]);
   return { entries: Object.fromEntries(shown), layers };
 }
 
 function listenersAnswer({ query }: AdminRequest, source: AdminSource): AdminAnswer {
   if (query.get("format") !== "json") {
-    const lines = source.listeners.flatMap(({ name, addresses }) => addresses.map((address) => `${name}::${text(address)}\n`));
+    const lines = source.listeners.flatMap(({ name, addresses }) =>
+      addresses.map((address) => `${name}::${text(address)}\n`),
+    );
     return { body: lines.join("") };
   }
   const statuses = source.listeners.map(({ name, addresses }) => {
     const [first, ...more] = addresses.map(addressJson);
-    return { name, local_address: first, ...(more.length > 0 ? { additional_local_addresses: more } : {}) };
+    return {
+      name,
+      local_address: first,
+      ...(more.length > 0 ? { additional_local_addresses: more } : {}),
+    };
   });
   return json({ listener_statuses: statuses });
 }
@@ -72,25 +106,42 @@ function text({ ip, port, family }: PlainAddress): string {
 }
 
 function addressJson({ ip, port, family }: PlainAddress): unknown {
-  return family === "pipe" ? { pipe: { path: ip } } : { socket_address: { address: ip, port_value: port } };
+  return family === "pipe"
+    ? { pipe: { path: ip } }
+    : { socket_address: { address: ip, port_value: port } };
 }
 
 async function clustersAnswer({ query }: AdminRequest, source: AdminSource): Promise<AdminAnswer> {
   const hosts = await source.clusters();
   const clusters = source.bootstrap.staticResources?.clusters ?? [];
   if (query.get("format") === "json") {
-    return json({ cluster_statuses: clusters.map((cluster) => clusterJson(cluster, hosts.get(cluster.name ?? "") ?? [])) });
+    return json({
+      cluster_statuses: clusters.map((cluster) =>
+        clusterJson(cluster, hosts.get(cluster.name ?? "") ?? []),
+      ),
+    });
   }
-  return { body: clusters.map((cluster) => clusterText(cluster, hosts.get(cluster.name ?? "") ?? [])).join("") };
+  return {
+    body: clusters
+      .map((cluster) => clusterText(cluster, hosts.get(cluster.name ?? "") ?? []))
+      .join(""),
+  };
 }
 
-const thresholdDefaults = { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3 } as const;
+const thresholdDefaults = {
+  maxConnections: 1024,
+  maxPendingRequests: 1024,
+  maxRequests: 1024,
+  maxRetries: 3,
+} as const;
 
 function clusterText(cluster: ClusterJson, hosts: readonly HostStatus[]): string {
   const name = cluster.name ?? "";
   const lines = [`${name}::observability_name::${cluster.altStatName ?? name}`];
   for (const priority of ["DEFAULT", "HIGH"] as const) {
-    const limits = cluster.circuitBreakers?.thresholds?.find((item) => (item.priority ?? "DEFAULT") === priority);
+    const limits = cluster.circuitBreakers?.thresholds?.find(
+      (item) => (item.priority ?? "DEFAULT") === priority,
+    );
     const word = `${priority.toLowerCase()}_priority`;
     lines.push(
       `${name}::${word}::max_connections::${limits?.maxConnections ?? thresholdDefaults.maxConnections}`,
@@ -100,7 +151,9 @@ function clusterText(cluster: ClusterJson, hosts: readonly HostStatus[]): string
     );
   }
   lines.push(`${name}::added_via_api::false`);
-  for (const host of hosts) for (const [key, value] of hostFields(host)) lines.push(`${name}::${host.address}::${key}::${value}`);
+  for (const host of hosts)
+    for (const [key, value] of hostFields(host))
+      lines.push(`${name}::${host.address}::${key}::${value}`);
   return `${lines.join("\n")}\n`;
 }
 
@@ -149,7 +202,9 @@ function clusterJson(cluster: ClusterJson, hosts: readonly HostStatus[]): unknow
         { type: "GAUGE", name: "cx_active", value: String(host.connectionsActive) },
         { type: "GAUGE", name: "rq_active", value: String(host.requestsActive) },
       ],
-      health_status: { eds_health_status: host.edsHealth === "UNKNOWN" ? "HEALTHY" : host.edsHealth },
+      health_status: {
+        eds_health_status: host.edsHealth === "UNKNOWN" ? "HEALTHY" : host.edsHealth,
+      },
       weight: host.weight,
       hostname: host.hostname,
       priority: host.priority,
@@ -161,5 +216,10 @@ function clusterJson(cluster: ClusterJson, hosts: readonly HostStatus[]): unknow
 function hostAddress(address: string): unknown {
   const colon = address.lastIndexOf(":");
   if (address.startsWith("/") || colon === -1) return { pipe: { path: address } };
-  return { socket_address: { address: address.slice(0, colon).replace(/^\[|\]$/g, ""), port_value: Number(address.slice(colon + 1)) } };
+  return {
+    socket_address: {
+      address: address.slice(0, colon).replace(/^\[|\]$/g, ""),
+      port_value: Number(address.slice(colon + 1)),
+    },
+  };
 }

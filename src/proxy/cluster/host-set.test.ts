@@ -9,6 +9,7 @@ import { fakeServices } from "../../../testkit/fake-services.ts";
 import { endpoint, members } from "../../../testkit/hosts.ts";
 import { emptyRuntime } from "../../../testkit/picker-suite.ts";
 import type { Services } from "../services.ts";
+import { StreamInfo } from "../stream-info.ts";
 import type { Host, Locality } from "./host.ts";
 import { HostSets } from "./host-set.ts";
 
@@ -204,4 +205,28 @@ test("an original destination that nobody used for an interval goes", () => {
   clock.advance(1000);
   assert.equal(sets.hosts.length, 0);
   assert.equal(clock.waiting, 0, "nothing is left to clean");
+});
+
+test("a destination that nobody restored is the proxy's own address: no host", () => {
+  const { sets } = make(original);
+  const own = ipAddress("10.0.0.9", 80);
+  const info = (local: typeof own): StreamInfo =>
+    new StreamInfo(
+      {
+        ...{ connectionId: 1, local, directLocal: own, remote: own, directRemote: own },
+        ...{
+          tls: undefined,
+          requestedServerName: undefined,
+          listenerName: "",
+          filterChainName: "",
+        },
+        listenerMetadata: undefined,
+      },
+      0,
+      0,
+    );
+  assert.equal(sets.pick({ originalDestination: own, info: info(own) }), undefined);
+  // A transparent socket's own address is the client's destination: restored, and equal.
+  const restored = ipAddress("10.0.0.9", 80);
+  assert.notEqual(sets.pick({ originalDestination: restored, info: info(restored) }), undefined);
 });

@@ -69,7 +69,7 @@ export class OriginalDestinationHosts {
 
   #destination(context: PickContext): Address | undefined {
     const named = this.#header === undefined ? undefined : context.head?.headers.get(this.#header);
-    const address = named === undefined ? context.originalDestination : this.#parse(named);
+    const address = named === undefined ? restored(context) : this.#parse(named);
     if (address === undefined || address.family === "pipe") return undefined;
     return this.#portOverride === undefined ? address : ipAddress(address.ip, this.#portOverride);
   }
@@ -119,6 +119,13 @@ export class OriginalDestinationHosts {
     this.#used.clear();
     if (this.#hosts.size > 0) this.#arm();
   }
+}
+
+/** The address that the client meant. One that nobody restored is the proxy's own, and going there would be a loop. */
+function restored({ originalDestination, info }: PickContext): Address | undefined {
+  // Who restores an address puts another object there, even when it says the same.
+  if (info !== undefined && info.downstream.local === info.downstream.directLocal) return undefined;
+  return originalDestination;
 }
 
 /** `10.0.0.1:80` or `[2001:db8::1]:80`; names are refused, as Envoy does. */

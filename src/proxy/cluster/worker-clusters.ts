@@ -3,6 +3,7 @@ import { compileEach, refuse } from "#lib/config-error.ts";
 import type { Services } from "../services.ts";
 import type { SharedCells } from "./circuit-breakers.ts";
 import { WorkerCluster } from "./cluster.ts";
+import { checkDiscovery } from "./discovery/check.ts";
 import type { ClusterMembers } from "./host.ts";
 import type { Cluster, ClusterManager } from "./manager.ts";
 
@@ -33,6 +34,7 @@ export class WorkerClusters implements ClusterManager {
       const name = config.name ?? "";
       if (names.has(name)) throw refuse("name", `duplicate cluster name '${name}'`);
       names.add(name);
+      checkDiscovery(config);
       return new WorkerCluster(config, services, cells);
     });
     for (const cluster of made) this.#clusters.set(cluster.name, cluster);

@@ -1,9 +1,9 @@
 /** What Heddle supports: the tables of all modules in one. A field that is in none of them is refused by name. */
 import { supported as accessLog } from "#proxy/access-log/supported.ts";
+import { supported as cluster } from "#proxy/cluster/supported.ts";
 import { supported as router } from "#proxy/filters/http/router/supported.ts";
 import { supported as connectionManager } from "#proxy/filters/network/http-connection-manager/supported.ts";
 import { supported as tcpProxy } from "#proxy/filters/network/tcp-proxy/supported.ts";
-import { supported as cluster } from "#proxy/cluster/supported.ts";
 import { supported as listener } from "#proxy/listener/supported.ts";
 import { supported as matching } from "#proxy/matching/supported.ts";
 import { supported as route } from "#proxy/route/supported.ts";
@@ -12,7 +12,17 @@ import { supported as common } from "./common-supported.ts";
 
 type Table = Readonly<Record<string, readonly string[]>>;
 
-export const tables: readonly Table[] = [common, cluster, listener, matching, route, tcpProxy, accessLog, connectionManager, router];
+export const tables: readonly Table[] = [
+  common,
+  cluster,
+  listener,
+  matching,
+  route,
+  tcpProxy,
+  accessLog,
+  connectionManager,
+  router,
+];
 
 export const supportedFields: SupportedFields = merge(tables);
 

@@ -2,7 +2,11 @@ import { Timer } from "#lib/timers.ts";
 import type { Address } from "#net/address.ts";
 import type { CloseReason, ConnectionHandler } from "#net/connection.ts";
 import type { RawConnection } from "#net/raw-connection.ts";
-import type { AcceptedSocket, ListenerFilter, ListenerVerdict } from "../filters/listener/filter.ts";
+import type {
+  AcceptedSocket,
+  ListenerFilter,
+  ListenerVerdict,
+} from "../filters/listener/filter.ts";
 import type { NetworkFilter, NetworkStream } from "../filters/network/filter.ts";
 import { ResponseFlag } from "../response-flags.ts";
 import type { Services } from "../services.ts";
@@ -27,7 +31,10 @@ const noBytes = new Uint8Array(0);
 type State = "peeking" | "open" | "closed";
 
 /** One downstream connection from accept to close. Its own timer is the listener filter timeout. */
-export class ActiveConnection extends Timer implements ConnectionHandler, NetworkStream, AcceptedSocket {
+export class ActiveConnection
+  extends Timer
+  implements ConnectionHandler, NetworkStream, AcceptedSocket
+{
   readonly connection: RawConnection;
   readonly dynamicMetadata: AcceptedSocket["dynamicMetadata"] = {};
   readonly directRemote: Address;
@@ -87,8 +94,11 @@ export class ActiveConnection extends Timer implements ConnectionHandler, Networ
     let isNew = fresh;
     while (this.#listenerFilterAt < this.#listenerFilters.length) {
       const filter = this.#listenerFilters[this.#listenerFilterAt] as ListenerFilter;
-      let outcome: ListenerVerdict = isNew ? filter.onAccept(this) : filter.onData(this, this.#peeked);
-      if (isNew && outcome.verdict === "more" && this.#peeked.length > 0) outcome = filter.onData(this, this.#peeked);
+      let outcome: ListenerVerdict = isNew
+        ? filter.onAccept(this)
+        : filter.onData(this, this.#peeked);
+      if (isNew && outcome.verdict === "more" && this.#peeked.length > 0)
+        outcome = filter.onData(this, this.#peeked);
       if (outcome.consumed > 0) this.#peeked = this.#peeked.subarray(outcome.consumed);
       if (outcome.verdict === "close") {
         this.#abandon();
@@ -204,7 +214,8 @@ export class ActiveConnection extends Timer implements ConnectionHandler, Networ
       this.#pass(0, chunk, false);
       return;
     }
-    this.#peeked = this.#peeked.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.#peeked, chunk]);
+    this.#peeked =
+      this.#peeked.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.#peeked, chunk]);
     this.#runListenerFilters(false);
   }
 

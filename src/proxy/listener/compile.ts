@@ -10,7 +10,11 @@ import type { AccessLog } from "../access-log/access-log.ts";
 import { compileAccessLogs } from "../access-log/compile.ts";
 import type { ListenerFilter } from "../filters/listener/filter.ts";
 import { listenerFilters } from "../filters/listener/list.ts";
-import type { NetworkFilter, NetworkFilterContext, NetworkStream } from "../filters/network/filter.ts";
+import type {
+  NetworkFilter,
+  NetworkFilterContext,
+  NetworkStream,
+} from "../filters/network/filter.ts";
 import { factoryFor } from "../filters/network/http-connection-manager/filter-chain.ts";
 import { networkFilters } from "../filters/network/list.ts";
 import type { Services } from "../services.ts";
@@ -47,17 +51,40 @@ const filterTimeoutMs = 15_000;
 /** Throws ConfigError with every problem. */
 export function compileListener(config: ListenerJson, services: Services): CompiledListener {
   const address = within("address", () => compileAddress(config.address));
-  const more = compileEach("additional_addresses", config.additionalAddresses, (item) => compileAddress(item.address));
+  const more = compileEach("additional_addresses", config.additionalAddresses, (item) =>
+    compileAddress(item.address),
+  );
   const name = config.name === undefined || config.name === "" ? addressText(address) : config.name;
-  const prefix = config.statPrefix === undefined || config.statPrefix === "" ? addressText(address) : config.statPrefix;
+  const prefix =
+    config.statPrefix === undefined || config.statPrefix === ""
+      ? addressText(address)
+      : config.statPrefix;
   const scope = services.stats.scope(`listener.${prefix.replaceAll(":", "_")}.`);
   const bufferLimit = config.perConnectionBufferLimitBytes ?? mebibyte;
-  const direction = config.trafficDirection === "INBOUND" || config.trafficDirection === "OUTBOUND" ? config.trafficDirection : undefined;
-  const context: NetworkFilterContext = { services, stats: services.stats, listenerName: name, listenerScope: scope, bufferLimit, direction };
-  const chains = compileEach("filter_chains", config.filterChains, (chain) => ({ chain: compileChain(chain, context), match: chain.filterChainMatch, name: chain.name ?? "" }));
+  const direction =
+    config.trafficDirection === "INBOUND" || config.trafficDirection === "OUTBOUND"
+      ? config.trafficDirection
+      : undefined;
+  const context: NetworkFilterContext = {
+    services,
+    stats: services.stats,
+    listenerName: name,
+    listenerScope: scope,
+    bufferLimit,
+    direction,
+  };
+  const chains = compileEach("filter_chains", config.filterChains, (chain) => ({
+    chain: compileChain(chain, context),
+    match: chain.filterChainMatch,
+    name: chain.name ?? "",
+  }));
   const { defaultFilterChain } = config;
-  const fallback = defaultFilterChain === undefined ? undefined : within("default_filter_chain", () => compileChain(defaultFilterChain, context));
-  if (chains.length === 0 && fallback === undefined) throw refuse("", `error adding listener '${addressText(address)}': no filter chains specified`);
+  const fallback =
+    defaultFilterChain === undefined
+      ? undefined
+      : within("default_filter_chain", () => compileChain(defaultFilterChain, context));
+  if (chains.length === 0 && fallback === undefined)
+    throw refuse("", `error adding listener '${addressText(address)}': no filter chains specified`);
   return {
     name,
     config,
@@ -69,17 +96,29 @@ export function compileListener(config: ListenerJson, services: Services): Compi
     metadata: config.metadata?.filterMetadata as Metadata | undefined,
     bufferLimit,
     filters: compileListenerFilters(config, { services, scope }),
-    filterTimeout: services.timers.of(within("listener_filters_timeout", () => durationMs(config.listenerFiltersTimeout, filterTimeoutMs))),
+    filterTimeout: services.timers.of(
+      within("listener_filters_timeout", () =>
+        durationMs(config.listenerFiltersTimeout, filterTimeoutMs),
+      ),
+    ),
     continueOnTimeout: config.continueOnListenerFiltersTimeout ?? false,
     accessLogs: within("access_log", () => compileAccessLogs(config.accessLog, services)),
     match: compileFilterChainMatch(chains, fallback),
   };
 }
 
-function compileListenerFilters(config: ListenerJson, context: { readonly services: Services; readonly scope: StatsScope }): readonly (() => ListenerFilter)[] {
+function compileListenerFilters(
+  config: ListenerJson,
+  context: { readonly services: Services; readonly scope: StatsScope },
+): readonly (() => ListenerFilter)[] {
   return compileEach("listener_filters", config.listenerFilters, (filter) => {
     const factory = factoryFor(listenerFilters, filter.typedConfig);
-    return within("typed_config", () => factory.compile(filter.typedConfig, { stats: context.services.stats, listenerScope: context.scope }));
+    return within("typed_config", () =>
+      factory.compile(filter.typedConfig, {
+        stats: context.services.stats,
+        listenerScope: context.scope,
+      }),
+    );
   });
 }
 
@@ -87,14 +126,23 @@ function compileChain(chain: FilterChainJson, context: NetworkFilterContext): Co
   const transport = chain.transportSocket;
   if (transport !== undefined) {
     const type = (transport.typedConfig as { "@type"?: string } | undefined)?.["@type"] ?? "";
-    if (!type.endsWith("raw_buffer.v3.RawBuffer")) throw refuse("transport_socket", `${type} is not supported yet`);
+    if (!type.endsWith("raw_buffer.v3.RawBuffer"))
+      throw refuse("transport_socket", `${type} is not supported yet`);
   }
   const items = chain.filters ?? [];
   const filters = compileEach("filters", items, (item, index) => {
     const factory = factoryFor(networkFilters, item.typedConfig);
     const last = index === items.length - 1;
-    if (factory.terminal === true && !last) throw refuse("", `terminal filter named ${item.name ?? ""} of type ${factory.name} must be the last filter in a network filter chain.`);
-    if (factory.terminal !== true && last) throw refuse("", `non-terminal filter named ${item.name ?? ""} of type ${factory.name} is the last filter in a network filter chain.`);
+    if (factory.terminal === true && !last)
+      throw refuse(
+        "",
+        `terminal filter named ${item.name ?? ""} of type ${factory.name} must be the last filter in a network filter chain.`,
+      );
+    if (factory.terminal !== true && last)
+      throw refuse(
+        "",
+        `non-terminal filter named ${item.name ?? ""} of type ${factory.name} is the last filter in a network filter chain.`,
+      );
     return within("typed_config", () => factory.compile(item.typedConfig, context));
   });
   return { name: chain.name ?? "", filters };

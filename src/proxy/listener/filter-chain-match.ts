@@ -36,27 +36,35 @@ type Step = <C>(criteria: Criteria<C>, input: MatchInput) => number;
  * port beats one that does not, even when it then fails on the server name.
  */
 const steps: readonly Step[] = [
-  (c, input) => (c.destinationPort === undefined ? 0 : c.destinationPort === input.local.port ? 1 : -1),
+  (c, input) =>
+    c.destinationPort === undefined ? 0 : c.destinationPort === input.local.port ? 1 : -1,
   (c, input) => prefixFit(c.destinations, input.local),
   (c, input) => serverNameFit(c.serverNames, input.serverName),
-  (c, input) => (c.transportProtocol === "" ? 0 : c.transportProtocol === input.transportProtocol ? 1 : -1),
+  (c, input) =>
+    c.transportProtocol === "" ? 0 : c.transportProtocol === input.transportProtocol ? 1 : -1,
   (c, input) => listFit(c.applicationProtocols, input.applicationProtocols),
   (c, input) => prefixFit(c.directSources, input.directRemote),
   (c, input) => sourceTypeFit(c.sourceType, input),
   (c, input) => prefixFit(c.sources, input.remote),
-  (c, input) => (c.sourcePorts.length === 0 ? 0 : c.sourcePorts.includes(input.remote.port) ? 1 : -1),
+  (c, input) =>
+    c.sourcePorts.length === 0 ? 0 : c.sourcePorts.includes(input.remote.port) ? 1 : -1,
 ];
 
 /** Pure: `match` gives the chain, the default chain, or undefined. Throws ConfigError when two chains ask for the same. */
 export function compileFilterChainMatch<C>(
-  chains: readonly { readonly chain: C; readonly match: FilterChainMatchJson | undefined; readonly name: string }[],
+  chains: readonly {
+    readonly chain: C;
+    readonly match: FilterChainMatchJson | undefined;
+    readonly name: string;
+  }[],
   defaultChain: C | undefined,
 ): (input: MatchInput) => C | undefined {
   const seen = new Map<string, string>();
   const compiled = compileEach("filter_chains", chains, ({ chain, match, name }) => {
     const key = JSON.stringify(match ?? {});
     const twin = seen.get(key);
-    if (twin !== undefined) throw refuse("", `filter chain '${name}' has the same matching rules defined as '${twin}'`);
+    if (twin !== undefined)
+      throw refuse("", `filter chain '${name}' has the same matching rules defined as '${twin}'`);
     seen.set(key, name);
     return compileCriteria(chain, match ?? {});
   });
@@ -88,7 +96,8 @@ function best<C>(all: readonly Criteria<C>[], step: Step, input: MatchInput): Cr
 function prefixFit(cidrs: readonly Cidr[], address: Address): number {
   if (cidrs.length === 0) return 0;
   let longest = -1;
-  for (const cidr of cidrs) if (cidr.bits + 1 > longest && cidrContains(cidr, address.ip)) longest = cidr.bits + 1;
+  for (const cidr of cidrs)
+    if (cidr.bits + 1 > longest && cidrContains(cidr, address.ip)) longest = cidr.bits + 1;
   return longest;
 }
 
@@ -98,7 +107,12 @@ function serverNameFit(names: readonly string[], serverName: string): number {
   let fit = -1;
   for (const name of names) {
     if (name === serverName) return Number.MAX_SAFE_INTEGER;
-    if (name.startsWith("*.") && serverName.length > name.length - 1 && serverName.endsWith(name.slice(1))) fit = Math.max(fit, name.length);
+    if (
+      name.startsWith("*.") &&
+      serverName.length > name.length - 1 &&
+      serverName.endsWith(name.slice(1))
+    )
+      fit = Math.max(fit, name.length);
   }
   return fit;
 }
@@ -128,16 +142,31 @@ function compileCriteria<C>(chain: C, match: FilterChainMatchJson): Criteria<C> 
     serverNames,
     transportProtocol: match.transportProtocol ?? "",
     applicationProtocols: match.applicationProtocols ?? [],
-    directSources: compileEach("filter_chain_match.direct_source_prefix_ranges", match.directSourcePrefixRanges, compileCidr),
+    directSources: compileEach(
+      "filter_chain_match.direct_source_prefix_ranges",
+      match.directSourcePrefixRanges,
+      compileCidr,
+    ),
     sourceType: String(match.sourceType ?? "ANY"),
-    sources: compileEach("filter_chain_match.source_prefix_ranges", match.sourcePrefixRanges, compileCidr),
+    sources: compileEach(
+      "filter_chain_match.source_prefix_ranges",
+      match.sourcePrefixRanges,
+      compileCidr,
+    ),
     sourcePorts: match.sourcePorts ?? [],
   };
 }
 
 function asksNothing<C>(criteria: Criteria<C>): boolean {
   return (
-    criteria.destinationPort === undefined && criteria.destinations.length === 0 && criteria.serverNames.length === 0 && criteria.transportProtocol === "" &&
-    criteria.applicationProtocols.length === 0 && criteria.directSources.length === 0 && criteria.sourceType === "ANY" && criteria.sources.length === 0 && criteria.sourcePorts.length === 0
+    criteria.destinationPort === undefined &&
+    criteria.destinations.length === 0 &&
+    criteria.serverNames.length === 0 &&
+    criteria.transportProtocol === "" &&
+    criteria.applicationProtocols.length === 0 &&
+    criteria.directSources.length === 0 &&
+    criteria.sourceType === "ANY" &&
+    criteria.sources.length === 0 &&
+    criteria.sourcePorts.length === 0
   );
 }

@@ -5,7 +5,7 @@ import { type ListeningSocket, listen } from "#net/listen.ts";
 import type { RawConnection } from "#net/raw-connection.ts";
 import type { Services } from "../services.ts";
 import type { ListenerStatus } from "../worker-protocol.ts";
-import { ActiveConnection, type Accepting } from "./active-connection.ts";
+import { type Accepting, ActiveConnection } from "./active-connection.ts";
 import { type CompiledListener, compileListener } from "./compile.ts";
 import { ListenerStats } from "./listener-stats.ts";
 
@@ -29,7 +29,10 @@ export class ListenerManager {
   readonly #listeners: RunningListener[] = [];
   #onIdle: (() => void) | undefined;
 
-  constructor(services: Services, workers: { readonly workerIndex: number; readonly concurrency: number }) {
+  constructor(
+    services: Services,
+    workers: { readonly workerIndex: number; readonly concurrency: number },
+  ) {
     this.#services = services;
     this.#workers = workers;
   }
@@ -39,7 +42,8 @@ export class ListenerManager {
     const names = new Set<string>();
     const compiled = compileEach("listeners", configs, (config) => {
       const listener = compileListener(config, this.#services);
-      if (names.has(listener.name)) throw refuse("name", `duplicate listener name '${listener.name}'`);
+      if (names.has(listener.name))
+        throw refuse("name", `duplicate listener name '${listener.name}'`);
       names.add(listener.name);
       return listener;
     });
@@ -66,9 +70,16 @@ export class ListenerManager {
   /** The listener for a restored destination: its very address, else any address on its port. */
   #findFor(address: Address): Accepting | undefined {
     const text = addressText(address);
-    const exact = this.#listeners.find(({ listener }) => listener.addresses.some((own) => addressText(own) === text));
+    const exact = this.#listeners.find(({ listener }) =>
+      listener.addresses.some((own) => addressText(own) === text),
+    );
     const wildcard = address.family === 6 ? "::" : "0.0.0.0";
-    return exact ?? this.#listeners.find(({ listener }) => listener.addresses.some((own) => own.port === address.port && own.ip === wildcard));
+    return (
+      exact ??
+      this.#listeners.find(({ listener }) =>
+        listener.addresses.some((own) => own.port === address.port && own.ip === wildcard),
+      )
+    );
   }
 
   /** Open every socket. `ports`: what port 0 became in the first worker, by `name#index`. */
@@ -77,11 +88,14 @@ export class ListenerManager {
       if (!running.listener.bindToPort) continue;
       for (const [index, address] of running.listener.addresses.entries()) {
         const port = ports[`${running.listener.name}#${index}`];
-        const asked = port !== undefined && address.family !== "pipe" ? ipAddress(address.ip, port) : address;
+        const asked =
+          port !== undefined && address.family !== "pipe" ? ipAddress(address.ip, port) : address;
         try {
           running.sockets.push(await this.#open(running, asked));
         } catch (error) {
-          throw new Error(`listener '${running.listener.name}' cannot listen on ${addressText(asked)}: ${error instanceof Error ? error.message : String(error)}`);
+          throw new Error(
+            `listener '${running.listener.name}' cannot listen on ${addressText(asked)}: ${error instanceof Error ? error.message : String(error)}`,
+          );
         }
       }
     }
@@ -99,7 +113,10 @@ export class ListenerManager {
   }
 
   #accept(running: RunningListener, connection: RawConnection): void {
-    const max = this.#services.runtime.number(`envoy.resource_limits.listener.${running.listener.name}.connection_limit`, Number.POSITIVE_INFINITY);
+    const max = this.#services.runtime.number(
+      `envoy.resource_limits.listener.${running.listener.name}.connection_limit`,
+      Number.POSITIVE_INFINITY,
+    );
     running.stats.accepted();
     if (running.connections.size >= max) {
       running.stats.overflowed();
@@ -114,7 +131,10 @@ export class ListenerManager {
   }
 
   status(): ListenerStatus[] {
-    return this.#listeners.map(({ listener, sockets }) => ({ name: listener.name, addresses: sockets.length > 0 ? sockets.map((socket) => socket.address) : listener.addresses }));
+    return this.#listeners.map(({ listener, sockets }) => ({
+      name: listener.name,
+      addresses: sockets.length > 0 ? sockets.map((socket) => socket.address) : listener.addresses,
+    }));
   }
 
   drain({ inboundOnly, close, onIdle }: DrainOptions): void {

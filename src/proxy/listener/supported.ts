@@ -18,7 +18,12 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "access_log",
   ],
   "envoy.config.listener.v3.AdditionalAddress": ["address"],
-  "envoy.config.listener.v3.FilterChain": ["filter_chain_match", "filters", "name", "transport_socket"],
+  "envoy.config.listener.v3.FilterChain": [
+    "filter_chain_match",
+    "filters",
+    "name",
+    "transport_socket",
+  ],
   "envoy.config.listener.v3.FilterChainMatch": [
     "destination_port",
     "prefix_ranges",

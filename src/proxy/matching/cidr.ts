@@ -40,7 +40,14 @@ function fromV6(text: string): Uint32Array {
   const [head = "", tail] = plain.split("::");
   const left = groups(head);
   const right = tail === undefined ? [] : groups(tail);
-  const all = tail === undefined ? left : [...left, ...new Array<number>(Math.max(0, 8 - left.length - right.length)).fill(0), ...right];
+  const all =
+    tail === undefined
+      ? left
+      : [
+          ...left,
+          ...new Array<number>(Math.max(0, 8 - left.length - right.length)).fill(0),
+          ...right,
+        ];
   const words = new Uint32Array(4);
   for (let i = 0; i < 4; i++) words[i] = (all[2 * i] ?? 0) * 65_536 + (all[2 * i + 1] ?? 0);
   return words;
@@ -73,5 +80,10 @@ export function cidrContains(cidr: Cidr, ip: string): boolean {
   const isV4 = !ip.includes(":") || /^::ffff:\d+\./i.test(ip);
   if (isV4 !== (cidr.family === 4)) return false;
   const bits = masked(words, cidr.family, cidr.bits);
-  return bits[0] === cidr.words[0] && bits[1] === cidr.words[1] && bits[2] === cidr.words[2] && bits[3] === cidr.words[3];
+  return (
+    bits[0] === cidr.words[0] &&
+    bits[1] === cidr.words[1] &&
+    bits[2] === cidr.words[2] &&
+    bits[3] === cidr.words[3]
+  );
 }

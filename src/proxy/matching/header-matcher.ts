@@ -25,7 +25,8 @@ const joined: ReadonlySet<string> = new Set(
 export function compileHeaderMatcher(config: HeaderMatcherJson): HeaderPredicate {
   const name = (config.name ?? "").toLowerCase();
   const invert = config.invertMatch === true;
-  if (config.presentMatch !== undefined || !hasValueMatch(config)) return presence(name, (config.presentMatch ?? true) !== invert);
+  if (config.presentMatch !== undefined || !hasValueMatch(config))
+    return presence(name, (config.presentMatch ?? true) !== invert);
   const matches = within("", () => compileValueMatch(config));
   const absent = config.treatMissingHeaderAsEmpty === true ? matches("") !== invert : false;
   return (message) => {
@@ -35,15 +36,24 @@ export function compileHeaderMatcher(config: HeaderMatcherJson): HeaderPredicate
   };
 }
 
-export function compileHeaderMatchers(configs: readonly HeaderMatcherJson[] | undefined): HeaderPredicate[] {
-  return (configs ?? []).map((config, index) => within(`headers[${index}]`, () => compileHeaderMatcher(config)));
+export function compileHeaderMatchers(
+  configs: readonly HeaderMatcherJson[] | undefined,
+): HeaderPredicate[] {
+  return (configs ?? []).map((config, index) =>
+    within(`headers[${index}]`, () => compileHeaderMatcher(config)),
+  );
 }
 
 function presence(name: string, wanted: boolean): HeaderPredicate {
   return (message) => (message.get(name) !== undefined) === wanted;
 }
 
-function anyValue(message: MatchedMessage, name: string, first: string, matches: StringPredicate): boolean {
+function anyValue(
+  message: MatchedMessage,
+  name: string,
+  first: string,
+  matches: StringPredicate,
+): boolean {
   if (name.startsWith(":") || name === "host") return matches(first);
   const { list } = message.headers;
   let values: string[] | undefined;
@@ -53,13 +63,20 @@ function anyValue(message: MatchedMessage, name: string, first: string, matches:
     if (++seen > 1) (values ??= [first]).push(list[i + 1] ?? "");
   }
   if (values === undefined) return matches(first);
-  return joined.has(name) || name.startsWith("x-envoy-") ? matches(values.join(",")) : values.some(matches);
+  return joined.has(name) || name.startsWith("x-envoy-")
+    ? matches(values.join(","))
+    : values.some(matches);
 }
 
 function hasValueMatch(config: HeaderMatcherJson): boolean {
   return (
-    config.exactMatch !== undefined || config.safeRegexMatch !== undefined || config.rangeMatch !== undefined || config.prefixMatch !== undefined ||
-    config.suffixMatch !== undefined || config.containsMatch !== undefined || config.stringMatch !== undefined
+    config.exactMatch !== undefined ||
+    config.safeRegexMatch !== undefined ||
+    config.rangeMatch !== undefined ||
+    config.prefixMatch !== undefined ||
+    config.suffixMatch !== undefined ||
+    config.containsMatch !== undefined ||
+    config.stringMatch !== undefined
   );
 }
 
@@ -71,7 +88,8 @@ function compileValueMatch(config: HeaderMatcherJson): StringPredicate {
   if (config.exactMatch !== undefined) return compileStringMatcher({ exact: config.exactMatch });
   if (config.prefixMatch !== undefined) return compileStringMatcher({ prefix: config.prefixMatch });
   if (config.suffixMatch !== undefined) return compileStringMatcher({ suffix: config.suffixMatch });
-  if (config.containsMatch !== undefined) return compileStringMatcher({ contains: config.containsMatch });
+  if (config.containsMatch !== undefined)
+    return compileStringMatcher({ contains: config.containsMatch });
   if (config.safeRegexMatch !== undefined) {
     const { regex } = config.safeRegexMatch;
     const compiled = within("safe_regex_match", () => compileRegex(regex ?? ""));

@@ -10,13 +10,18 @@ export function queryParameter(path: string, name: string): string | undefined {
   if (question === -1) return undefined;
   for (const pair of path.slice(question + 1).split("&")) {
     const equals = pair.indexOf("=");
-    if ((equals === -1 ? pair : pair.slice(0, equals)) === name) return equals === -1 ? "" : pair.slice(equals + 1);
+    if ((equals === -1 ? pair : pair.slice(0, equals)) === name)
+      return equals === -1 ? "" : pair.slice(equals + 1);
   }
   return undefined;
 }
 
-export function compileQueryMatchers(configs: readonly QueryParameterMatcherJson[] | undefined): QueryPredicate[] {
-  return (configs ?? []).map((config, index) => within(`query_parameters[${index}]`, () => compileQueryMatcher(config)));
+export function compileQueryMatchers(
+  configs: readonly QueryParameterMatcherJson[] | undefined,
+): QueryPredicate[] {
+  return (configs ?? []).map((config, index) =>
+    within(`query_parameters[${index}]`, () => compileQueryMatcher(config)),
+  );
 }
 
 function compileQueryMatcher(config: QueryParameterMatcherJson): QueryPredicate {

@@ -51,7 +51,11 @@ function replaceAll(compiled: RE2JS, text: string, substitution: string): string
   let at = 0;
   while (matcher.find()) {
     const start = matcher.start();
-    out += text.slice(at, start) + substitution.replace(/\\(\d|\\)/g, (_, group: string) => (group === "\\" ? "\\" : (matcher.group(Number(group)) ?? "")));
+    out +=
+      text.slice(at, start) +
+      substitution.replace(/\\(\d|\\)/g, (_, group: string) =>
+        group === "\\" ? "\\" : (matcher.group(Number(group)) ?? ""),
+      );
     at = matcher.end();
   }
   return out + text.slice(at);

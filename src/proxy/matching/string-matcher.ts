@@ -1,4 +1,7 @@
-import type { StringMatcherJson, ListStringMatcherJson } from "#gen/envoy/type/matcher/v3/string_pb.js";
+import type {
+  ListStringMatcherJson,
+  StringMatcherJson,
+} from "#gen/envoy/type/matcher/v3/string_pb.js";
 import { refuse, within } from "#lib/config-error.ts";
 import { compileRegex } from "./regex.ts";
 
@@ -14,7 +17,9 @@ export function compileStringMatcher(config: StringMatcherJson): StringPredicate
   }
   if (config.prefix !== undefined) {
     const prefix = of(config.prefix);
-    return fold ? (text) => text.toLowerCase().startsWith(prefix) : (text) => text.startsWith(prefix);
+    return fold
+      ? (text) => text.toLowerCase().startsWith(prefix)
+      : (text) => text.startsWith(prefix);
   }
   if (config.suffix !== undefined) {
     const suffix = of(config.suffix);

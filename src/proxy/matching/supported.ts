@@ -1,5 +1,12 @@
 export const supported = {
-  "envoy.type.matcher.v3.StringMatcher": ["exact", "prefix", "suffix", "contains", "safe_regex", "ignore_case"],
+  "envoy.type.matcher.v3.StringMatcher": [
+    "exact",
+    "prefix",
+    "suffix",
+    "contains",
+    "safe_regex",
+    "ignore_case",
+  ],
   "envoy.type.matcher.v3.ListStringMatcher": ["patterns"],
   "envoy.type.matcher.v3.RegexMatcher": ["google_re2", "regex"],
   "envoy.type.matcher.v3.RegexMatcher.GoogleRE2": [],

@@ -1,7 +1,12 @@
-import { type RequestHead, type RequestStream, ResponseHead, type ResponseSink } from "#http/message.ts";
+import {
+  type RequestHead,
+  type RequestStream,
+  ResponseHead,
+  type ResponseSink,
+} from "#http/message.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
-import type { Cluster, UpstreamCallbacks } from "../cluster/manager.ts";
 import type { Host } from "../cluster/host.ts";
+import type { Cluster, UpstreamCallbacks } from "../cluster/manager.ts";
 
 const nothing = new Uint8Array(0);
 
@@ -18,7 +23,12 @@ export class TcpUpstream implements RequestStream, ConnectionHandler {
     this.#sink = sink;
   }
 
-  static open(cluster: Cluster, host: Host, sink: ResponseSink, callbacks: UpstreamCallbacks): { cancel(): void } {
+  static open(
+    cluster: Cluster,
+    host: Host,
+    sink: ResponseSink,
+    callbacks: UpstreamCallbacks,
+  ): { cancel(): void } {
     const upstream = new TcpUpstream(sink);
     return cluster.connect({
       host,

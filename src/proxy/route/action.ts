@@ -1,4 +1,8 @@
-import type { RouteActionJson, RouteJson, WeightedCluster_ClusterWeightJson } from "#gen/envoy/config/route/v3/route_components_pb.js";
+import type {
+  RouteActionJson,
+  RouteJson,
+  WeightedCluster_ClusterWeightJson,
+} from "#gen/envoy/config/route/v3/route_components_pb.js";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import { dataSourceText } from "../access-log/formatter.ts";
@@ -17,28 +21,47 @@ export type RouteMaker = (input: RouteInput) => Route;
 
 const directBodyMax = 4096;
 
-export function compileAction(config: RouteJson, specifier: PathSpecifier, around: Surroundings): RouteMaker {
+export function compileAction(
+  config: RouteJson,
+  specifier: PathSpecifier,
+  around: Surroundings,
+): RouteMaker {
   const changes = compileLevel(config);
   const filterConfigs = compileFilterConfigs(config.typedPerFilterConfig, around.context);
-  const common = (inner?: { changes: LevelChanges; filterConfigs: FilterConfigs }): RouteCommon => commonOf(config, around, { changes, filterConfigs, inner });
+  const common = (inner?: { changes: LevelChanges; filterConfigs: FilterConfigs }): RouteCommon =>
+    commonOf(config, around, { changes, filterConfigs, inner });
   if (config.route !== undefined) {
     const action = config.route;
     return within("route", () => compileForward(action, { config, specifier, around, common }));
   }
   if (config.redirect !== undefined) {
     const { redirect } = config;
-    const route: Route = { ...common(), kind: "redirect", status: redirectStatus(redirect), location: within("redirect", () => compileLocation(redirect, specifier)) };
+    const route: Route = {
+      ...common(),
+      kind: "redirect",
+      status: redirectStatus(redirect),
+      location: within("redirect", () => compileLocation(redirect, specifier)),
+    };
     return () => route;
   }
   if (config.directResponse !== undefined) {
     const { status, body } = config.directResponse;
-    const text = body === undefined ? undefined : within("direct_response.body", () => dataSourceText(body));
+    const text =
+      body === undefined ? undefined : within("direct_response.body", () => dataSourceText(body));
     const max = around.configuration.maxDirectResponseBodySizeBytes ?? directBodyMax;
-    if (text !== undefined && Buffer.byteLength(text) > max) throw refuse("direct_response.body", `response body size is ${Buffer.byteLength(text)} bytes; maximum is ${max}`);
+    if (text !== undefined && Buffer.byteLength(text) > max)
+      throw refuse(
+        "direct_response.body",
+        `response body size is ${Buffer.byteLength(text)} bytes; maximum is ${max}`,
+      );
     const route: Route = { ...common(), kind: "direct", status: status ?? 200, body: text };
     return () => route;
   }
-  if (config.filterAction === undefined && config.nonForwardingAction === undefined) throw refuse("action", "a route needs one of route, redirect, direct_response, filter_action or non_forwarding_action");
+  if (config.filterAction === undefined && config.nonForwardingAction === undefined)
+    throw refuse(
+      "action",
+      "a route needs one of route, redirect, direct_response, filter_action or non_forwarding_action",
+    );
   const route: Route = { ...common(), kind: "none" };
   return () => route;
 }
@@ -47,14 +70,22 @@ export function compileAction(config: RouteJson, specifier: PathSpecifier, aroun
 function commonOf(
   config: RouteJson,
   around: Surroundings,
-  own: { readonly changes: LevelChanges; readonly filterConfigs: FilterConfigs; readonly inner: { changes: LevelChanges; filterConfigs: FilterConfigs } | undefined },
+  own: {
+    readonly changes: LevelChanges;
+    readonly filterConfigs: FilterConfigs;
+    readonly inner: { changes: LevelChanges; filterConfigs: FilterConfigs } | undefined;
+  },
 ): RouteCommon {
   const { inner } = own;
   const outer = [own.changes, around.virtualHostChanges, around.configurationChanges];
   if (around.configuration.mostSpecificHeaderMutationsWins === true) outer.reverse();
   // A weighted cluster's changes come first in both orders, as in Envoy.
   const levels = inner === undefined ? outer : [inner.changes, ...outer];
-  const stack = new FilterConfigStack([...around.outerFilterConfigs, own.filterConfigs, ...(inner === undefined ? [] : [inner.filterConfigs])]);
+  const stack = new FilterConfigStack([
+    ...around.outerFilterConfigs,
+    own.filterConfigs,
+    ...(inner === undefined ? [] : [inner.filterConfigs]),
+  ]);
   return {
     name: config.name ?? "",
     virtualHostName: around.virtualHost.name ?? "",
@@ -82,7 +113,8 @@ function compileForward(action: RouteActionJson, parts: ForwardParts): RouteMake
     const common = parts.common();
     return ({ head }) => ({ ...common, ...base, clusterName: head.get(name) ?? "" });
   }
-  if (action.cluster === undefined) throw refuse("cluster_specifier", "cluster, cluster_header or weighted_clusters is required");
+  if (action.cluster === undefined)
+    throw refuse("cluster_specifier", "cluster, cluster_header or weighted_clusters is required");
   checkCluster(action.cluster, around);
   const route: Route = { ...parts.common(), ...base, clusterName: action.cluster };
   return () => route;
@@ -90,18 +122,32 @@ function compileForward(action: RouteActionJson, parts: ForwardParts): RouteMake
 
 function checkCluster(name: string, around: Surroundings): void {
   if (around.configuration.validateClusters === false) return;
-  if (around.context.services.clusters.get(name) === undefined) throw refuse("cluster", `route: unknown cluster '${name}'`);
+  if (around.context.services.clusters.get(name) === undefined)
+    throw refuse("cluster", `route: unknown cluster '${name}'`);
 }
 
 function compileWeighted(action: RouteActionJson, parts: ForwardParts): RouteMaker {
   const config = action.weightedClusters ?? {};
-  const entries = compileEach("weighted_clusters.clusters", config.clusters, (entry) => compileWeightedEntry(action, entry, parts));
+  const entries = compileEach("weighted_clusters.clusters", config.clusters, (entry) =>
+    compileWeightedEntry(action, entry, parts),
+  );
   const total = entries.reduce((sum, entry) => sum + entry.weight, 0);
-  if (total === 0) throw refuse("weighted_clusters", "Sum of weights in the weighted_cluster must be greater than 0.");
-  const headerName = config.headerName === undefined || config.headerName === "" ? undefined : config.headerName.toLowerCase();
+  if (total === 0)
+    throw refuse(
+      "weighted_clusters",
+      "Sum of weights in the weighted_cluster must be greater than 0.",
+    );
+  const headerName =
+    config.headerName === undefined || config.headerName === ""
+      ? undefined
+      : config.headerName.toLowerCase();
   const { runtime } = parts.around.context.services;
   const runtimePrefix = config.runtimeKeyPrefix;
-  const weightOf = runtimePrefix === undefined || runtimePrefix === "" ? (entry: WeightedEntry): number => entry.weight : (entry: WeightedEntry): number => runtime.number(`${runtimePrefix}.${entry.name}`, entry.weight);
+  const weightOf =
+    runtimePrefix === undefined || runtimePrefix === ""
+      ? (entry: WeightedEntry): number => entry.weight
+      : (entry: WeightedEntry): number =>
+          runtime.number(`${runtimePrefix}.${entry.name}`, entry.weight);
   return (input) => {
     let left = input.draw * total;
     const named = headerName === undefined ? undefined : input.head.get(headerName);
@@ -120,15 +166,26 @@ interface WeightedEntry {
   readonly make: RouteMaker;
 }
 
-function compileWeightedEntry(action: RouteActionJson, entry: WeightedCluster_ClusterWeightJson, parts: ForwardParts): WeightedEntry {
-  const inner = { changes: compileLevel(entry), filterConfigs: compileFilterConfigs(entry.typedPerFilterConfig, parts.around.context) };
+function compileWeightedEntry(
+  action: RouteActionJson,
+  entry: WeightedCluster_ClusterWeightJson,
+  parts: ForwardParts,
+): WeightedEntry {
+  const inner = {
+    changes: compileLevel(entry),
+    filterConfigs: compileFilterConfigs(entry.typedPerFilterConfig, parts.around.context),
+  };
   const base = forwardBase(action, parts, entry.hostRewriteLiteral);
   const common = parts.common(inner);
   const weight = entry.weight ?? 0;
   const header = entry.clusterHeader;
   if (header !== undefined && header !== "") {
     const name = header.toLowerCase();
-    return { name: "", weight, make: ({ head }) => ({ ...common, ...base, clusterName: head.get(name) ?? "" }) };
+    return {
+      name: "",
+      weight,
+      make: ({ head }) => ({ ...common, ...base, clusterName: head.get(name) ?? "" }),
+    };
   }
   const name = entry.name ?? "";
   if (name === "") throw refuse("name", "At least one of name or cluster_header must be specified");
@@ -137,23 +194,45 @@ function compileWeightedEntry(action: RouteActionJson, entry: WeightedCluster_Cl
   return { name, weight, make: () => route };
 }
 
-const notFoundStatus: Readonly<Record<string, number>> = { SERVICE_UNAVAILABLE: 503, NOT_FOUND: 404, INTERNAL_SERVER_ERROR: 500 };
+const notFoundStatus: Readonly<Record<string, number>> = {
+  SERVICE_UNAVAILABLE: 503,
+  NOT_FOUND: 404,
+  INTERNAL_SERVER_ERROR: 500,
+};
 const defaultTimeoutMs = 15_000;
 
 type ForwardBase = Omit<ForwardAction, keyof RouteCommon | "clusterName">;
 
-function forwardBase(action: RouteActionJson, parts: ForwardParts, hostLiteral: string | undefined): ForwardBase {
+function forwardBase(
+  action: RouteActionJson,
+  parts: ForwardParts,
+  hostLiteral: string | undefined,
+): ForwardBase {
   const { config, around } = parts;
-  const limit = config.requestBodyBufferLimit ?? config.perRequestBufferLimitBytes ?? around.virtualHost.requestBodyBufferLimit ?? around.virtualHost.perRequestBufferLimitBytes;
+  const limit =
+    config.requestBodyBufferLimit ??
+    config.perRequestBufferLimitBytes ??
+    around.virtualHost.requestBodyBufferLimit ??
+    around.virtualHost.perRequestBufferLimitBytes;
   const duration = action.maxStreamDuration;
   const rewrite = compileRewrite(action, parts.specifier, hostLiteral);
   return {
     kind: "forward",
-    clusterNotFoundStatus: notFoundStatus[String(action.clusterNotFoundResponseCode ?? "SERVICE_UNAVAILABLE")] ?? 503,
+    clusterNotFoundStatus:
+      notFoundStatus[String(action.clusterNotFoundResponseCode ?? "SERVICE_UNAVAILABLE")] ?? 503,
     timeoutMs: within("timeout", () => durationMs(action.timeout, defaultTimeoutMs)),
-    idleTimeoutMs: action.idleTimeout === undefined ? undefined : within("idle_timeout", () => durationMs(action.idleTimeout, 0)),
-    maxStreamDurationMs: duration?.maxStreamDuration === undefined ? undefined : within("max_stream_duration", () => durationMs(duration.maxStreamDuration, 0)),
-    grpcTimeoutHeaderMaxMs: duration?.grpcTimeoutHeaderMax === undefined ? undefined : durationMs(duration.grpcTimeoutHeaderMax, 0),
+    idleTimeoutMs:
+      action.idleTimeout === undefined
+        ? undefined
+        : within("idle_timeout", () => durationMs(action.idleTimeout, 0)),
+    maxStreamDurationMs:
+      duration?.maxStreamDuration === undefined
+        ? undefined
+        : within("max_stream_duration", () => durationMs(duration.maxStreamDuration, 0)),
+    grpcTimeoutHeaderMaxMs:
+      duration?.grpcTimeoutHeaderMax === undefined
+        ? undefined
+        : durationMs(duration.grpcTimeoutHeaderMax, 0),
     grpcTimeoutHeaderOffsetMs: durationMs(duration?.grpcTimeoutHeaderOffset, 0),
     priority: action.priority === "HIGH" ? "HIGH" : "DEFAULT",
     requestBodyBufferLimit: limit === undefined ? undefined : Number(limit),
@@ -163,7 +242,9 @@ function forwardBase(action: RouteActionJson, parts: ForwardParts, hostLiteral: 
     includeAttemptCountRequest: around.virtualHost.includeRequestAttemptCount === true,
     includeAttemptCountResponse: around.virtualHost.includeAttemptCountInResponse === true,
     upgradeEnabled: compileUpgrades(action),
-    connectTerminate: (action.upgradeConfigs ?? []).some((upgrade) => upgrade.connectConfig !== undefined),
+    connectTerminate: (action.upgradeConfigs ?? []).some(
+      (upgrade) => upgrade.connectConfig !== undefined,
+    ),
     internalRedirect: compileInternalRedirect(action),
     action,
     virtualHost: around.virtualHost,
@@ -172,6 +253,7 @@ function forwardBase(action: RouteActionJson, parts: ForwardParts, hostLiteral: 
 
 function compileUpgrades(action: RouteActionJson): (type: string) => boolean | undefined {
   const upgrades = new Map<string, boolean>();
-  for (const upgrade of action.upgradeConfigs ?? []) upgrades.set((upgrade.upgradeType ?? "").toLowerCase(), upgrade.enabled ?? true);
+  for (const upgrade of action.upgradeConfigs ?? [])
+    upgrades.set((upgrade.upgradeType ?? "").toLowerCase(), upgrade.enabled ?? true);
   return (type) => upgrades.get(type);
 }

@@ -1,12 +1,18 @@
-import type { RouteConfigurationJson } from "#gen/envoy/config/route/v3/route_pb.js";
 import type { RouteJson, VirtualHostJson } from "#gen/envoy/config/route/v3/route_components_pb.js";
+import type { RouteConfigurationJson } from "#gen/envoy/config/route/v3/route_pb.js";
 import { compileEach, within } from "#lib/config-error.ts";
 import type { HttpFilterFactory } from "../filters/http/filter.ts";
 import type { Services } from "../services.ts";
 import { compileAction, type RouteMaker } from "./action.ts";
 import { compileFilterConfigs, type FilterConfigs } from "./filter-configs.ts";
 import { compileLevel, type LevelChanges } from "./header-changes.ts";
-import { compileCondition, compilePathSpecifier, type Condition, type PathSpecifier, splitQuery } from "./match.ts";
+import {
+  type Condition,
+  compileCondition,
+  compilePathSpecifier,
+  type PathSpecifier,
+  splitQuery,
+} from "./match.ts";
 import { type Indexed, PathIndex } from "./path-index.ts";
 import type { RedirectAction, Route, RouteInput, RouteTable } from "./route.ts";
 import { DomainIndex } from "./virtual-hosts.ts";
@@ -40,12 +46,22 @@ interface CompiledVirtualHost {
 }
 
 /** Pure and without sockets: also run by `explain` and route tests. Throws ConfigError with every problem. */
-export function compileRouteTable(config: RouteConfigurationJson, context: RouteContext): RouteTable {
+export function compileRouteTable(
+  config: RouteConfigurationJson,
+  context: RouteContext,
+): RouteTable {
   const configurationChanges = compileLevel(config);
   const configurationFilters = compileFilterConfigs(config.typedPerFilterConfig, context);
   const domains = new DomainIndex<CompiledVirtualHost>();
   compileEach("virtual_hosts", config.virtualHosts, (virtualHost) => {
-    const compiled = compileVirtualHost(virtualHost, { context, configuration: config, virtualHost, configurationChanges, virtualHostChanges: compileLevel(virtualHost), outerFilterConfigs: [configurationFilters] });
+    const compiled = compileVirtualHost(virtualHost, {
+      context,
+      configuration: config,
+      virtualHost,
+      configurationChanges,
+      virtualHostChanges: compileLevel(virtualHost),
+      outerFilterConfigs: [configurationFilters],
+    });
     for (const domain of virtualHost.domains ?? []) domains.add(domain, compiled);
   });
   const hostOf = hostReader(config);
@@ -63,7 +79,8 @@ export function compileRouteTable(config: RouteConfigurationJson, context: Route
 
 function hostReader(config: RouteConfigurationJson): (input: RouteInput) => string {
   const { vhostHeader } = config;
-  const name = vhostHeader === undefined || vhostHeader === "" ? undefined : vhostHeader.toLowerCase();
+  const name =
+    vhostHeader === undefined || vhostHeader === "" ? undefined : vhostHeader.toLowerCase();
   const ignorePort = config.ignorePortInHostMatching === true;
   return ({ head }) => {
     const host = name === undefined ? head.authority : (head.get(name) ?? "");
@@ -74,8 +91,13 @@ function hostReader(config: RouteConfigurationJson): (input: RouteInput) => stri
 function compileVirtualHost(config: VirtualHostJson, around: Surroundings): CompiledVirtualHost {
   const { context } = around;
   const filterConfigs = compileFilterConfigs(config.typedPerFilterConfig, context);
-  const inside: Surroundings = { ...around, outerFilterConfigs: [...around.outerFilterConfigs, filterConfigs] };
-  const routes = compileEach("routes", config.routes, (route, order) => compileRoute(route, order, inside));
+  const inside: Surroundings = {
+    ...around,
+    outerFilterConfigs: [...around.outerFilterConfigs, filterConfigs],
+  };
+  const routes = compileEach("routes", config.routes, (route, order) =>
+    compileRoute(route, order, inside),
+  );
   return {
     name: config.name ?? "",
     index: new PathIndex(routes),
@@ -92,10 +114,18 @@ function compileRoute(config: RouteJson, order: number, around: Surroundings): C
 }
 
 /** The first route in configuration order whose path and conditions match. */
-function matchRoute(virtualHost: CompiledVirtualHost, input: RouteInput, ignoreParameters: boolean): Route | undefined {
+function matchRoute(
+  virtualHost: CompiledVirtualHost,
+  input: RouteInput,
+  ignoreParameters: boolean,
+): Route | undefined {
   let [path] = splitQuery(input.head.path);
   if (ignoreParameters) path = path.replace(/;[^/]*/g, "");
-  const found = virtualHost.index.find(path, (route) => (route.condition === undefined || route.condition(input)) && connectFits(route, input));
+  const found = virtualHost.index.find(
+    path,
+    (route) =>
+      (route.condition === undefined || route.condition(input)) && connectFits(route, input),
+  );
   return found?.make(input);
 }
 

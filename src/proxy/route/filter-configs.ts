@@ -45,10 +45,14 @@ export function compileFilterConfigs(
   return { configs, disabled };
 }
 
-function compileOne(config: unknown, context: { readonly services: Services; readonly filters: readonly HttpFilterFactory[] }): unknown {
+function compileOne(
+  config: unknown,
+  context: { readonly services: Services; readonly filters: readonly HttpFilterFactory[] },
+): unknown {
   const type = typeName(config);
   const factory = context.filters.find((candidate) => candidate.routeConfigType === type);
-  if (factory?.compileRoute === undefined) throw refuse("", `no filter takes ${type} as its configuration of a route`);
+  if (factory?.compileRoute === undefined)
+    throw refuse("", `no filter takes ${type} as its configuration of a route`);
   return factory.compileRoute(config, context.services);
 }
 
@@ -71,14 +75,17 @@ export class FilterConfigStack {
 
   configs(name: string): readonly unknown[] {
     if (this.#levels.length === 0) return none;
-    return this.#levels.filter((level) => level.configs.has(name)).map((level) => level.configs.get(name));
+    return this.#levels
+      .filter((level) => level.configs.has(name))
+      .map((level) => level.configs.get(name));
   }
 
   /** The most specific level that speaks of it: a FilterConfig's word, or "on" by having a configuration. */
   disabled(name: string): boolean | undefined {
     for (let i = this.#levels.length - 1; i >= 0; i--) {
       const level = this.#levels[i];
-      const said = level?.disabled.get(name) ?? (level?.configs.has(name) === true ? false : undefined);
+      const said =
+        level?.disabled.get(name) ?? (level?.configs.has(name) === true ? false : undefined);
       if (said !== undefined) return said;
     }
     return undefined;

@@ -55,14 +55,22 @@ function compileRemovals(path: string, names: readonly string[] | undefined): re
   });
 }
 
-export function compileAdditions(path: string, options: readonly HeaderValueOptionJson[] | undefined): readonly Addition[] {
+export function compileAdditions(
+  path: string,
+  options: readonly HeaderValueOptionJson[] | undefined,
+): readonly Addition[] {
   return compileEach(path, options, (option) => {
     const name = option.header?.key ?? "";
-    if (unchangeable.test(name)) throw refuse("header.key", ":-prefixed or host headers may not be modified");
+    if (unchangeable.test(name))
+      throw refuse("header.key", ":-prefixed or host headers may not be modified");
     const text = option.header?.value ?? "";
     const append = option.append;
-    const action = option.appendAction ?? (append === false ? "OVERWRITE_IF_EXISTS_OR_ADD" : "APPEND_IF_EXISTS_OR_ADD");
-    const value = within("header.value", () => (text.includes("%") ? compileHeaderFormat(text) : text));
+    const action =
+      option.appendAction ??
+      (append === false ? "OVERWRITE_IF_EXISTS_OR_ADD" : "APPEND_IF_EXISTS_OR_ADD");
+    const value = within("header.value", () =>
+      text.includes("%") ? compileHeaderFormat(text) : text,
+    );
     return { name: name.toLowerCase(), value, action, keepEmpty: option.keepEmptyValue === true };
   });
 }

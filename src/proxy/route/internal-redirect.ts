@@ -10,8 +10,12 @@ const prefix = "envoy.extensions.internal_redirect.";
 export function compileInternalRedirect(action: RouteActionJson): InternalRedirect | undefined {
   const policy = action.internalRedirectPolicy;
   if (policy === undefined) return undefined;
-  const checks = (policy.predicates ?? []).map((predicate, index) => compilePredicate(predicate.typedConfig, index));
-  const codes = (policy.redirectResponseCodes ?? []).filter((code) => [301, 302, 303, 307, 308].includes(code));
+  const checks = (policy.predicates ?? []).map((predicate, index) =>
+    compilePredicate(predicate.typedConfig, index),
+  );
+  const codes = (policy.redirectResponseCodes ?? []).filter((code) =>
+    [301, 302, 303, 307, 308].includes(code),
+  );
   return {
     maxRedirects: policy.maxInternalRedirects ?? 1,
     codes: new Set(codes.length === 0 ? [302] : codes),

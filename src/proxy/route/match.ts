@@ -28,41 +28,86 @@ export function splitQuery(full: string): readonly [path: string, query: string]
 
 export function compilePathSpecifier(match: RouteMatchJson): PathSpecifier {
   const caseSensitive = match.caseSensitive ?? true;
-  const fold = caseSensitive ? (text: string): string => text : (text: string): string => text.toLowerCase();
+  const fold = caseSensitive
+    ? (text: string): string => text
+    : (text: string): string => text.toLowerCase();
   if (match.path !== undefined) {
     const text = fold(match.path);
-    return { kind: "path", text, caseSensitive, matches: (path) => fold(path) === text, matchedLength: (path) => path.length };
+    return {
+      kind: "path",
+      text,
+      caseSensitive,
+      matches: (path) => fold(path) === text,
+      matchedLength: (path) => path.length,
+    };
   }
   if (match.pathSeparatedPrefix !== undefined) {
     const text = fold(match.pathSeparatedPrefix);
     const matches = (path: string): boolean => {
       const folded = fold(path);
-      return folded.startsWith(text) && (folded.length === text.length || folded.charCodeAt(text.length) === 0x2f);
+      return (
+        folded.startsWith(text) &&
+        (folded.length === text.length || folded.charCodeAt(text.length) === 0x2f)
+      );
     };
     return { kind: "segments", text, caseSensitive, matches, matchedLength: () => text.length };
   }
   if (match.safeRegex !== undefined) {
     const { regex } = match.safeRegex;
     const compiled = within("safe_regex", () => compileRegex(regex ?? ""));
-    return { kind: "regex", text: "", caseSensitive, matches: (path) => compiled.matches(path), matchedLength: (path) => path.length };
+    return {
+      kind: "regex",
+      text: "",
+      caseSensitive,
+      matches: (path) => compiled.matches(path),
+      matchedLength: (path) => path.length,
+    };
   }
-  if (match.connectMatcher !== undefined) return { kind: "connect", text: "", caseSensitive, matches: () => true, matchedLength: () => 0 };
-  if (match.prefix === undefined) throw refuse("path_specifier", "prefix, path, safe_regex, path_separated_prefix or connect_matcher is required");
+  if (match.connectMatcher !== undefined)
+    return {
+      kind: "connect",
+      text: "",
+      caseSensitive,
+      matches: () => true,
+      matchedLength: () => 0,
+    };
+  if (match.prefix === undefined)
+    throw refuse(
+      "path_specifier",
+      "prefix, path, safe_regex, path_separated_prefix or connect_matcher is required",
+    );
   const text = fold(match.prefix);
-  return { kind: "prefix", text, caseSensitive, matches: (path) => fold(path).startsWith(text), matchedLength: () => text.length };
+  return {
+    kind: "prefix",
+    text,
+    caseSensitive,
+    matches: (path) => fold(path).startsWith(text),
+    matchedLength: () => text.length,
+  };
 }
 
 export function compileCondition(match: RouteMatchJson, services: Services): Condition | undefined {
   const conditions: Condition[] = [];
   const { runtimeFraction, tlsContext } = match;
   if (match.connectMatcher !== undefined) conditions.push(({ head }) => head.method === "CONNECT");
-  for (const matches of compileHeaderMatchers(match.headers)) conditions.push(({ head }) => matches(head));
-  for (const matches of compileQueryMatchers(match.queryParameters)) conditions.push(({ head }) => matches(head.path));
-  if (match.grpc !== undefined) conditions.push(({ head }) => isGrpc(head.headers.get("content-type")));
+  for (const matches of compileHeaderMatchers(match.headers))
+    conditions.push(({ head }) => matches(head));
+  for (const matches of compileQueryMatchers(match.queryParameters))
+    conditions.push(({ head }) => matches(head.path));
+  if (match.grpc !== undefined)
+    conditions.push(({ head }) => isGrpc(head.headers.get("content-type")));
   if (runtimeFraction !== undefined) {
     const numerator = runtimeFraction.defaultValue?.numerator ?? 0;
-    const denominator = denominators[String(runtimeFraction.defaultValue?.denominator ?? "HUNDRED")] ?? 100;
-    conditions.push((input) => services.runtime.featureEnabled(runtimeFraction.runtimeKey, numerator, denominator, input.draw));
+    const denominator =
+      denominators[String(runtimeFraction.defaultValue?.denominator ?? "HUNDRED")] ?? 100;
+    conditions.push((input) =>
+      services.runtime.featureEnabled(
+        runtimeFraction.runtimeKey,
+        numerator,
+        denominator,
+        input.draw,
+      ),
+    );
   }
   if (tlsContext?.presented !== undefined) {
     const wanted = tlsContext.presented;
@@ -77,9 +122,17 @@ export function compileCondition(match: RouteMatchJson, services: Services): Con
   return (input) => conditions.every((holds) => holds(input));
 }
 
-export const denominators: Readonly<Record<string, number>> = { HUNDRED: 100, TEN_THOUSAND: 10_000, MILLION: 1_000_000 };
+export const denominators: Readonly<Record<string, number>> = {
+  HUNDRED: 100,
+  TEN_THOUSAND: 10_000,
+  MILLION: 1_000_000,
+};
 
 /** "application/grpc" and "application/grpc+anything". */
 export function isGrpc(contentType: string | undefined): boolean {
-  return contentType !== undefined && contentType.startsWith("application/grpc") && (contentType.length === 16 || contentType.charCodeAt(16) === 0x2b);
+  return (
+    contentType !== undefined &&
+    contentType.startsWith("application/grpc") &&
+    (contentType.length === 16 || contentType.charCodeAt(16) === 0x2b)
+  );
 }

@@ -36,13 +36,23 @@ export class PathIndex<R extends Indexed> {
     let best = firstOf(this.#exact.get(path), undefined, path, accepts);
     for (const length of this.#lengths) {
       if (length > path.length) break;
-      best = firstOf(this.#prefixes.get(length === path.length ? path : path.slice(0, length)), best, path, accepts);
+      best = firstOf(
+        this.#prefixes.get(length === path.length ? path : path.slice(0, length)),
+        best,
+        path,
+        accepts,
+      );
     }
     return firstOf(this.#scanned, best, path, accepts);
   }
 }
 
-function firstOf<R extends Indexed>(candidates: readonly R[] | undefined, best: R | undefined, path: string, accepts: (route: R) => boolean): R | undefined {
+function firstOf<R extends Indexed>(
+  candidates: readonly R[] | undefined,
+  best: R | undefined,
+  path: string,
+  accepts: (route: R) => boolean,
+): R | undefined {
   if (candidates === undefined) return best;
   for (const route of candidates) {
     if (best !== undefined && route.order > best.order) return best;

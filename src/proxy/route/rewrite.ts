@@ -1,5 +1,5 @@
-import type { RegexMatchAndSubstituteJson } from "#gen/envoy/type/matcher/v3/regex_pb.js";
 import type { RouteActionJson } from "#gen/envoy/config/route/v3/route_components_pb.js";
+import type { RegexMatchAndSubstituteJson } from "#gen/envoy/type/matcher/v3/regex_pb.js";
 import type { RequestHead } from "#http/message.ts";
 import { within } from "#lib/config-error.ts";
 import { compileRegex } from "../matching/regex.ts";
@@ -8,14 +8,20 @@ import { type PathSpecifier, splitQuery } from "./match.ts";
 
 export type Rewrite = (head: RequestHead, info: StreamInfo) => void;
 
-export function compileSubstitution(path: string, config: RegexMatchAndSubstituteJson): (text: string) => string {
+export function compileSubstitution(
+  path: string,
+  config: RegexMatchAndSubstituteJson,
+): (text: string) => string {
   const regex = within(`${path}.pattern`, () => compileRegex(config.pattern?.regex ?? ""));
   const substitution = config.substitution ?? "";
   return (text) => regex.replaceAll(text, substitution);
 }
 
 /** The path with its matched part replaced; the query stays. A regex route's whole path counts as matched. */
-export function prefixRewriter(specifier: PathSpecifier, replacement: string): (path: string) => string {
+export function prefixRewriter(
+  specifier: PathSpecifier,
+  replacement: string,
+): (path: string) => string {
   return (full) => {
     const [path, query] = splitQuery(full);
     return replacement + path.slice(specifier.matchedLength(path)) + query;
@@ -23,17 +29,28 @@ export function prefixRewriter(specifier: PathSpecifier, replacement: string): (
 }
 
 /** Path, then host; undefined when the action rewrites nothing. */
-export function compileRewrite(action: RouteActionJson, specifier: PathSpecifier, hostLiteral: string | undefined): Rewrite | undefined {
-  const parts = [compilePathRewrite(action, specifier), compileHostRewrite(action, hostLiteral)].filter((part) => part !== undefined);
+export function compileRewrite(
+  action: RouteActionJson,
+  specifier: PathSpecifier,
+  hostLiteral: string | undefined,
+): Rewrite | undefined {
+  const parts = [
+    compilePathRewrite(action, specifier),
+    compileHostRewrite(action, hostLiteral),
+  ].filter((part) => part !== undefined);
   if (parts.length === 0) return undefined;
   return (head, info) => {
     for (const part of parts) part(head, info);
   };
 }
 
-function compilePathRewrite(action: RouteActionJson, specifier: PathSpecifier): Rewrite | undefined {
+function compilePathRewrite(
+  action: RouteActionJson,
+  specifier: PathSpecifier,
+): Rewrite | undefined {
   let rewritten: ((path: string) => string) | undefined;
-  if (action.prefixRewrite !== undefined && action.prefixRewrite !== "") rewritten = prefixRewriter(specifier, action.prefixRewrite);
+  if (action.prefixRewrite !== undefined && action.prefixRewrite !== "")
+    rewritten = prefixRewriter(specifier, action.prefixRewrite);
   else if (action.regexRewrite !== undefined) {
     const substitute = compileSubstitution("regex_rewrite", action.regexRewrite);
     rewritten = (full) => {
@@ -49,7 +66,10 @@ function compilePathRewrite(action: RouteActionJson, specifier: PathSpecifier): 
   };
 }
 
-function compileHostRewrite(action: RouteActionJson, hostLiteral: string | undefined): Rewrite | undefined {
+function compileHostRewrite(
+  action: RouteActionJson,
+  hostLiteral: string | undefined,
+): Rewrite | undefined {
   const host = hostSource(action, hostLiteral);
   if (host === undefined) return undefined;
   const appendForwarded = action.appendXForwardedHost === true;
@@ -62,7 +82,10 @@ function compileHostRewrite(action: RouteActionJson, hostLiteral: string | undef
   };
 }
 
-function hostSource(action: RouteActionJson, hostLiteral: string | undefined): ((head: RequestHead) => string | undefined) | undefined {
+function hostSource(
+  action: RouteActionJson,
+  hostLiteral: string | undefined,
+): ((head: RequestHead) => string | undefined) | undefined {
   const literal = hostLiteral ?? action.hostRewriteLiteral;
   if (literal !== undefined && literal !== "") return () => literal;
   if (action.hostRewriteHeader !== undefined && action.hostRewriteHeader !== "") {
@@ -78,5 +101,8 @@ function hostSource(action: RouteActionJson, hostLiteral: string | undefined): (
 
 export function appendForwardedHost(head: RequestHead): void {
   const before = head.headers.get("x-forwarded-host");
-  head.headers.set("x-forwarded-host", before === undefined ? head.authority : `${before},${head.authority}`);
+  head.headers.set(
+    "x-forwarded-host",
+    before === undefined ? head.authority : `${before},${head.authority}`,
+  );
 }

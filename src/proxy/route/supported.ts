@@ -1,4 +1,9 @@
-const headerChanges = ["request_headers_to_add", "request_headers_to_remove", "response_headers_to_add", "response_headers_to_remove"] as const;
+const headerChanges = [
+  "request_headers_to_add",
+  "request_headers_to_remove",
+  "response_headers_to_add",
+  "response_headers_to_remove",
+] as const;
 
 export const supported: Readonly<Record<string, readonly string[]>> = {
   "envoy.config.route.v3.RouteConfiguration": [
@@ -81,9 +86,25 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
   ],
   "envoy.config.route.v3.RouteAction.UpgradeConfig": ["upgrade_type", "enabled", "connect_config"],
   "envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig": [],
-  "envoy.config.route.v3.RouteAction.MaxStreamDuration": ["max_stream_duration", "grpc_timeout_header_max", "grpc_timeout_header_offset"],
-  "envoy.config.route.v3.WeightedCluster": ["clusters", "total_weight", "runtime_key_prefix", "header_name"],
-  "envoy.config.route.v3.WeightedCluster.ClusterWeight": ["name", "cluster_header", "weight", ...headerChanges, "typed_per_filter_config", "host_rewrite_literal"],
+  "envoy.config.route.v3.RouteAction.MaxStreamDuration": [
+    "max_stream_duration",
+    "grpc_timeout_header_max",
+    "grpc_timeout_header_offset",
+  ],
+  "envoy.config.route.v3.WeightedCluster": [
+    "clusters",
+    "total_weight",
+    "runtime_key_prefix",
+    "header_name",
+  ],
+  "envoy.config.route.v3.WeightedCluster.ClusterWeight": [
+    "name",
+    "cluster_header",
+    "weight",
+    ...headerChanges,
+    "typed_per_filter_config",
+    "host_rewrite_literal",
+  ],
   "envoy.config.route.v3.RedirectAction": [
     "https_redirect",
     "scheme_redirect",
@@ -104,9 +125,16 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "response_headers_to_copy",
   ],
   "envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig": [],
-  "envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig": ["allowed_route_names"],
+  "envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig": [
+    "allowed_route_names",
+  ],
   "envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig": [],
-  "envoy.config.core.v3.HeaderValueOption": ["header", "append", "append_action", "keep_empty_value"],
+  "envoy.config.core.v3.HeaderValueOption": [
+    "header",
+    "append",
+    "append_action",
+    "keep_empty_value",
+  ],
   "envoy.config.core.v3.HeaderValue": ["key", "value"],
   "envoy.config.core.v3.RuntimeFractionalPercent": ["default_value", "runtime_key"],
   "envoy.type.v3.FractionalPercent": ["numerator", "denominator"],

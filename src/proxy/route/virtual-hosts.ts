@@ -12,7 +12,8 @@ export class DomainIndex<V> {
   add(domain: string, host: V): void {
     const name = domain.toLowerCase();
     if (name === "*") {
-      if (this.#any !== undefined) throw refuse("domains", "Only a single wildcard domain is permitted");
+      if (this.#any !== undefined)
+        throw refuse("domains", "Only a single wildcard domain is permitted");
       this.#any = host;
     } else if (name.startsWith("*")) this.#addAt(this.#suffixes, name.slice(1), host, domain);
     else if (name.endsWith("*")) this.#addAt(this.#prefixes, name.slice(0, -1), host, domain);
@@ -39,11 +40,15 @@ export class DomainIndex<V> {
     if (folded !== undefined) return folded;
     // The asterisk stands for at least one character.
     for (const length of this.#suffixLengths) {
-      const found = name.length > length ? this.#suffixes.get(length)?.get(name.slice(name.length - length)) : undefined;
+      const found =
+        name.length > length
+          ? this.#suffixes.get(length)?.get(name.slice(name.length - length))
+          : undefined;
       if (found !== undefined) return found;
     }
     for (const length of this.#prefixLengths) {
-      const found = name.length > length ? this.#prefixes.get(length)?.get(name.slice(0, length)) : undefined;
+      const found =
+        name.length > length ? this.#prefixes.get(length)?.get(name.slice(0, length)) : undefined;
       if (found !== undefined) return found;
     }
     return this.#any;
@@ -51,5 +56,8 @@ export class DomainIndex<V> {
 }
 
 function duplicate(domain: string): Error {
-  return refuse("domains", `Only unique values for domains are permitted. Duplicate entry of domain ${domain}`);
+  return refuse(
+    "domains",
+    `Only unique values for domains are permitted. Duplicate entry of domain ${domain}`,
+  );
 }

@@ -3,7 +3,10 @@
  */
 const decades = 10;
 export const bucketCount: number = 1 + decades * 90;
-const powers: readonly number[] = Array.from({ length: decades + 1 }, (_, exponent) => 10 ** exponent);
+const powers: readonly number[] = Array.from(
+  { length: decades + 1 },
+  (_, exponent) => 10 ** exponent,
+);
 
 export function bucketOf(value: number): number {
   if (!(value >= 1)) return 0;

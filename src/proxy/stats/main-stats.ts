@@ -44,7 +44,8 @@ export class MainStats {
   }
 
   addWorker(worker: number, announcement: Announcement): void {
-    for (const { index, memory } of announcement.chunks) this.#chunks.set(`${worker}/${index}`, new Float64Array(memory));
+    for (const { index, memory } of announcement.chunks)
+      this.#chunks.set(`${worker}/${index}`, new Float64Array(memory));
     for (const slot of announcement.slots) this.#addSlot(worker, slot);
   }
 

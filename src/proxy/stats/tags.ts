@@ -19,9 +19,18 @@ const rules: readonly Rule[] = [
   { label: "envoy_rbac_prefix", pattern: /\.rbac\.((?!allowed|denied|shadow|policy)(.*?)\.)/ },
   { label: "envoy_local_network_ratelimit_prefix", pattern: /^local_rate_limit\.((.*?)\.)/ },
   { label: "envoy_connection_limit_prefix", pattern: /^connection_limit\.((.*?)\.)/ },
-  { label: "envoy_cluster_name", pattern: /^cluster\.((.*?)\.)(?:external|internal|circuit_breakers|http1|[a-z0-9_]+$)/ },
-  { label: "envoy_worker_id", pattern: /^(?:listener\..*|server|thread_local_cluster_manager)\.(worker_(\d+)\.)/ },
-  { label: "envoy_listener_address", pattern: /^listener\.((.*?)\.)(?:http\.|worker_|ssl\.|[a-z0-9_]+$)/ },
+  {
+    label: "envoy_cluster_name",
+    pattern: /^cluster\.((.*?)\.)(?:external|internal|circuit_breakers|http1|[a-z0-9_]+$)/,
+  },
+  {
+    label: "envoy_worker_id",
+    pattern: /^(?:listener\..*|server|thread_local_cluster_manager)\.(worker_(\d+)\.)/,
+  },
+  {
+    label: "envoy_listener_address",
+    pattern: /^listener\.((.*?)\.)(?:http\.|worker_|ssl\.|[a-z0-9_]+$)/,
+  },
 ];
 
 export function extractTags(name: string): TaggedName {

@@ -134,7 +134,9 @@ export class WorkerStats implements StatsScope {
   }
 
   #histogramMemory(name: string): Float64Array {
-    const memory = new Float64Array(new SharedArrayBuffer((1 + bucketCount) * Float64Array.BYTES_PER_ELEMENT));
+    const memory = new Float64Array(
+      new SharedArrayBuffer((1 + bucketCount) * Float64Array.BYTES_PER_ELEMENT),
+    );
     this.#newChunks.push({ index: this.#chunks, memory: memory.buffer as SharedArrayBuffer });
     this.#newSlots.push({ name, kind: "histogram", chunk: this.#chunks, offset: 0 });
     this.#chunks++;

@@ -28,13 +28,13 @@ export interface DiscoveryContext {
 export interface Discovery {
   /**
    * `onMembers` is called with each whole membership, `onTimeout` when the first answer fails or takes too long: the proxy
-   * then starts without it. Throws ConfigError for what only the machine can tell, such as a file that is not there.
+   * then starts without it.
    */
   start(onMembers: (members: ClusterMembers) => void, onTimeout: () => void): void;
   stop(): void;
 }
 
-/** Throws ConfigError for a cluster type that Heddle does not know. */
+/** Of a cluster that `checkDiscovery` let through. */
 export function createDiscovery(config: ClusterJson, context: DiscoveryContext): Discovery {
   const stats = new DiscoveryStats(config, context.stats);
   const type = clusterType(config);
@@ -42,7 +42,8 @@ export function createDiscovery(config: ClusterJson, context: DiscoveryContext):
     case "STATIC":
       return new FixedDiscovery(membersOf(config.name ?? "", config.loadAssignment), stats);
     case "ORIGINAL_DST":
-      return new FixedDiscovery(originalDestinationMembers(config), stats);
+      // None: its hosts come into being in the workers, with the first request for each.
+      return new FixedDiscovery(membersOf(config.name ?? "", undefined), stats);
     case "STRICT_DNS":
     case "LOGICAL_DNS": {
       const options = dnsOptions(config, type);
@@ -54,17 +55,6 @@ export function createDiscovery(config: ClusterJson, context: DiscoveryContext):
     default:
       throw refuse("type", `${String(type)} is not supported by Heddle`);
   }
-}
-
-/** None: its hosts come into being in the workers, with the first request for each. */
-function originalDestinationMembers(config: ClusterJson): ClusterMembers {
-  if ((config.loadAssignment?.endpoints ?? []).length > 0) {
-    throw refuse(
-      "load_assignment",
-      "ORIGINAL_DST clusters must have no load assignment configured",
-    );
-  }
-  return membersOf(config.name ?? "", undefined);
 }
 
 class FixedDiscovery implements Discovery {

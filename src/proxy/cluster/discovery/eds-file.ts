@@ -1,14 +1,14 @@
 import { existsSync, type FSWatcher, watch } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { basename, dirname } from "node:path";
+import { basename } from "node:path";
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { ClusterLoadAssignmentJson } from "#gen/envoy/config/endpoint/v3/endpoint_pb.js";
-import { refuse, within } from "#lib/config-error.ts";
-import { durationMs } from "#lib/duration.ts";
+import { refuse } from "#lib/config-error.ts";
 import { decodeResource } from "../../configuration.ts";
 import type { ClusterMembers } from "../host.ts";
 import type { Discovery, DiscoveryContext } from "./discovery.ts";
 import type { DiscoveryStats } from "./discovery-stats.ts";
+import { type EdsFile, edsFile } from "./eds-source.ts";
 import { membersOf } from "./load-assignment.ts";
 
 interface EdsContext extends Omit<DiscoveryContext, "stats"> {
@@ -18,22 +18,14 @@ interface EdsContext extends Omit<DiscoveryContext, "stats"> {
 }
 
 const discoveryResponse = "envoy.service.discovery.v3.DiscoveryResponse";
-const initialFetchTimeoutMs = 15_000;
-const source = "eds_cluster_config.eds_config";
-
 /**
  * Endpoints from a file that holds a DiscoveryResponse. As in Envoy a change takes effect when the file is moved into
  * place (or something moves in its watched directory); a bad file is counted and the last good one keeps serving.
  */
 export class EdsFileDiscovery implements Discovery {
   readonly #cluster: string;
-  readonly #resource: string;
-  readonly #path: string;
-  readonly #directory: string;
-  /** Any name in the watched directory counts: a Kubernetes volume changes by the move of a link beside the file's. */
-  readonly #anyName: boolean;
+  readonly #file: EdsFile;
   readonly #context: EdsContext;
-  readonly #timeoutMs: number;
   #watcher: FSWatcher | undefined;
   #lastGood: string | undefined;
   /** Reads one after the other, so that an older file never wins. */
@@ -41,45 +33,30 @@ export class EdsFileDiscovery implements Discovery {
   #waiting = false;
 
   constructor(config: ClusterJson, context: EdsContext) {
-    const eds = config.edsClusterConfig;
-    const path = eds?.edsConfig?.pathConfigSource?.path ?? eds?.edsConfig?.path ?? "";
-    if (path === "")
-      throw refuse(
-        source,
-        "only endpoints from a file (path_config_source) are supported by Heddle yet",
-      );
-    const directory = eds?.edsConfig?.pathConfigSource?.watchedDirectory?.path;
     this.#cluster = config.name ?? "";
-    this.#resource = eds?.serviceName || this.#cluster;
-    this.#path = path;
-    this.#directory = directory ?? dirname(path);
-    this.#anyName = directory !== undefined;
-    this.#timeoutMs = within(`${source}.initial_fetch_timeout`, () =>
-      durationMs(eds?.edsConfig?.initialFetchTimeout, initialFetchTimeoutMs),
-    );
+    this.#file = edsFile(config);
     this.#context = context;
   }
 
   start(onMembers: (members: ClusterMembers) => void, onTimeout: () => void): void {
-    if (!existsSync(this.#path)) {
-      throw refuse(
-        source,
-        `paths must refer to an existing path in the system: '${this.#path}' does not exist`,
-      );
-    }
-    this.#watcher = watch(this.#directory, { persistent: false }, (event, name) => {
+    const { path, watchedDirectory, anyName, initialFetchTimeoutMs } = this.#file;
+    this.#watcher = watch(watchedDirectory, { persistent: false }, (event, name) => {
       // Node says "rename" for a move, "change" for a write in place, which may be half done.
       if (event !== "rename") return;
-      if (this.#anyName || name === null || name === basename(this.#path)) this.#reread(onMembers);
+      if (anyName || name === null || name === basename(path)) this.#reread(onMembers);
     });
     this.#watcher.on("error", (error) =>
-      this.#warn(`cannot watch ${this.#directory}: ${error.message}`),
+      this.#warn(`cannot watch ${watchedDirectory}: ${error.message}`),
     );
     const timer =
-      this.#timeoutMs > 0 ? this.#context.clock.after(this.#timeoutMs, onTimeout) : undefined;
+      initialFetchTimeoutMs > 0
+        ? this.#context.clock.after(initialFetchTimeoutMs, onTimeout)
+        : undefined;
     this.#reread(onMembers);
-    void this.#reading.then(() => timer?.cancel());
-    void this.#reading.then(() => this.#lastGood === undefined && onTimeout());
+    void this.#reading.then(() => {
+      timer?.cancel();
+      if (this.#lastGood === undefined) onTimeout();
+    });
   }
 
   stop(): void {
@@ -98,12 +75,12 @@ export class EdsFileDiscovery implements Discovery {
   async #read(onMembers: (members: ClusterMembers) => void): Promise<void> {
     const { stats, decode = decodeResource } = this.#context;
     // Moved away: what comes in its place is a move of its own.
-    if (!existsSync(this.#path)) return;
+    if (!existsSync(this.#file.path)) return;
     stats.attempt.inc();
     try {
-      const text = await readFile(this.#path, "utf8");
+      const text = await readFile(this.#file.path, "utf8");
       // Proof: decode checks the text against this message.
-      const response = (await decode(discoveryResponse, text, this.#path)) as {
+      const response = (await decode(discoveryResponse, text, this.#file.path)) as {
         readonly resources?: readonly unknown[];
       };
       const members = this.#membersIn(response.resources ?? []);
@@ -116,7 +93,7 @@ export class EdsFileDiscovery implements Discovery {
     } catch (error) {
       stats.rejected.inc();
       const reason = error instanceof Error ? error.message : String(error);
-      this.#warn(`${this.#path} is refused, the last good endpoints stay: ${reason}`);
+      this.#warn(`${this.#file.path} is refused, the last good endpoints stay: ${reason}`);
     }
   }
 
@@ -130,10 +107,10 @@ export class EdsFileDiscovery implements Discovery {
       throw refuse("resources", `unexpected EDS resource length: ${resources.length}`);
     // Proof: the file was decoded as a DiscoveryResponse, whose only supported resource is this one.
     const assignment = resources[0] as ClusterLoadAssignmentJson;
-    if (assignment.clusterName !== this.#resource) {
+    if (assignment.clusterName !== this.#file.resource) {
       throw refuse(
         "resources[0].cluster_name",
-        `unexpected EDS cluster (expecting ${this.#resource}): ${assignment.clusterName}`,
+        `unexpected EDS cluster (expecting ${this.#file.resource}): ${assignment.clusterName}`,
       );
     }
     return membersOf(this.#cluster, assignment);

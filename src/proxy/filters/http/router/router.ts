@@ -15,9 +15,9 @@ import type {
   UpstreamFailure,
   UpstreamStream,
 } from "../../../cluster/manager.ts";
+import { TcpUpstream } from "../../../pool/tcp-upstream.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { DirectAction, ForwardAction, RedirectAction } from "../../../route/route.ts";
-import { TcpUpstream } from "../../../pool/tcp-upstream.ts";
 import type { Services } from "../../../services.ts";
 import type { Counter, StatsScope } from "../../../stats/stats.ts";
 import type { ActiveStream } from "../../network/http-connection-manager/active-stream.ts";

@@ -24,8 +24,14 @@ function compileTcpProxy(config: TcpProxyJson, context: NetworkFilterContext): T
     services,
     chooseCluster: compileClusters(config, context),
     accessLogs: within("access_log", () => compileAccessLogs(config.accessLog, services)),
-    idleTimeout: services.timers.of(within("idle_timeout", () => durationMs(config.idleTimeout, hourMs))),
-    maxDuration: services.timers.of(within("max_downstream_connection_duration", () => durationMs(config.maxDownstreamConnectionDuration, 0))),
+    idleTimeout: services.timers.of(
+      within("idle_timeout", () => durationMs(config.idleTimeout, hourMs)),
+    ),
+    maxDuration: services.timers.of(
+      within("max_downstream_connection_duration", () =>
+        durationMs(config.maxDownstreamConnectionDuration, 0),
+      ),
+    ),
     connectAttemptsMax: config.maxConnectAttempts ?? 1,
     stats: {
       total: scope.counter("downstream_cx_total"),
@@ -43,8 +49,12 @@ function compileTcpProxy(config: TcpProxyJson, context: NetworkFilterContext): T
 function compileClusters(config: TcpProxyJson, { services }: NetworkFilterContext): () => string {
   const { cluster, weightedClusters } = config;
   if (cluster !== undefined) return () => cluster;
-  if (weightedClusters === undefined) throw refuse("cluster_specifier", "cluster or weighted_clusters is required");
-  const entries = compileEach("weighted_clusters.clusters", weightedClusters.clusters, (entry) => ({ name: entry.name ?? "", weight: entry.weight ?? 0 }));
+  if (weightedClusters === undefined)
+    throw refuse("cluster_specifier", "cluster or weighted_clusters is required");
+  const entries = compileEach("weighted_clusters.clusters", weightedClusters.clusters, (entry) => ({
+    name: entry.name ?? "",
+    weight: entry.weight ?? 0,
+  }));
   const total = entries.reduce((sum, entry) => sum + entry.weight, 0);
   return () => {
     let left = services.random.unit() * total;

@@ -9,5 +9,8 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "max_downstream_connection_duration",
   ],
   "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster": ["clusters"],
-  "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight": ["name", "weight"],
+  "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight": [
+    "name",
+    "weight",
+  ],
 };

@@ -14,7 +14,19 @@ export interface TcpProxySettings {
   readonly idleTimeout: TimerList | undefined;
   readonly maxDuration: TimerList | undefined;
   readonly connectAttemptsMax: number;
-  readonly stats: Readonly<Record<"total" | "noRoute" | "bytesReceived" | "bytesSent" | "paused" | "resumed" | "idleTimeout" | "maxDuration", Counter>>;
+  readonly stats: Readonly<
+    Record<
+      | "total"
+      | "noRoute"
+      | "bytesReceived"
+      | "bytesSent"
+      | "paused"
+      | "resumed"
+      | "idleTimeout"
+      | "maxDuration",
+      Counter
+    >
+  >;
 }
 
 /** Filter state by which a filter before this one (sni_cluster) names the cluster, as in Envoy. */
@@ -125,13 +137,17 @@ export class TcpProxy extends Timer implements NetworkFilter {
       this.#fail(ResponseFlag.upstreamOverflow, "");
       return;
     }
-    if (failure.kind === "connect-failure") this.#network.info.upstreamTransportFailureReason = `delayed_connect_error:_${failure.detail}`;
+    if (failure.kind === "connect-failure")
+      this.#network.info.upstreamTransportFailureReason = `delayed_connect_error:_${failure.detail}`;
     if (this.#attempts < this.#settings.connectAttemptsMax) {
       this.#connectTo(cluster);
       return;
     }
     cluster.stats.counter("upstream_cx_connect_attempts_exceeded").inc();
-    this.#fail(ResponseFlag.upstreamConnectionFailure | ResponseFlag.upstreamRetryLimitExceeded, "");
+    this.#fail(
+      ResponseFlag.upstreamConnectionFailure | ResponseFlag.upstreamRetryLimitExceeded,
+      "",
+    );
   }
 
   #fail(flags: number, details: string): void {

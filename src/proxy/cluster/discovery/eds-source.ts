@@ -1,0 +1,37 @@
+import { dirname } from "node:path";
+import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
+import { refuse, within } from "#lib/config-error.ts";
+import { durationMs } from "#lib/duration.ts";
+
+/** Where a cluster's endpoints are read from. */
+export interface EdsFile {
+  readonly path: string;
+  readonly watchedDirectory: string;
+  /** Any name in the watched directory counts: a Kubernetes volume changes by the move of a link beside the file's. */
+  readonly anyName: boolean;
+  /** Whose ClusterLoadAssignment it is. */
+  readonly resource: string;
+  /** 0: wait for ever. */
+  readonly initialFetchTimeoutMs: number;
+}
+
+const source = "eds_cluster_config.eds_config";
+const initialFetchTimeoutMs = 15_000;
+
+export function edsFile(config: ClusterJson): EdsFile {
+  const eds = config.edsClusterConfig;
+  const path = eds?.edsConfig?.pathConfigSource?.path ?? eds?.edsConfig?.path ?? "";
+  if (path === "") {
+    throw refuse(source, "only endpoints from a file (path_config_source) are supported by Heddle");
+  }
+  const directory = eds?.edsConfig?.pathConfigSource?.watchedDirectory?.path;
+  return {
+    path,
+    watchedDirectory: directory ?? dirname(path),
+    anyName: directory !== undefined,
+    resource: eds?.serviceName || (config.name ?? ""),
+    initialFetchTimeoutMs: within(`${source}.initial_fetch_timeout`, () =>
+      durationMs(eds?.edsConfig?.initialFetchTimeout, initialFetchTimeoutMs),
+    ),
+  };
+}
