@@ -187,11 +187,11 @@ function ratioToEnvoy(runs: readonly Run[], key: Key, measure: Measure): number 
   const envoy = new Map(
     select(runs, { ...key, proxy: "envoy" }).map((run) => [run.round, measure(run)]),
   );
-  const ratios = select(runs, key).flatMap((run) => {
-    const reference = envoy.get(run.round);
-    return reference === undefined ? [] : [measure(run) / reference];
+  const byRound = select(runs, key).flatMap((own) => {
+    const reference = envoy.get(own.round);
+    return reference === undefined ? [] : [measure(own) / reference];
   });
-  return median(ratios);
+  return median(byRound);
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -1,17 +1,14 @@
-import { writeFileSync } from "node:fs";
-import { isIP } from "node:net";
 import { hostname } from "node:os";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
-import { type Address, addressText, ipAddress, pipeAddress } from "#net/address.ts";
-import { AdminServer } from "#proxy/admin/server.ts";
+import { addressText } from "#net/address.ts";
 import { ConfigFileError } from "#proxy/config-file-error.ts";
 import { type LoadedBootstrap, loadBootstrap } from "#proxy/configuration.ts";
+import { ProcessLog } from "#proxy/process-log.ts";
+import { ProxyProcess } from "#proxy/proxy-process.ts";
 import { LayeredRuntime } from "#proxy/runtime-layers.ts";
 import { ProxyServer, type ServerOptions, StartError } from "#proxy/server.ts";
-import { ProcessLog } from "./log.ts";
 import { packageVersion } from "./package-version.ts";
 import { type ProxyFlags, parseProxyFlags } from "./proxy-flags.ts";
-import { ProxyProcess } from "./proxy-process.ts";
 
 /** `heddle proxy`: returns the exit code (docs/reference/exit-codes.md). */
 export async function runProxy(argv: readonly string[]): Promise<number> {
@@ -97,7 +94,7 @@ async function serve(
     runtime: new LayeredRuntime(bootstrap.layeredRuntime),
     version: packageVersion(),
   });
-  const admin = await startAdmin(running, bootstrap, flags, log);
+  const admin = await running.startAdmin();
   await server.start();
   for (const { name, addresses } of server.listeners) {
     for (const address of addresses)
@@ -118,39 +115,4 @@ async function serve(
 function giveBackMemory(): void {
   if (typeof globalThis.gc === "function")
     void globalThis.gc({ type: "major", execution: "async", flavor: "last-resort" });
-}
-
-async function startAdmin(
-  running: ProxyProcess,
-  bootstrap: BootstrapJson,
-  flags: ProxyFlags,
-  log: ProcessLog,
-): Promise<AdminServer | undefined> {
-  const address = adminAddress(bootstrap);
-  if (address === undefined) return undefined;
-  const admin = new AdminServer(running);
-  try {
-    const bound = await admin.listen(address);
-    if (flags.adminAddressPath !== undefined)
-      writeFileSync(flags.adminAddressPath, addressText(bound));
-    log.write("info", `admin on ${addressText(bound)}`);
-    return admin;
-  } catch (error) {
-    throw new StartError(
-      `admin cannot listen on ${addressText(address)}: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
-}
-
-function adminAddress(bootstrap: BootstrapJson): Address | undefined {
-  const address = bootstrap.admin?.address;
-  if (address?.pipe !== undefined) return pipeAddress(address.pipe.path ?? "");
-  const socket = address?.socketAddress;
-  if (socket === undefined) return undefined;
-  const ip = socket.address ?? "";
-  if (isIP(ip) === 0)
-    throw new StartError("configuration refused", [
-      { path: "admin.address.socket_address.address", message: `malformed IP address: ${ip}` },
-    ]);
-  return ipAddress(ip, socket.portValue ?? 0);
 }

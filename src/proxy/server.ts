@@ -1,5 +1,6 @@
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import { type Clock, systemClock } from "#lib/clock.ts";
+import type { Problem } from "#lib/config-error.ts";
 import { SharedCells } from "./cluster/circuit-breakers.ts";
 import { createDiscovery, type Discovery } from "./cluster/discovery/discovery.ts";
 import type { ClusterMembers } from "./cluster/host.ts";
@@ -45,15 +46,15 @@ export type ServerState = "PRE_INITIALIZING" | "INITIALIZING" | "LIVE" | "DRAINI
 
 /** Why a proxy did not start. */
 export class StartError extends Error {
-  readonly problems: readonly { readonly path: string; readonly message: string }[];
+  readonly problems: readonly Problem[];
 
   constructor(
     message: string,
-    problems: readonly { readonly path: string; readonly message: string }[] = [],
+    options: { readonly problems?: readonly Problem[]; readonly cause?: unknown } = {},
   ) {
-    super(message);
+    super(message, options);
     this.name = "StartError";
-    this.problems = problems;
+    this.problems = options.problems ?? [];
   }
 }
 
@@ -171,7 +172,7 @@ export class ProxyServer implements WorkerEvents {
       const listener = (_index: number, message: FromWorker): void => {
         if (message.kind === "refused") {
           this.#forget(listener);
-          reject(new StartError("configuration refused", message.problems));
+          reject(new StartError("configuration refused", { problems: message.problems }));
         } else if (message.kind === "failed") {
           this.#forget(listener);
           reject(new StartError(message.message));

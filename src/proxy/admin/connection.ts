@@ -7,8 +7,10 @@ import {
   type ResponseStream,
   type ServerCodecHandler,
 } from "#http/message.ts";
+import { systemClock } from "#lib/clock.ts";
 import type { Connection, ConnectionHandler } from "#net/connection.ts";
 import { dispatch } from "#net/raw-connection.ts";
+import { httpDate } from "../filters/network/http-connection-manager/http-date.ts";
 import { type AdminAnswer, type AdminRequest, textType } from "./page.ts";
 
 const formBytesMax = 64 * 1024;
@@ -105,7 +107,7 @@ export class AdminConnection implements ConnectionHandler, ServerCodecHandler, R
       "x-content-type-options",
       "nosniff",
       "date",
-      new Date().toUTCString(),
+      httpDate(systemClock.wallMs()),
       "server",
       "envoy",
       "content-length",

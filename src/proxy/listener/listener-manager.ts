@@ -92,9 +92,10 @@ export class ListenerManager {
           port !== undefined && address.family !== "pipe" ? ipAddress(address.ip, port) : address;
         try {
           running.sockets.push(await this.#open(running, asked));
-        } catch (error) {
+        } catch (cause) {
           throw new Error(
-            `listener '${running.listener.name}' cannot listen on ${addressText(asked)}: ${error instanceof Error ? error.message : String(error)}`,
+            `listener '${running.listener.name}' cannot listen on ${addressText(asked)}: ${cause instanceof Error ? cause.message : String(cause)}`,
+            { cause },
           );
         }
       }

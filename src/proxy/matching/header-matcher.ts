@@ -60,7 +60,9 @@ function anyValue(
   let seen = 0;
   for (let i = 0; i < list.length; i += 2) {
     if (list[i] !== name) continue;
-    if (++seen > 1) (values ??= [first]).push(list[i + 1] ?? "");
+    if (++seen === 1) continue;
+    values ??= [first];
+    values.push(list[i + 1] ?? "");
   }
   if (values === undefined) return matches(first);
   return joined.has(name) || name.startsWith("x-envoy-")

@@ -29,8 +29,8 @@ export function splitQuery(full: string): readonly [path: string, query: string]
 export function compilePathSpecifier(match: RouteMatchJson): PathSpecifier {
   const caseSensitive = match.caseSensitive ?? true;
   const fold = caseSensitive
-    ? (text: string): string => text
-    : (text: string): string => text.toLowerCase();
+    ? (raw: string): string => raw
+    : (raw: string): string => raw.toLowerCase();
   if (match.path !== undefined) {
     const text = fold(match.path);
     return {
@@ -131,8 +131,7 @@ export const denominators: Readonly<Record<string, number>> = {
 /** "application/grpc" and "application/grpc+anything". */
 export function isGrpc(contentType: string | undefined): boolean {
   return (
-    contentType !== undefined &&
-    contentType.startsWith("application/grpc") &&
+    contentType?.startsWith("application/grpc") === true &&
     (contentType.length === 16 || contentType.charCodeAt(16) === 0x2b)
   );
 }

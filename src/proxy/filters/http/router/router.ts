@@ -22,6 +22,7 @@ import type { Services } from "../../../services.ts";
 import type { Counter, StatsScope } from "../../../stats/stats.ts";
 import type { ActiveStream } from "../../network/http-connection-manager/active-stream.ts";
 import type { HttpFilter, LocalReply, Verdict } from "../filter.ts";
+import { Backlog } from "./backlog.ts";
 import { followRedirect } from "./internal-redirect.ts";
 import { connectFailureReply, resetReply } from "./replies.ts";
 import { requestTimeouts } from "./timeouts.ts";
@@ -39,15 +40,6 @@ export interface RouterSettings {
   readonly dynamicStats: boolean;
   readonly respectExpectedTimeout: boolean;
   readonly strictHeaders: readonly string[];
-}
-
-/** Body that came before the upstream was there. */
-class Backlog {
-  readonly chunks: Uint8Array[] = [];
-  size = 0;
-  end = false;
-  trailers: HeaderList | undefined = undefined;
-  held = false;
 }
 
 type State = "new" | "waiting" | "sending" | "done";
@@ -264,12 +256,7 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
   #keep(chunk: Uint8Array | undefined, end: boolean, trailers: HeaderList | undefined): void {
     this.#backlog ??= new Backlog();
     const backlog = this.#backlog;
-    if (chunk !== undefined && chunk.length > 0) {
-      backlog.chunks.push(new Uint8Array(chunk));
-      backlog.size += chunk.length;
-    }
-    backlog.end = end;
-    backlog.trailers = trailers;
+    backlog.add(chunk, end, trailers);
     if (backlog.held || backlog.size <= this.#stream.settings.bufferLimit) return;
     backlog.held = true;
     this.#stream.pauseRequest();
@@ -295,17 +282,14 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
       this.#requestSent = true;
       info.upstreamRequestEndMs = now;
     }
-    if (this.#backlog !== undefined) this.#sendBacklog(upstream.stream, this.#backlog);
+    this.#sendBacklog(upstream.stream);
   }
 
-  #sendBacklog(stream: RequestStream, backlog: Backlog): void {
+  #sendBacklog(upstream: RequestStream): void {
+    const backlog = this.#backlog;
+    if (backlog === undefined) return;
     this.#backlog = undefined;
-    for (const [index, chunk] of backlog.chunks.entries()) {
-      const last = index === backlog.chunks.length - 1;
-      stream.sendData(chunk, last && backlog.end && backlog.trailers === undefined);
-    }
-    if (backlog.trailers !== undefined) stream.sendTrailers(backlog.trailers);
-    else if (backlog.end && backlog.chunks.length === 0) stream.sendData(nothing, true);
+    backlog.sendTo(upstream);
     if (backlog.end) this.#requestSent = true;
     if (backlog.held) this.#stream.unpauseRequest();
   }
@@ -497,7 +481,6 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
   }
 }
 
-const nothing = new Uint8Array(0);
 export const overloaded: readonly (readonly [string, string])[] = [["x-envoy-overloaded", "true"]];
 
 /** The codec is still inside the event that ended the response. */

@@ -6,7 +6,7 @@ import {
   ResponseHead,
   type ResponseStream,
 } from "#http/message.ts";
-import { Timer, type TimerList } from "#lib/timers.ts";
+import type { TimerList } from "#lib/timers.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { HeaderChanges, Route } from "../../../route/route.ts";
 import type { Services } from "../../../services.ts";
@@ -14,24 +14,10 @@ import { type Json, StreamInfo } from "../../../stream-info.ts";
 import type { HttpFilter, HttpStream, LocalReply } from "../../http/filter.ts";
 import type { ConnectionManager } from "./connection-manager.ts";
 import { FilterPassage } from "./filter-passage.ts";
-import { httpDate } from "./http-date.ts";
 import { receiveRequest } from "./receive-request.ts";
+import { completeResponseHead } from "./response-head.ts";
 import type { ManagerSettings } from "./settings.ts";
-
-/** Two timers that most streams never have. */
-class StreamTimer extends Timer {
-  readonly #expired: () => void;
-
-  constructor(list: TimerList, expired: () => void) {
-    super();
-    this.#expired = expired;
-    list.arm(this);
-  }
-
-  onTimer(): void {
-    this.#expired();
-  }
-}
+import { StreamTimer } from "./stream-timer.ts";
 
 let lastStreamId = 0;
 
@@ -105,22 +91,6 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
 
   protected get requestComplete(): boolean {
     return this.#requestEnded;
-  }
-
-  protected holdRequest(): void {
-    this.pauseRequest();
-  }
-
-  protected unholdRequest(): void {
-    this.unpauseRequest();
-  }
-
-  protected holdResponse(): void {
-    this.onUnwritable();
-  }
-
-  protected unholdResponse(): void {
-    this.onWritable();
   }
 
   get manager(): ConnectionManager {
@@ -351,22 +321,10 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     info.responseHead = head;
     info.responseCode = head.status;
     info.responseStartMs = this.services.clock.monotonicMs();
-    const { headers } = head;
-    if (settings.via !== "") appendVia(headers, settings.via);
-    if (!headers.has("date"))
-      headers.add("date", httpDate(info.startWallMs + info.responseStartMs - info.startMs));
-    if (settings.serverTransformation === "OVERWRITE") headers.set("server", settings.serverName);
-    else if (settings.serverTransformation === "APPEND_IF_ABSENT" && !headers.has("server"))
-      headers.add("server", settings.serverName);
-    if (settings.requestIdInResponse) this.#echoRequestId(headers);
+    completeResponseHead(head, settings, info);
     if (this.#request?.upgrade !== undefined && head.status === 101) this.#startUpgrade();
     this.#codec.sendHead(head, end);
     if (end) this.#onResponseEnd();
-  }
-
-  #echoRequestId(headers: HeaderList): void {
-    const id = this.#request?.headers.get("x-request-id");
-    if (id !== undefined) headers.set("x-request-id", id);
   }
 
   #startUpgrade(): void {
@@ -536,12 +494,6 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
 
 function refusalText(status: number): string {
   return status === 400 ? "Bad Request" : "";
-}
-
-function appendVia(headers: HeaderList, via: string): void {
-  const before = headers.get("via");
-  if (before === undefined) headers.add("via", via);
-  else headers.set("via", `${before}, ${via}`);
 }
 
 const continueHead: ResponseHead = new ResponseHead(100);

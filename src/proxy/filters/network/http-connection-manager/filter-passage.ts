@@ -42,10 +42,10 @@ export abstract class FilterPassage extends Timer {
   protected abstract readonly requestClosed: boolean;
   protected abstract readonly over: boolean;
   protected abstract readonly requestComplete: boolean;
-  protected abstract holdRequest(): void;
-  protected abstract unholdRequest(): void;
-  protected abstract holdResponse(): void;
-  protected abstract unholdResponse(): void;
+  abstract pauseRequest(): void;
+  abstract unpauseRequest(): void;
+  abstract onUnwritable(): void;
+  abstract onWritable(): void;
   protected abstract sendHead(head: ResponseHead, end: boolean): void;
   protected abstract sendBody(chunk: Uint8Array, end: boolean): void;
   protected abstract sendTrailers(trailers: HeaderList): void;
@@ -115,12 +115,12 @@ export abstract class FilterPassage extends Timer {
     parked.add(chunk, end, trailers);
     if (parked.held || parked.size <= this.parkLimit) return;
     parked.held = true;
-    this.holdRequest();
+    this.pauseRequest();
   }
 
   /** The stream is over: what waits is dropped, and a source held back for it flows again. */
   protected dropParked(): void {
-    if (this.#requestParked?.held === true) this.unholdRequest();
+    if (this.#requestParked?.held === true) this.unpauseRequest();
     this.#requestParked = undefined;
     this.#responseParked = undefined;
   }
@@ -137,7 +137,7 @@ export abstract class FilterPassage extends Timer {
       (parked === undefined || (parked.chunks.length === 0 && parked.trailers === undefined));
     this.#runRequestHead(next, this.stream.request, end);
     if (parked === undefined) return;
-    if (parked.held) this.unholdRequest();
+    if (parked.held) this.unpauseRequest();
     this.#replayRequest(next, parked, end);
   }
 
@@ -226,7 +226,7 @@ export abstract class FilterPassage extends Timer {
     parked.add(chunk, end, trailers);
     if (parked.held || parked.size <= this.parkLimit) return;
     parked.held = true;
-    this.holdResponse();
+    this.onUnwritable();
   }
 
   resumeResponse(): void {
@@ -240,7 +240,7 @@ export abstract class FilterPassage extends Timer {
     if (this.#responseHead !== undefined && !this.#responseHeadSent)
       this.#runResponseHead(next, this.#responseHead, endsWithHead);
     if (parked === undefined || endsWithHead) return;
-    if (parked.held) this.unholdResponse();
+    if (parked.held) this.onWritable();
     for (const [index, chunk] of parked.chunks.entries()) {
       const end = parked.end && parked.trailers === undefined && index === parked.chunks.length - 1;
       if (this.#responseAt >= 0) this.#parkResponse(chunk, end, undefined);

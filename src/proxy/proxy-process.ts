@@ -1,16 +1,38 @@
+import { writeFileSync } from "node:fs";
+import { isIP } from "node:net";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
-import type { AdminSource } from "#proxy/admin/source.ts";
-import type { ClusterMembers } from "#proxy/cluster/host.ts";
-import type { LayeredRuntime, RuntimeListing } from "#proxy/runtime-layers.ts";
-import type { ProxyServer } from "#proxy/server.ts";
-import type { MainStats } from "#proxy/stats/main-stats.ts";
-import type { HostStatus, ListenerStatus } from "#proxy/worker-protocol.ts";
-import { ProcessLog } from "./log.ts";
-import type { ProxyFlags } from "./proxy-flags.ts";
+import { type Address, addressText, ipAddress, pipeAddress } from "#net/address.ts";
+import { AdminServer } from "./admin/server.ts";
+import type { AdminSource } from "./admin/source.ts";
+import type { ClusterMembers } from "./cluster/host.ts";
+import { ProcessLog } from "./process-log.ts";
+import type { LayeredRuntime, RuntimeListing } from "./runtime-layers.ts";
+import { type ProxyServer, StartError } from "./server.ts";
+import type { MainStats } from "./stats/main-stats.ts";
+import type { HostStatus, ListenerStatus } from "./worker-protocol.ts";
+
+/** The command line as /server_info shows it and as draining needs it; Envoy's words (docs/reference/configuration.md). */
+export interface ProcessFlags {
+  readonly configPath: string | undefined;
+  readonly configYaml: string | undefined;
+  readonly mode: "serve" | "validate" | "init_only";
+  readonly concurrency: number;
+  readonly logPath: string | undefined;
+  readonly drainTimeMs: number;
+  readonly drainStrategy: "gradual" | "immediate";
+  readonly parentShutdownTimeMs: number;
+  readonly adminAddressPath: string | undefined;
+  readonly serviceNode: string;
+  readonly serviceCluster: string;
+  readonly serviceZone: string;
+  readonly baseId: number;
+  readonly localAddressIpVersion: "v4" | "v6";
+  readonly fileFlushIntervalMs: number;
+}
 
 interface ProcessParts {
   readonly server: ProxyServer;
-  readonly flags: ProxyFlags;
+  readonly flags: ProcessFlags;
   readonly log: ProcessLog;
   readonly runtime: LayeredRuntime;
   readonly version: string;
@@ -73,6 +95,24 @@ export class ProxyProcess implements AdminSource {
     stats.own
       .gauge("listener_manager.total_listeners_active")
       .set(options.bootstrap.staticResources?.listeners?.length ?? 0);
+  }
+
+  /** Open the admin port; undefined when the bootstrap has none. */
+  async startAdmin(): Promise<AdminServer | undefined> {
+    const { flags, log } = this.#parts;
+    const address = adminAddress(this.bootstrap);
+    if (address === undefined) return undefined;
+    const admin = new AdminServer(this);
+    try {
+      const bound = await admin.listen(address);
+      if (flags.adminAddressPath !== undefined)
+        writeFileSync(flags.adminAddressPath, addressText(bound));
+      log.write("info", `admin on ${addressText(bound)}`);
+      return admin;
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new StartError(`admin cannot listen on ${addressText(address)}: ${reason}`, { cause });
+    }
   }
 
   // === What admin pages read ===
@@ -186,4 +226,19 @@ export class ProxyProcess implements AdminSource {
     // The answer to the request that asked for it leaves first.
     setImmediate(() => this.#end(0));
   }
+}
+
+function adminAddress(bootstrap: BootstrapJson): Address | undefined {
+  const address = bootstrap.admin?.address;
+  if (address?.pipe !== undefined) return pipeAddress(address.pipe.path ?? "");
+  const socket = address?.socketAddress;
+  if (socket === undefined) return undefined;
+  const ip = socket.address ?? "";
+  if (isIP(ip) === 0) {
+    const path = "admin.address.socket_address.address";
+    throw new StartError("configuration refused", {
+      problems: [{ path, message: `malformed IP address: ${ip}` }],
+    });
+  }
+  return ipAddress(ip, socket.portValue ?? 0);
 }

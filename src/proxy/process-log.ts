@@ -1,5 +1,8 @@
 import { openSync, writeSync } from "node:fs";
-import type { LogLevel } from "./proxy-flags.ts";
+import { type Clock, systemClock } from "#lib/clock.ts";
+
+/** Envoy's words. */
+export type LogLevel = "trace" | "debug" | "info" | "warning" | "error" | "critical" | "off";
 
 type Level = "debug" | "info" | "warn" | "error";
 
@@ -18,21 +21,24 @@ export class ProcessLog {
   level: LogLevel;
   readonly #format: "text" | "json";
   readonly #fileDescriptor: number;
+  readonly #clock: Clock;
 
   constructor(options: {
     readonly level: LogLevel;
     readonly format: "text" | "json";
     readonly path: string | undefined;
+    readonly clock?: Clock;
   }) {
     this.level = options.level;
     this.#format = options.format;
+    this.#clock = options.clock ?? systemClock;
     this.#fileDescriptor = options.path === undefined ? 2 : openSync(options.path, "a");
   }
 
   readonly write = (level: Level, message: string, fields?: Record<string, unknown>): void => {
     const name: LogLevel = level === "warn" ? "warning" : level;
     if (order.indexOf(name) < order.indexOf(this.level)) return;
-    const time = new Date().toISOString();
+    const time = new Date(this.#clock.wallMs()).toISOString();
     const line =
       this.#format === "json"
         ? JSON.stringify({ time, level: name, message, ...fields })
