@@ -93,3 +93,36 @@ test("workers share their counts, clusters and priorities do not", () => {
   assert.equal(taken(second.of("HIGH")), 1);
   assert.equal(taken(other.of("DEFAULT")), 2);
 });
+
+test("the gauges of workers add up", () => {
+  const memory = SharedCells.allocate(1);
+  const workers = [1, 2, 3].map(() => make(two, fakeServices(), new SharedCells(memory, ["c"])));
+  const sum = (name: string): number =>
+    workers.reduce(
+      (all, { stats }) => all + stats.gauge(`circuit_breakers.default.${name}`).value,
+      0,
+    );
+  const [first, second] = workers.map(({ breakers }) => breakers.of("DEFAULT"));
+  assert.deepEqual([sum("rq_open"), sum("remaining_rq")], [0, 2]);
+  first?.tryTake("requests");
+  second?.tryTake("requests");
+  assert.deepEqual([sum("rq_open"), sum("remaining_rq")], [1, 0]);
+  assert.equal(first?.tryTake("requests"), false);
+  // Another worker than the one that filled it makes room.
+  first?.release("requests");
+  assert.deepEqual([sum("rq_open"), sum("remaining_rq")], [0, 1]);
+  second?.release("requests");
+  assert.deepEqual([sum("rq_open"), sum("remaining_rq")], [0, 2]);
+});
+
+test("a limit that the runtime raises does not leave the gauge open", () => {
+  let max = 1;
+  const runtime = { ...emptyRuntime, number: () => max };
+  const { breakers, stats } = make(two, fakeServices({ runtime }));
+  const open = stats.gauge("circuit_breakers.default.rq_open");
+  breakers.of("DEFAULT").tryTake("requests");
+  assert.equal(open.value, 1);
+  max = 5;
+  breakers.of("DEFAULT").release("requests");
+  assert.equal(open.value, 0);
+});

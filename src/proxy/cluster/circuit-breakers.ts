@@ -59,20 +59,27 @@ const facts: readonly ResourceFacts[] = [
 /** Envoy's default for connection pools. */
 const unlimited = 4_294_967_295;
 
-const cellsPerCluster = facts.length * 2;
+/** A priority has a count for each resource, then a flag for each that says whether its gauge shows it open. */
+const cellsPerPriority = facts.length * 2;
+const cellsPerCluster = cellsPerPriority * 2;
 
 /** Counts that the workers of one process share: two priorities of each cluster, in the order the clusters were configured. */
 export class SharedCells {
+  /** Gauges of workers are added up, so one worker's holds the limit and each subtracts what it took. */
+  readonly holdsLimits: boolean;
   readonly #cells: Int32Array;
   readonly #offsets: ReadonlyMap<string, number>;
 
+  /** One for each worker, over the same buffer. */
   constructor(buffer: SharedArrayBuffer, clusterNames: readonly string[]) {
     this.#cells = new Int32Array(buffer);
     this.#offsets = new Map(clusterNames.map((name, index) => [name, index * cellsPerCluster]));
+    this.holdsLimits = Atomics.add(this.#cells, this.#cells.length - 1, 1) === 0;
   }
 
   static allocate(clusterCount: number): SharedArrayBuffer {
-    const cells = Math.max(1, clusterCount) * cellsPerCluster;
+    // The last cell counts the workers.
+    const cells = clusterCount * cellsPerCluster + 1;
     return new SharedArrayBuffer(cells * Int32Array.BYTES_PER_ELEMENT);
   }
 
@@ -80,22 +87,25 @@ export class SharedCells {
   view(cluster: string, priority: Priority): Int32Array | undefined {
     const offset = this.#offsets.get(cluster);
     if (offset === undefined) return undefined;
-    const start = offset + (priority === "HIGH" ? facts.length : 0);
-    return this.#cells.subarray(start, start + facts.length);
+    const start = offset + (priority === "HIGH" ? cellsPerPriority : 0);
+    return this.#cells.subarray(start, start + cellsPerPriority);
   }
 }
 
-/** One limit. Over the whole process when its cell is shared, else over this worker. */
+/** One limit. Over the whole process when its cells are shared, else over this worker. */
 class Limit {
   readonly #runtime: Runtime;
   readonly #key: string;
   readonly #configured: number;
   readonly #cells: Int32Array;
   readonly #index: number;
+  readonly #flag: number;
   readonly #shared: boolean;
   readonly #open: Gauge;
   readonly #remaining: Gauge | undefined;
-  #isOpen = false;
+  readonly #holdsLimit: boolean;
+  /** What this worker took of the count. */
+  #taken = 0;
 
   constructor(options: {
     readonly runtime: Runtime;
@@ -104,6 +114,7 @@ class Limit {
     readonly cells: Int32Array;
     readonly index: number;
     readonly shared: boolean;
+    readonly holdsLimit: boolean;
     readonly open: Gauge;
     readonly remaining: Gauge | undefined;
   }) {
@@ -112,10 +123,12 @@ class Limit {
     this.#configured = options.configured;
     this.#cells = options.cells;
     this.#index = options.index;
+    this.#flag = facts.length + options.index;
     this.#shared = options.shared;
+    this.#holdsLimit = options.holdsLimit;
     this.#open = options.open;
     this.#remaining = options.remaining;
-    this.#remaining?.set(this.max);
+    this.#showRemaining();
   }
 
   get max(): number {
@@ -138,25 +151,34 @@ class Limit {
       if (before < max) this.#cells[this.#index] = before + 1;
     }
     if (before >= max) return false;
+    this.#taken++;
     // As in Envoy the gauges follow the counts: a limit of 0 is never shown as open.
-    this.#show(before + 1, max);
+    if (before + 1 >= max) this.#showOpen();
+    if (this.#remaining !== undefined) this.#showRemaining();
     return true;
   }
 
   release(): void {
+    this.#taken--;
     if (this.#shared) Atomics.sub(this.#cells, this.#index, 1);
     else this.#cells[this.#index] = this.count - 1;
     // Far below the limit nothing can have changed: most releases end here.
-    if (this.#isOpen || this.#remaining !== undefined) this.#show(this.count, this.max);
+    if (this.#cells[this.#flag] === 1) this.#showOpen();
+    if (this.#remaining !== undefined) this.#showRemaining();
   }
 
-  #show(count: number, max: number): void {
-    const open = count >= max;
-    if (open !== this.#isOpen) {
-      this.#isOpen = open;
-      this.#open.set(open ? 1 : 0);
+  /** The flag turns in one worker only, whose gauge moves; looked at again, because another may have released in between. */
+  #showOpen(): void {
+    const cells = this.#cells;
+    for (;;) {
+      const open = this.count >= this.max ? 1 : 0;
+      if (Atomics.compareExchange(cells, this.#flag, 1 - open, open) !== 1 - open) return;
+      this.#open.add(open === 1 ? 1 : -1);
     }
-    this.#remaining?.set(Math.max(0, max - count));
+  }
+
+  #showRemaining(): void {
+    this.#remaining?.set((this.#holdsLimit ? this.max : 0) - this.#taken);
   }
 }
 
@@ -244,7 +266,7 @@ function makeBreaker(
   const word = priority.toLowerCase();
   const scope = stats.scope(`circuit_breakers.${word}.`);
   const shared = cells?.view(name, priority);
-  const view = shared ?? new Int32Array(facts.length);
+  const view = shared ?? new Int32Array(cellsPerPriority);
   return new CircuitBreaker((resource) => {
     const index = facts.findIndex((candidate) => candidate.resource === resource);
     const fact = facts[index];
@@ -256,6 +278,7 @@ function makeBreaker(
       cells: view,
       index,
       shared: shared !== undefined,
+      holdsLimit: cells === undefined || cells.holdsLimits,
       open: scope.gauge(fact.openName),
       remaining: thresholds?.trackRemaining === true ? scope.gauge(fact.remainingName) : undefined,
     });
