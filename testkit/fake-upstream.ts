@@ -4,7 +4,11 @@ import { type Message, readMessage } from "./http-text.ts";
 import { PATIENCE_MS, Wire } from "./wire.ts";
 
 /** What an upstream does with each connection it accepts. A script that fails resets the connection and is reported. */
-export type Script = (connection: UpstreamConnection, index: number) => Promise<void> | void;
+export type Script = (
+  connection: UpstreamConnection,
+  index: number,
+  upstream: FakeUpstream,
+) => Promise<void> | void;
 
 export class UpstreamConnection extends Wire {
   readonly #onRequest: (request: Message) => void;
@@ -93,7 +97,7 @@ export class FakeUpstream {
     const connection = new UpstreamConnection(socket, (request) => this.requests.push(request));
     const index = this.connections.push(connection) - 1;
     for (const wake of this.#waiters.splice(0)) wake();
-    Promise.resolve(this.#script(connection, index)).catch((error: unknown) => {
+    Promise.resolve(this.#script(connection, index, this)).catch((error: unknown) => {
       // The peer going away in mid-script is what many cases are about; only an open connection is a surprise.
       if (connection.state === "open")
         this.failures.push(error instanceof Error ? error : new Error(String(error)));
@@ -112,10 +116,13 @@ export function answer(raw: string): Script {
 
 /** Answers the first request with the first bytes and so on, over all connections; then repeats the last. */
 export function answers(...raws: readonly string[]): Script {
-  let next = 0;
-  return async (connection) => {
+  // Counted for each upstream: the same script serves a case once on Envoy's side and once on Heddle's.
+  const served = new WeakMap<FakeUpstream, number>();
+  return async (connection, _index, upstream) => {
     while ((await connection.request()) !== undefined) {
-      await connection.write(raws[Math.min(next++, raws.length - 1)] ?? "");
+      const next = served.get(upstream) ?? 0;
+      served.set(upstream, next + 1);
+      await connection.write(raws[Math.min(next, raws.length - 1)] ?? "");
     }
     connection.end();
   };
