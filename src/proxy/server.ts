@@ -221,8 +221,9 @@ export class ProxyServer implements WorkerEvents {
         const known = merged.get(cluster) ?? new Map<string, HostStatus>();
         merged.set(cluster, known);
         for (const host of hosts) {
-          const before = known.get(host.address);
-          known.set(host.address, before === undefined ? host : mergeHostStatus(before, host));
+          const key = `${host.priority}/${host.address}`;
+          const before = known.get(key);
+          known.set(key, before === undefined ? host : mergeHostStatus(before, host));
         }
       }
     }

@@ -139,6 +139,11 @@ export class WorkerCluster implements Cluster {
   destroy(): void {
     for (const pools of this.#pools.values()) for (const pool of pools) pool?.destroy();
     this.#pools.clear();
+    this.#hosts.destroy();
+  }
+
+  get drops(): boolean {
+    return this.#hosts.drops;
   }
 }
 

@@ -41,6 +41,8 @@ export interface Cluster {
   readonly connectTimeoutMs: number;
   /** Response head limits of its HTTP options. */
   readonly bufferLimit: number;
+  /** The control plane wants this request dropped (drop_overloads); drawn anew on each call. */
+  readonly drops: boolean;
   pickHost(context: PickContext): Host | undefined;
   /** A stream to `host`. `sink` receives the response. Returns a handle whose `cancel` withdraws a wait. */
   request(options: {

@@ -156,6 +156,16 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
       });
       return;
     }
+    if (cluster.drops) {
+      this.#replyFailed({
+        status: 503,
+        body: "drop overload",
+        details: "drop_overload",
+        flags: ResponseFlag.dropOverload,
+        headers: overloaded,
+      });
+      return;
+    }
     const timeouts = requestTimeouts(head, route, this.#settings);
     if (timeouts.invalidHeader !== undefined) {
       this.#replyRouted({
