@@ -72,7 +72,7 @@ function ask(request: LoadRequest): Promise<LoadAnswer> {
     const script = fileURLToPath(new URL(reader, import.meta.url));
     const child = spawn(process.execPath, [...readerOptions(), script], {
       stdio: ["pipe", "pipe", "inherit"],
-      // Options for the proxy (profiles, traces) would spoil the answer, which is the reader's whole output.
+      // biome-ignore lint/style/noProcessEnv: options for the proxy (profiles, traces) would spoil the answer, which is the reader's output
       env: { ...process.env, NODE_OPTIONS: "" },
     });
     const pieces: Buffer[] = [];

@@ -77,8 +77,14 @@ export const supported = {
     "track_remaining",
   ],
   "envoy.config.endpoint.v3.ClusterLoadAssignment": ["cluster_name", "endpoints", "policy"],
-  "envoy.config.endpoint.v3.ClusterLoadAssignment.Policy": ["drop_overloads", "overprovisioning_factor"],
-  "envoy.config.endpoint.v3.ClusterLoadAssignment.Policy.DropOverload": ["category", "drop_percentage"],
+  "envoy.config.endpoint.v3.ClusterLoadAssignment.Policy": [
+    "drop_overloads",
+    "overprovisioning_factor",
+  ],
+  "envoy.config.endpoint.v3.ClusterLoadAssignment.Policy.DropOverload": [
+    "category",
+    "drop_percentage",
+  ],
   "envoy.config.endpoint.v3.LocalityLbEndpoints": [
     "locality",
     "lb_endpoints",
