@@ -6,6 +6,7 @@ import { supported as connectionManager } from "#proxy/filters/network/http-conn
 import { supported as tcpProxy } from "#proxy/filters/network/tcp-proxy/supported.ts";
 import { supported as listener } from "#proxy/listener/supported.ts";
 import { supported as matching } from "#proxy/matching/supported.ts";
+import { supported as rbac } from "#proxy/rbac/supported.ts";
 import { supported as route } from "#proxy/route/supported.ts";
 import type { SupportedFields } from "./check.ts";
 import { supported as common } from "./common-supported.ts";
@@ -17,6 +18,7 @@ export const tables: readonly Table[] = [
   cluster,
   listener,
   matching,
+  rbac,
   route,
   tcpProxy,
   accessLog,
