@@ -121,6 +121,7 @@ function compilePermission(config: PermissionJson): Predicate {
     return ({ info }) => info.downstream.local.port >= start && info.downstream.local.port < end;
   }
   if (metadata !== undefined) return metadataRule(metadata);
+  if (config.sourcedMetadata !== undefined) return sourcedRule(config.sourcedMetadata);
   if (requestedServerName !== undefined) {
     const matches = within("requested_server_name", () =>
       compileStringMatcher(requestedServerName),
@@ -155,6 +156,7 @@ function compilePrincipal(config: PrincipalJson): Predicate {
   if (header !== undefined) return headerRule(header);
   if (urlPath !== undefined) return pathRule(urlPath);
   if (metadata !== undefined) return metadataRule(metadata);
+  if (config.sourcedMetadata !== undefined) return sourcedRule(config.sourcedMetadata);
   throw refuse("identifier", "this kind of principal is not supported");
 }
 
@@ -188,6 +190,18 @@ function addressRule(
 
 function metadataRule(config: NonNullable<PermissionJson["metadata"]>): Predicate {
   const matches = within("metadata", () => compileMetadataMatcher(config));
+  return ({ info }) => matches(info.dynamicMetadata);
+}
+
+/** Metadata of the request, or of the route it matched. */
+function sourcedRule(config: NonNullable<PermissionJson["sourcedMetadata"]>): Predicate {
+  const { metadataMatcher } = config;
+  if (metadataMatcher === undefined)
+    throw refuse("sourced_metadata.metadata_matcher", "is required");
+  const matches = within("sourced_metadata.metadata_matcher", () =>
+    compileMetadataMatcher(metadataMatcher),
+  );
+  if (config.metadataSource === "ROUTE") return ({ info }) => matches(info.routeMetadata);
   return ({ info }) => matches(info.dynamicMetadata);
 }
 

@@ -31,8 +31,8 @@ export class RbacStats {
   ) {
     this.#scope = scope;
     this.#perRule = options.perRule;
-    this.#rulesPrefix = `rbac.${withDot(options.rulesPrefix)}`;
-    this.#shadowPrefix = `rbac.${withDot(options.shadowPrefix)}`;
+    this.#rulesPrefix = `rbac.${options.rulesPrefix}`;
+    this.#shadowPrefix = `rbac.${options.shadowPrefix}`;
     this.allowed = scope.counter(`${this.#rulesPrefix}allowed`);
     this.denied = scope.counter(`${this.#rulesPrefix}denied`);
     this.shadowAllowed = scope.counter(`${this.#shadowPrefix}shadow_allowed`);
@@ -47,10 +47,6 @@ export class RbacStats {
     const prefix = outcome.startsWith("shadow") ? this.#shadowPrefix : this.#rulesPrefix;
     this.#scope.counter(`${prefix}policy.${policy}.${outcome}`).inc();
   }
-}
-
-function withDot(prefix: string): string {
-  return prefix === "" || prefix.endsWith(".") ? prefix : `${prefix}.`;
 }
 
 /** Access by rules on the request and its connection. */
