@@ -1,111 +1,121 @@
+import type { ResponseHead } from "#http/message.ts";
+import { type Clock, systemClock } from "#lib/clock.ts";
+import { within } from "#lib/config-error.ts";
+import { durationMs } from "#lib/duration.ts";
 import type { Address } from "#net/address.ts";
+import type { CloseReason, Connection } from "#net/connection.ts";
 import { type ListeningSocket, listen } from "#net/listen.ts";
-import { actionPages } from "./action-pages.ts";
-import { configDumpPage } from "./config-dump.ts";
-import { AdminConnection } from "./connection.ts";
-import type { AdminAnswer, AdminPage, AdminRequest } from "./page.ts";
+import { compileStringMatchers, type StringPredicate } from "../matching/string-matcher.ts";
+import { PrometheusFormat } from "../stats/prometheus.ts";
+import { compileStatsConfig } from "../stats/stats-config.ts";
+import { logExchange } from "./access-logs.ts";
+import { AdminStats } from "./admin-stats.ts";
+import { AdminConnection, type AdminConnectionOwner, type AdminExchange } from "./connection.ts";
+import { type AdminAnswer, type AdminContext, type AdminRequest, helpText } from "./page.ts";
+import { pages } from "./pages.ts";
 import type { AdminSource } from "./source.ts";
-import { statsPages } from "./stats-pages.ts";
-import { statusPages } from "./status-pages.ts";
 
 const connectionsMax = 256;
 
-const helpPage: AdminPage = {
-  path: "/help",
-  help: "print out list of admin commands",
-  answer: () => ({ body: helpText("admin commands are:\n") }),
-};
-const homePage: AdminPage = {
-  path: "/",
-  help: "Admin home page",
-  answer: () => ({ type: "text/html; charset=UTF-8", body: homeHtml() }),
-};
-
-/** Every admin page, in the order in which /help lists them. A new one is a line here. */
-const pages: readonly AdminPage[] = [
-  homePage,
-  configDumpPage,
-  ...statusPages,
-  ...statsPages,
-  ...actionPages,
-  helpPage,
-].sort((a, b) => (a.path < b.path ? -1 : 1));
-
-function helpText(title: string): string {
-  let text = title;
-  for (const page of pages) {
-    text += `  ${page.path}${page.post === true ? " (POST)" : ""}: ${page.help}\n`;
-    for (const [name, help] of page.parameters ?? []) text += `      ${name}: ${help}\n`;
-  }
-  return text;
-}
-
-function homeHtml(): string {
-  const rows = pages
-    .filter((page) => page.path !== "/")
-    .map((page) =>
-      page.post === true
-        ? `<tr><td><form method="post" action="${page.path}"><button>${page.path}</button></form></td><td>${page.help}</td></tr>`
-        : `<tr><td><a href="${page.path}">${page.path}</a></td><td>${page.help}</td></tr>`,
-    );
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Heddle proxy</title><style>body{font:15px system-ui,sans-serif;margin:2rem auto;max-width:52rem;color:#1b1f24}td{padding:.35rem .8rem;border-top:1px solid #e2e6ea;vertical-align:top}table{border-collapse:collapse;width:100%}form{margin:0}button{font:inherit;cursor:pointer}</style><h1>Heddle proxy</h1><table>${rows.join("")}</table></html>\n`;
-}
+type OnClose = ReturnType<AdminStats["onConnection"]>;
 
 /** The admin port. Runs in the main thread; no traffic of the mesh passes here. */
-export class AdminServer {
-  readonly #source: AdminSource;
-  readonly #connections: Set<AdminConnection> = new Set();
+export class AdminServer implements AdminConnectionOwner {
+  readonly clock: Clock;
+  readonly #context: AdminContext;
+  readonly #allows: StringPredicate;
+  readonly #stats: AdminStats;
+  readonly #connections: Map<AdminConnection, OnClose> = new Map();
+  /** Open answers, in the order of their requests: one on each connection. */
+  readonly #pending: Map<Connection, (status: number) => void> = new Map();
   #socket: ListeningSocket | undefined;
+  #intervals: { stop(): void } | undefined;
 
-  constructor(source: AdminSource) {
-    this.#source = source;
+  /** Throws ConfigError when `admin` or `stats_config` is refused. */
+  constructor(source: AdminSource, clock: Clock = systemClock) {
+    const { bootstrap } = source;
+    const statsConfig = within("stats_config", () => compileStatsConfig(bootstrap.statsConfig));
+    this.clock = clock;
+    this.#context = {
+      source,
+      statsConfig,
+      prometheus: new PrometheusFormat(statsConfig),
+      startedWallMs: clock.wallMs() - source.uptimeMs,
+      pages,
+    };
+    const allowPaths = bootstrap.admin?.allowPaths ?? [];
+    const allowed = within("admin.allow_paths", () =>
+      compileStringMatchers({ patterns: allowPaths }),
+    );
+    this.#allows = allowPaths.length === 0 ? () => true : allowed;
+    this.#stats = new AdminStats(source.stats.own, clock);
   }
 
   /** Resolves with the real address. */
-  async listen(address: Address): Promise<Address> {
-    this.#socket = await listen(address, {}, (connection) => {
-      if (this.#connections.size >= connectionsMax) {
-        connection.destroy();
-        return;
-      }
-      const admin = new AdminConnection(
-        connection,
-        (request) => this.#answer(request),
-        () => this.#connections.delete(admin),
-      );
-      this.#connections.add(admin);
-      connection.start();
-    });
+  async listen(address: Address, options: { readonly mode?: number } = {}): Promise<Address> {
+    this.#socket = await listen(address, options, (connection) => this.#accept(connection));
+    const { bootstrap, stats } = this.#context.source;
+    const intervalMs = durationMs(bootstrap.statsFlushInterval, 5000);
+    this.#intervals = stats.startIntervals(this.clock, intervalMs);
     return this.#socket.address;
   }
 
   close(): void {
+    this.#intervals?.stop();
     this.#socket?.close();
-    for (const connection of [...this.#connections]) connection.close();
+    for (const connection of [...this.#connections.keys()]) connection.close();
   }
 
-  async #answer(request: AdminRequest): Promise<AdminAnswer> {
-    const stats = this.#source.stats.own;
-    stats.counter("http.admin.downstream_rq_total").inc();
-    const answer = await this.#find(request);
-    stats.counter(`http.admin.downstream_rq_${Math.floor((answer.status ?? 200) / 100)}xx`).inc();
-    return answer;
+  #accept(connection: Connection & { start(): void }): void {
+    if (this.#connections.size >= connectionsMax) {
+      this.#stats.onOverflow();
+      connection.destroy();
+      return;
+    }
+    const admin = new AdminConnection(connection, this);
+    this.#connections.set(admin, this.#stats.onConnection());
+    connection.start();
   }
 
-  async #find(request: AdminRequest): Promise<AdminAnswer> {
-    const page = pages.find(({ path }) => path === request.path);
-    if (page === undefined)
-      return { status: 404, body: helpText("invalid path. admin commands are:\n") };
-    if (page.post === true && request.method !== "POST") {
-      return { status: 405, body: `Method ${request.method} not allowed, POST required.` };
+  onProtocolError(): void {
+    this.#stats.onProtocolError();
+  }
+
+  onRequest(connection: Connection): void {
+    this.#pending.set(connection, this.#stats.onRequest());
+  }
+
+  onAnswer(exchange: AdminExchange, response: ResponseHead, bodyBytes: number): void {
+    this.#pending.get(exchange.connection)?.(response.status);
+    this.#pending.delete(exchange.connection);
+    const logs = this.#context.source.accessLogs ?? [];
+    logExchange(logs, exchange, { response, bodyBytes, clock: this.clock });
+  }
+
+  onGone(admin: AdminConnection, reason: CloseReason): void {
+    const { connection } = admin;
+    this.#connections.get(admin)?.(reason, connection.bytesReceived, connection.bytesSent);
+    this.#connections.delete(admin);
+    // The client went before its answer: the request is over all the same.
+    this.#pending.get(connection)?.(0);
+    this.#pending.delete(connection);
+  }
+
+  async answer(request: AdminRequest): Promise<AdminAnswer> {
+    const { method, path } = request;
+    if (!this.#allows(path)) {
+      return { status: 403, body: `request to path ${path} not allowed` };
+    }
+    const page = pages.find((candidate) => candidate.path === path);
+    if (page === undefined) return { status: 404, body: `invalid path. ${helpText(pages)}` };
+    if (page.post === true && method !== "POST") {
+      return { status: 405, body: `Method ${method} not allowed, POST required.` };
     }
     try {
-      return await page.answer(request, this.#source);
+      return await page.answer(request, this.#context);
     } catch (error) {
-      return {
-        status: 500,
-        body: `${page.path} failed: ${error instanceof Error ? error.message : String(error)}\n`,
-      };
+      const reason = error instanceof Error ? error.message : String(error);
+      return { status: 500, body: `${path} failed: ${reason}\n` };
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import type { AccessLog } from "../access-log/access-log.ts";
 import type { ClusterMembers } from "../cluster/host.ts";
 import type { RuntimeListing } from "../runtime-layers.ts";
 import type { MainStats } from "../stats/main-stats.ts";
@@ -29,4 +30,10 @@ export interface AdminSource {
   }): void;
   reopenLogs(): void;
   quit(): void;
+  /** `admin.access_log`, compiled. */
+  readonly accessLogs?: readonly AccessLog[];
+  /** admin.v3.Certificate messages with proto names. */
+  readonly certificates?: readonly object[];
+  /** What the start still waits for, for /init_dump. */
+  readonly unready?: readonly string[];
 }

@@ -1,6 +1,14 @@
-import { bucketBounds, bucketCount } from "./histogram-buckets.ts";
+import type { Clock } from "#lib/clock.ts";
+import { type Buckets, difference, type HistogramValue } from "./histogram.ts";
+import { bucketsPerDecade } from "./histogram-buckets.ts";
 import type { StatsScope } from "./stats.ts";
-import { type Announcement, type StatKind, type StatSlot, WorkerStats } from "./worker-stats.ts";
+import {
+  type Announcement,
+  neverWritten,
+  type StatSlot,
+  WorkerStats,
+  type WorkerStatsOptions,
+} from "./worker-stats.ts";
 
 export interface StatValue {
   readonly name: string;
@@ -10,112 +18,197 @@ export interface StatValue {
   readonly used: boolean;
 }
 
-export interface HistogramValue {
-  readonly name: string;
-  readonly count: number;
-  readonly sum: number;
-  /** Counts by bucket of histogram-buckets.ts. */
-  readonly buckets: Float64Array;
-}
-
 interface Place {
   readonly memory: Float64Array;
   readonly offset: number;
 }
 
-interface Entry {
-  readonly kind: StatKind;
-  readonly places: Place[];
+/** A counter or a gauge: what all its writers have written. */
+class Sum {
+  readonly name: string;
+  readonly kind: "counter" | "gauge";
+  readonly #places: Place[] = [];
+  /** Subtracted since /reset_counters: the cells belong to their writers. */
+  #baseline = 0;
+
+  constructor(name: string, kind: "counter" | "gauge") {
+    this.name = name;
+    this.kind = kind;
+  }
+
+  add(place: Place): void {
+    this.#places.push(place);
+  }
+
+  value(): StatValue {
+    let sum = neverWritten;
+    for (const { memory, offset } of this.#places) sum += memory[offset] ?? 0;
+    const used = !Object.is(sum, neverWritten);
+    return { name: this.name, kind: this.kind, value: sum - this.#baseline + 0, used };
+  }
+
+  reset(): void {
+    this.#baseline += this.value().value;
+  }
 }
 
-/** All workers' stats and the main thread's own, by name. Reads shared memory; nobody is asked. */
+/** A histogram of all its writers, and its state at the last two ends of a flush interval. */
+class Merged {
+  readonly name: string;
+  readonly #heads: Place[] = [];
+  readonly #decades: (Place & { readonly decade: number })[] = [];
+  #flushed: Buckets = [];
+  #flushedCount = 0;
+  #interval: Buckets = [];
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  add(place: Place, decade: number | undefined): void {
+    if (decade === undefined) this.#heads.push(place);
+    else this.#decades.push({ ...place, decade });
+  }
+
+  value(): HistogramValue {
+    return {
+      name: this.name,
+      sum: this.#total(0),
+      count: this.#total(1),
+      buckets: this.#buckets(),
+      interval: this.#interval,
+    };
+  }
+
+  /** The end of a flush interval. */
+  flush(): void {
+    const count = this.#total(1);
+    if (count === this.#flushedCount) {
+      this.#interval = [];
+      return;
+    }
+    const buckets = this.#buckets();
+    this.#interval = difference(buckets, this.#flushed);
+    this.#flushed = buckets;
+    this.#flushedCount = count;
+  }
+
+  #total(index: number): number {
+    let sum = 0;
+    for (const { memory, offset } of this.#heads) sum += memory[offset + index] ?? 0;
+    return sum;
+  }
+
+  #buckets(): Buckets {
+    const counts = new Map<number, number>();
+    const zeros = this.#total(2);
+    if (zeros > 0) counts.set(0, zeros);
+    for (const { memory, offset, decade } of this.#decades) {
+      for (let i = 0; i < bucketsPerDecade; i++) {
+        const hits = memory[offset + i] ?? 0;
+        if (hits === 0) continue;
+        const bucket = 1 + decade * bucketsPerDecade + i;
+        counts.set(bucket, (counts.get(bucket) ?? 0) + hits);
+      }
+    }
+    return [...counts].sort(([a], [b]) => a - b);
+  }
+}
+
+/** Stats of one kind by name; in name order when asked for. */
+class Named<T extends { readonly name: string }> {
+  readonly #byName: Map<string, T> = new Map();
+  #sorted: readonly T[] | undefined;
+
+  getOrAdd(name: string, make: () => T): T {
+    let item = this.#byName.get(name);
+    if (item === undefined) {
+      item = make();
+      this.#byName.set(name, item);
+      this.#sorted = undefined;
+    }
+    return item;
+  }
+
+  get sorted(): readonly T[] {
+    this.#sorted ??= [...this.#byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return this.#sorted;
+  }
+}
+
+/**
+ * All workers' stats and the main thread's own, by name: counters, gauges and histograms are added up. Reads shared memory; nobody is
+ * asked. It holds as many names as the workers announce, which is what their limit bounds.
+ */
 export class MainStats {
   /** The main thread's own scope. */
   readonly own: StatsScope;
   readonly #own: WorkerStats;
-  readonly #entries: Map<string, Entry> = new Map();
+  readonly #counters: Named<Sum> = new Named();
+  readonly #gauges: Named<Sum> = new Named();
+  readonly #histograms: Named<Merged> = new Named();
   readonly #chunks: Map<string, Float64Array> = new Map();
-  /** Subtracted from counters since /reset_counters: the cells belong to their writers. */
-  readonly #baselines: Map<string, number> = new Map();
 
-  constructor() {
-    this.#own = new WorkerStats((announcement) => this.addWorker(-1, announcement));
+  constructor(options: WorkerStatsOptions = {}) {
+    this.#own = new WorkerStats((announcement) => this.addWorker(-1, announcement), options);
     this.own = this.#own;
   }
 
   addWorker(worker: number, announcement: Announcement): void {
-    for (const { index, memory } of announcement.chunks)
+    for (const { index, memory } of announcement.chunks) {
       this.#chunks.set(`${worker}/${index}`, new Float64Array(memory));
+    }
     for (const slot of announcement.slots) this.#addSlot(worker, slot);
   }
 
-  #addSlot(worker: number, slot: StatSlot): void {
-    const memory = this.#chunks.get(`${worker}/${slot.chunk}`);
+  #addSlot(worker: number, { name, kind, chunk, offset, decade }: StatSlot): void {
+    const memory = this.#chunks.get(`${worker}/${chunk}`);
     if (memory === undefined) return;
-    const entry = this.#entries.get(slot.name) ?? { kind: slot.kind, places: [] };
-    this.#entries.set(slot.name, entry);
-    entry.places.push({ memory, offset: slot.offset });
+    const place = { memory, offset };
+    if (kind === "histogram") {
+      this.#histograms.getOrAdd(name, () => new Merged(name)).add(place, decade);
+    } else {
+      const sums = kind === "counter" ? this.#counters : this.#gauges;
+      sums.getOrAdd(name, () => new Sum(name, kind)).add(place);
+    }
   }
 
-  /** Counters and gauges in name order. */
-  values(): StatValue[] {
+  /** In name order. */
+  counters(): StatValue[] {
     this.#own.flush();
-    const values: StatValue[] = [];
-    for (const [name, { kind, places }] of this.#entries) {
-      if (kind === "histogram") continue;
-      let value = 0;
-      let used = false;
-      for (const { memory, offset } of places) {
-        value += memory[offset] ?? 0;
-        used ||= memory[offset + 1] === 1;
-      }
-      values.push({ name, kind, value: value - (this.#baselines.get(name) ?? 0), used });
-    }
-    return values.sort(byName);
+    return this.#counters.sorted.map((counter) => counter.value());
   }
 
+  /** In name order. */
+  gauges(): StatValue[] {
+    this.#own.flush();
+    return this.#gauges.sorted.map((gauge) => gauge.value());
+  }
+
+  /** In name order. */
   histograms(): HistogramValue[] {
-    const values: HistogramValue[] = [];
-    for (const [name, { kind, places }] of this.#entries) {
-      if (kind !== "histogram") continue;
-      const buckets = new Float64Array(bucketCount);
-      let sum = 0;
-      let count = 0;
-      for (const { memory, offset } of places) {
-        sum += memory[offset] ?? 0;
-        for (let i = 0; i < bucketCount; i++) {
-          const hits = memory[offset + 1 + i] ?? 0;
-          buckets[i] = (buckets[i] ?? 0) + hits;
-          count += hits;
-        }
-      }
-      values.push({ name, count, sum, buckets });
-    }
-    return values.sort(byName);
+    this.#own.flush();
+    return this.#histograms.sorted.map((histogram) => histogram.value());
   }
 
   resetCounters(): void {
-    for (const { name, kind, value } of this.values()) {
-      if (kind === "counter") this.#baselines.set(name, (this.#baselines.get(name) ?? 0) + value);
+    this.#own.flush();
+    for (const counter of this.#counters.sorted) counter.reset();
+  }
+
+  /** The end of a flush interval: what histograms show as their interval is what came since the last one. */
+  flushInterval(): void {
+    for (const histogram of this.#histograms.sorted) histogram.flush();
+  }
+
+  /** stats_flush_interval. Whoever shows intervals starts this, so that nobody else pays for it. */
+  startIntervals(clock: Clock, intervalMs: number): { stop(): void } {
+    let timer = clock.after(intervalMs, next);
+    const stats = this;
+    function next(): void {
+      stats.flushInterval();
+      timer = clock.after(intervalMs, next);
     }
+    return { stop: () => timer.cancel() };
   }
-}
-
-function byName(a: { readonly name: string }, b: { readonly name: string }): number {
-  return a.name < b.name ? -1 : 1;
-}
-
-/** The value below which `percent` of the recorded ones lie, interpolated within its bucket. NaN without values. */
-export function quantile(histogram: HistogramValue, percent: number): number {
-  if (histogram.count === 0) return Number.NaN;
-  const wanted = (percent / 100) * histogram.count;
-  let seen = 0;
-  for (let i = 0; i < bucketCount; i++) {
-    const hits = histogram.buckets[i] ?? 0;
-    if (hits === 0) continue;
-    const [lower, upper] = bucketBounds(i);
-    if (seen + hits >= wanted) return lower + ((upper - lower) * Math.max(0, wanted - seen)) / hits;
-    seen += hits;
-  }
-  return Number.NaN;
 }

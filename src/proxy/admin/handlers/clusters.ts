@@ -1,0 +1,164 @@
+import type { CircuitBreakers_ThresholdsJson } from "#gen/envoy/config/cluster/v3/circuit_breaker_pb.js";
+import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
+import { ipAddress, pipeAddress } from "#net/address.ts";
+import type { HostStatus } from "../../worker-protocol.ts";
+import { nameFilter } from "../name-filter.ts";
+import { type AdminAnswer, type AdminPage, type AdminRequest, json } from "../page.ts";
+import type { AdminSource } from "../source.ts";
+import { addressJson } from "./listeners.ts";
+
+export const clustersPage: AdminPage = {
+  path: "/clusters",
+  help: "upstream cluster status",
+  parameters: [
+    {
+      name: "filter",
+      help: "RE2 pattern that a cluster's name contains",
+    },
+    { name: "format", help: "File format to use", choices: ["text", "json"] },
+  ],
+  answer: (request, { source }) => clusters(request, source),
+};
+
+async function clusters({ query }: AdminRequest, source: AdminSource): Promise<AdminAnswer> {
+  const filter = nameFilter(query.get("filter"));
+  if ("problem" in filter) return { status: 400, body: "Invalid re2 regex" };
+  const hosts = await source.clusters();
+  const shown = (source.bootstrap.staticResources?.clusters ?? []).filter(({ name = "" }) =>
+    filter.matches(name),
+  );
+  const hostsOf = ({ name = "" }: ClusterJson): readonly HostStatus[] => hosts.get(name) ?? [];
+  if (query.get("format") !== "json") {
+    return { body: shown.map((cluster) => clusterText(cluster, hostsOf(cluster))).join("") };
+  }
+  if (shown.length === 0) return json({});
+  return json({
+    cluster_statuses: shown.map((cluster) => clusterStatus(cluster, hostsOf(cluster))),
+  });
+}
+
+const priorities = ["DEFAULT", "HIGH"] as const;
+
+interface Thresholds {
+  readonly max_connections: number;
+  readonly max_pending_requests: number;
+  readonly max_requests: number;
+  readonly max_retries: number;
+}
+
+function thresholds(cluster: ClusterJson, priority: (typeof priorities)[number]): Thresholds {
+  const found: CircuitBreakers_ThresholdsJson | undefined =
+    cluster.circuitBreakers?.thresholds?.find((item) => (item.priority ?? "DEFAULT") === priority);
+  return {
+    max_connections: found?.maxConnections ?? 1024,
+    max_pending_requests: found?.maxPendingRequests ?? 1024,
+    max_requests: found?.maxRequests ?? 1024,
+    max_retries: found?.maxRetries ?? 3,
+  };
+}
+
+function clusterText(cluster: ClusterJson, hosts: readonly HostStatus[]): string {
+  const name = cluster.name ?? "";
+  const lines = [`observability_name::${cluster.altStatName ?? name}`];
+  for (const priority of priorities) {
+    for (const [key, value] of Object.entries(thresholds(cluster, priority))) {
+      lines.push(`${priority.toLowerCase()}_priority::${key}::${value}`);
+    }
+  }
+  lines.push("added_via_api::false");
+  for (const host of hosts) {
+    for (const [key, value] of hostFields(host)) lines.push(`${host.address}::${key}::${value}`);
+  }
+  return lines.map((line) => `${name}::${line}\n`).join("");
+}
+
+function hostFields(host: HostStatus): readonly (readonly [string, string | number])[] {
+  return [
+    ["cx_active", host.connectionsActive],
+    ["cx_connect_fail", host.connectFailures],
+    ["cx_total", host.connectionsTotal],
+    ["rq_active", host.requestsActive],
+    ["rq_error", host.requestsError],
+    ["rq_success", host.requestsSuccess],
+    ["rq_timeout", host.requestsTimeout],
+    ["rq_total", host.requestsTotal],
+    ["hostname", host.hostname],
+    ["health_flags", healthFlags(host)],
+    ["weight", host.weight],
+    ["region", host.region],
+    ["zone", host.zone],
+    ["sub_zone", host.subZone],
+    ["canary", "false"],
+    ["priority", host.priority],
+    ["success_rate", -1],
+    ["local_origin_success_rate", -1],
+  ];
+}
+
+/** DRAINING is unhealthy with a flag of its own; what EDS does not explain, a check has found. */
+function healthFlags({ health, edsHealth }: HostStatus): string {
+  if (edsHealth === "DRAINING") return "/eds_status_draining";
+  if (edsHealth === "UNHEALTHY" || edsHealth === "TIMEOUT") return "/failed_eds_health";
+  if (edsHealth === "DEGRADED") return "/degraded_eds_health";
+  if (health === "healthy") return "healthy";
+  return health === "degraded" ? "/degraded_active_hc" : "/failed_active_hc";
+}
+
+function clusterStatus(cluster: ClusterJson, hosts: readonly HostStatus[]): unknown {
+  const name = cluster.name ?? "";
+  return {
+    name,
+    ...(hosts.length === 0 ? {} : { host_statuses: hosts.map(hostStatusJson) }),
+    circuit_breakers: {
+      thresholds: priorities.map((priority) => ({
+        ...(priority === "HIGH" ? { priority } : {}),
+        ...thresholds(cluster, priority),
+      })),
+    },
+    observability_name: cluster.altStatName ?? name,
+  };
+}
+
+/** admin.v3.HostStatus; as in all ProtoJSON, what is zero or empty is left out. */
+function hostStatusJson(host: HostStatus): unknown {
+  const known = host.edsHealth === "UNKNOWN" || host.edsHealth === "" ? "HEALTHY" : host.edsHealth;
+  return {
+    address: addressJson(parseAddress(host.address)),
+    stats: [
+      stat("cx_connect_fail", host.connectFailures),
+      stat("cx_total", host.connectionsTotal),
+      stat("rq_error", host.requestsError),
+      stat("rq_success", host.requestsSuccess),
+      stat("rq_timeout", host.requestsTimeout),
+      stat("rq_total", host.requestsTotal),
+      { type: "GAUGE", ...stat("cx_active", host.connectionsActive) },
+      { type: "GAUGE", ...stat("rq_active", host.requestsActive) },
+    ],
+    health_status: {
+      ...(known === "HEALTHY" && host.health === "unhealthy"
+        ? { failed_active_health_check: true }
+        : {}),
+      eds_health_status: known,
+    },
+    weight: host.weight,
+    ...(host.hostname === "" ? {} : { hostname: host.hostname }),
+    ...(host.priority === 0 ? {} : { priority: host.priority }),
+    locality: {
+      ...(host.region === "" ? {} : { region: host.region }),
+      ...(host.zone === "" ? {} : { zone: host.zone }),
+      ...(host.subZone === "" ? {} : { sub_zone: host.subZone }),
+    },
+  };
+}
+
+function stat(name: string, value: number): object {
+  return value === 0 ? { name } : { value: String(value), name };
+}
+
+/** The inverse of addressText. */
+function parseAddress(text: string): ReturnType<typeof ipAddress> {
+  const colon = text.lastIndexOf(":");
+  if (text.startsWith("/") || text.startsWith("@") || colon === -1) return pipeAddress(text);
+  const ip = text.slice(0, colon).replace(/^\[|\]$/g, "");
+  return ipAddress(ip, Number(text.slice(colon + 1)));
+}
