@@ -52,6 +52,7 @@ async function runLoaded(
     }
     return await serve(server, loaded.bootstrap, flags, log);
   } catch (error) {
+    server.abandon();
     if (error instanceof StartError && error.problems.length > 0)
       throw await loaded.refused(error.problems);
     throw error;
@@ -95,7 +96,13 @@ async function serve(
     version: packageVersion(),
   });
   const admin = await running.startAdmin();
-  await server.start();
+  try {
+    await server.start();
+  } catch (error) {
+    // Its socket would keep a process alive that serves nothing.
+    admin?.close();
+    throw error;
+  }
   for (const { name, addresses } of server.listeners) {
     for (const address of addresses)
       log.write("info", `listener ${name} on ${addressText(address)}`);

@@ -277,6 +277,13 @@ export class ProxyServer implements WorkerEvents {
     return { connectionsLeft: await this.connections() };
   }
 
+  /** End what a failed start left behind: a thread, a socket or a timer would keep the process alive. */
+  abandon(): void {
+    this.state = "STOPPED";
+    for (const discovery of this.#discoveries) discovery.stop();
+    for (const worker of this.#workers) worker.abandon();
+  }
+
   async stop(): Promise<void> {
     this.state = "STOPPED";
     for (const discovery of this.#discoveries) discovery.stop();

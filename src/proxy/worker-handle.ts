@@ -7,6 +7,8 @@ import type { FromWorker, ToWorker, WorkerSpec } from "./worker-protocol.ts";
 export interface WorkerHandle {
   readonly index: number;
   post(message: ToWorker): void;
+  /** End it whatever it does: it refused its configuration or never began to serve. */
+  abandon(): void;
 }
 
 export interface WorkerEvents {
@@ -19,7 +21,11 @@ export interface WorkerEvents {
 export function startLocalWorker(spec: WorkerSpec, events: WorkerEvents): WorkerHandle {
   const post = (message: FromWorker): void => events.onMessage(spec.index, message);
   const worker = makeWorker(spec, post);
-  return { index: spec.index, post: (message) => worker?.handle(message) };
+  return {
+    index: spec.index,
+    post: (message) => worker?.handle(message),
+    abandon: () => worker?.handle({ kind: "stop" }),
+  };
 }
 
 /** In a thread. Messages sent before it is up are kept by the runtime. */
@@ -39,7 +45,14 @@ export function startThreadWorker(
     if (!stopped)
       events.onCrash(spec.index, new Error(`worker ${spec.index} ended with code ${code}`));
   });
-  return { index: spec.index, post: (message) => thread.postMessage(message) };
+  return {
+    index: spec.index,
+    post: (message) => thread.postMessage(message),
+    abandon: () => {
+      stopped = true;
+      void thread.terminate();
+    },
+  };
 }
 
 /** The thread's own side. */

@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { echo } from "../../testkit/fake-upstream.ts";
+import { RawClient } from "../../testkit/raw-client.ts";
+import { extension } from "../parity/harness/config.ts";
+import {
+  bootstrap,
+  cluster,
+  connect,
+  eventually,
+  finish,
+  GET,
+  loopback,
+  ok,
+  start,
+  temporaryFolder,
+  upstream,
+} from "./support.ts";
+
+test("a bad configuration ends with 1, and every problem with its place", async (t) => {
+  const file = join(temporaryFolder(t), "bad.yaml");
+  const text = [
+    "static_resources:",
+    "  listeners:",
+    "  - name: x",
+    "    bogus: 1",
+    "    address: {socket_address: {address: 127.0.0.1, port_value: 0}}",
+    "  clusters:",
+    "  - name: y",
+    "    lb_policy: NO_SUCH_POLICY",
+  ].join("\n");
+  writeFileSync(file, text);
+  // Of two -c the later counts.
+  const { code, output } = await finish(t, {}, "-c", file);
+  assert.equal(code, 1);
+  assert.match(output, new RegExp(`${file}:4:\\d+: .*bogus`));
+  assert.match(output, new RegExp(`${file}:8:\\d+: .*lb_policy`));
+});
+
+test("what only compiling finds has its place too", async (t) => {
+  const route = { match: { prefix: "/" }, route: { cluster: "nowhere" } };
+  const { code, output } = await finish(t, bootstrap([route, route]));
+  assert.equal(code, 1);
+  assert.match(output, /bootstrap\.json:\d+:\d+: .*nowhere/);
+});
+
+test("YAML that does not parse ends with 1 and its place", async (t) => {
+  const file = join(temporaryFolder(t), "bad.yaml");
+  writeFileSync(file, "a: [");
+  const { code, output } = await finish(t, {}, "-c", file);
+  assert.equal(code, 1);
+  assert.match(output, /bad\.yaml:\d+:\d+: /);
+});
+
+test("a file that is not there ends with 1", async (t) => {
+  const { code, output } = await finish(t, {}, "-c", "/no/such/file.yaml");
+  assert.equal(code, 1);
+  assert.match(output, /\/no\/such\/file\.yaml.*ENOENT/);
+});
+
+test("an unknown flag ends with 64", async (t) => {
+  const { code, output } = await finish(t, {}, "--no-such-flag");
+  assert.equal(code, 64);
+  assert.match(output, /unknown option '--no-such-flag'/);
+});
+
+for (const workers of ["1", "2"]) {
+  for (const what of ["listener", "admin"]) {
+    test(`a port in use by another: ${what}, ${workers} workers`, async (t) => {
+      const other = createServer().listen(0, "127.0.0.1");
+      await once(other, "listening");
+      t.after(() => other.close());
+      const address = other.address();
+      assert.ok(typeof address === "object" && address !== null);
+      const taken = { socket_address: { address: "127.0.0.1", port_value: address.port } };
+      const config =
+        what === "admin"
+          ? { admin: { address: taken } }
+          : {
+              admin: { address: loopback },
+              static_resources: {
+                listeners: [{ ...tcpListener, address: taken }],
+                clusters: [cluster("main", 1)],
+              },
+            };
+      const { code, output } = await finish(t, config, "--concurrency", workers);
+      assert.equal(code, 1, output);
+      assert.match(output, new RegExp(`${what}.* cannot listen on 127.0.0.1:${address.port}: `));
+      assert.match(output, /EADDRINUSE/);
+    });
+  }
+}
+
+const tcpListener = {
+  name: "one",
+  address: loopback,
+  filter_chains: [
+    {
+      filters: [
+        extension(
+          "envoy.filters.network.tcp_proxy",
+          "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+          { stat_prefix: "one", cluster: "main" },
+        ),
+      ],
+    },
+  ],
+};
+
+test("--mode validate says OK, or refuses", async (t) => {
+  const good = await finish(t, bootstrap([ok]), "--mode", "validate");
+  assert.equal(good.code, 0, good.output);
+  assert.match(good.output, /bootstrap\.json' OK\n/);
+  const route = { match: { prefix: "/" }, route: { cluster: "nowhere" } };
+  const bad = await finish(t, bootstrap([route]), "--mode", "validate", "--concurrency", "2");
+  assert.equal(bad.code, 1);
+  assert.match(bad.output, /nowhere/);
+});
+
+test("--mode init_only ends with 0", async (t) => {
+  const { code, output } = await finish(t, bootstrap([ok]), "--mode", "init_only");
+  assert.equal(code, 0, output);
+});
+
+test("--config-yaml is merged over the file", async (t) => {
+  const server = await upstream(t, echo());
+  const overlay = JSON.stringify({
+    node: { id: "overlaid" },
+    static_resources: {
+      listeners: [{ ...tcpListener, name: "second" }],
+      clusters: [cluster("main", server.port)],
+    },
+  });
+  const proxy = await start(
+    t,
+    { ...bootstrap([ok]), node: { id: "file", cluster: "kept" } },
+    "--config-yaml",
+    overlay,
+  );
+  assert.equal((await (await connect(t, proxy)).exchange(GET)).status, 200);
+  const client = await connect(t, proxy, "second");
+  await client.write("hello");
+  await client.readThrough("hello");
+  const { node } = JSON.parse((await proxy.admin("/server_info")).body);
+  assert.deepEqual([node.id, node.cluster], ["overlaid", "kept"]);
+});
+
+test("what is not HTTP stops neither listener nor admin port", async (t) => {
+  const proxy = await start(t, bootstrap([ok]));
+  const admin = await eventually("the admin port", async () => {
+    const { body } = await proxy.admin("/server_info");
+    return JSON.parse(body).command_line_options.admin_address_path as string | undefined;
+  });
+  const [host = "", port = ""] = readFileSync(admin, "utf8").trim().split(":");
+  const garbage = [
+    "\u0000\u00ff\u0016\u0003\u0001\r\n\r\n",
+    "GET\r\n\r\n",
+    `GET /${"a".repeat(200_000)}`,
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+  ];
+  for (const bytes of garbage) {
+    for (const target of [
+      proxy.listener("main") as { host: string; port: number },
+      { host, port: Number(port) },
+    ]) {
+      const client = await RawClient.connect(target);
+      await client.write(bytes);
+      client.end();
+      await client.ended();
+      client.close();
+    }
+  }
+  assert.equal((await proxy.admin("/ready")).status, 200);
+  assert.equal((await (await connect(t, proxy)).exchange(GET)).status, 200);
+});
