@@ -1,5 +1,5 @@
 import type { Clock } from "#lib/clock.ts";
-import { type Buckets, difference, type HistogramValue } from "./histogram.ts";
+import { type Buckets, countOf, difference, type HistogramValue } from "./histogram.ts";
 import { bucketsPerDecade } from "./histogram-buckets.ts";
 import type { StatsScope } from "./stats.ts";
 import {
@@ -90,7 +90,8 @@ class Merged {
     const buckets = this.#buckets();
     this.#interval = difference(buckets, this.#flushed);
     this.#flushed = buckets;
-    this.#flushedCount = count;
+    // Of what was read: a decade that is still being announced comes with the next interval.
+    this.#flushedCount = countOf(buckets);
   }
 
   #total(index: number): number {
