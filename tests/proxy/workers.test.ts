@@ -95,7 +95,7 @@ test("a circuit breaker counts the requests of all workers", async (t) => {
     assert.equal(refusal.header("x-envoy-overloaded"), "true");
   }
   assert.equal(waiting.length, 2);
-  await statBecomes(proxy, "cluster.main.upstream_rq_pending_overflow", refused);
+  await statBecomes(proxy, "cluster.main.upstream_rq_active_overflow", refused);
 
   // The two end, and there is room again whichever worker asks.
   for (const connection of server.connections) await connection.write(response(200));

@@ -122,6 +122,10 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
     if (this.lastRequest) {
       this.settings.stats.connectionMaxRequests.inc();
       this.#codec.goAway();
+    } else if (this.settings.services.health.failed) {
+      // A proxy that fails its health check sends its clients elsewhere, as Envoy's drain manager does.
+      this.settings.stats.connectionDrainClose.inc();
+      this.#codec.goAway();
     }
     const active = new ActiveStream(this, stream);
     this.#stream = active;
