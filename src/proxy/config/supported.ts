@@ -1,5 +1,6 @@
 /** What Heddle supports: the tables of all modules in one. A field that is in none of them is refused by name. */
 import { supported as accessLog } from "#proxy/access-log/supported.ts";
+import { supported as admin } from "#proxy/admin/supported.ts";
 import { supported as cluster } from "#proxy/cluster/supported.ts";
 import { supported as router } from "#proxy/filters/http/router/supported.ts";
 import { supported as connectionManager } from "#proxy/filters/network/http-connection-manager/supported.ts";
@@ -8,12 +9,15 @@ import { supported as listener } from "#proxy/listener/supported.ts";
 import { supported as matching } from "#proxy/matching/supported.ts";
 import { supported as rbac } from "#proxy/rbac/supported.ts";
 import { supported as route } from "#proxy/route/supported.ts";
+import { supported as stats } from "#proxy/stats/supported.ts";
 import type { SupportedFields } from "./check.ts";
 import { supported as common } from "./common-supported.ts";
 
 type Table = Readonly<Record<string, readonly string[]>>;
 
 export const tables: readonly Table[] = [
+  admin,
+  stats,
   common,
   cluster,
   listener,
