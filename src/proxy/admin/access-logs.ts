@@ -26,7 +26,7 @@ export function logExchange(
     directRemote: connection.remote,
     tls: connection.tls,
     requestedServerName: undefined,
-    listenerName: "admin",
+    listenerName: "",
     filterChainName: "",
     listenerMetadata: undefined,
   };
