@@ -61,9 +61,9 @@ test("the process started is the one that runs: signals reach it, and no shell s
   const probe = join(folder, "probe.mjs");
   writeFileSync(
     probe,
-    `process.stdout.write(String(process.pid));
-     const alive = setInterval(() => {}, 60_000);
+    `const alive = setInterval(() => {}, 60_000);
      process.once("SIGTERM", () => { clearInterval(alive); process.exit(42); });
+     process.stdout.write(String(process.pid));
      await new Promise(() => {});`,
   );
   const env = { ...inherited, NODE_OPTIONS: `--import=${pathToFileURL(probe).href}` };
