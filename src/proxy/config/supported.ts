@@ -3,6 +3,10 @@ import { supported as accessLog } from "#proxy/access-log/supported.ts";
 import { supported as admin } from "#proxy/admin/supported.ts";
 import { supported as cluster } from "#proxy/cluster/supported.ts";
 import { supported as router } from "#proxy/filters/http/router/supported.ts";
+import { supported as httpInspector } from "#proxy/filters/listener/http-inspector/supported.ts";
+import { supported as originalDst } from "#proxy/filters/listener/original-dst/supported.ts";
+import { supported as proxyProtocol } from "#proxy/filters/listener/proxy-protocol/supported.ts";
+import { supported as tlsInspector } from "#proxy/filters/listener/tls-inspector/supported.ts";
 import { supported as connectionManager } from "#proxy/filters/network/http-connection-manager/supported.ts";
 import { supported as tcpProxy } from "#proxy/filters/network/tcp-proxy/supported.ts";
 import { supported as listener } from "#proxy/listener/supported.ts";
@@ -16,6 +20,10 @@ import { supported as common } from "./common-supported.ts";
 type Table = Readonly<Record<string, readonly string[]>>;
 
 export const tables: readonly Table[] = [
+  httpInspector,
+  originalDst,
+  proxyProtocol,
+  tlsInspector,
   admin,
   stats,
   common,
