@@ -149,16 +149,26 @@ export interface ServerCodecHandler {
   onProtocolError(stream: ResponseStream, status: number, detail: string): void;
 }
 
+/** The same for HTTP/2, where an error can be the connection's. */
+export interface MultiplexedServerHandler extends ServerCodecHandler {
+  /** Broken beyond any answer: every stream has had its `onReset`, GOAWAY is written; the connection closes when that has left. */
+  onConnectionError(detail: string): void;
+}
+
 /** Bytes in, events out; no socket, no timer. The same shape for HTTP/1 and HTTP/2. */
 export interface ServerCodec {
   readonly protocol: HttpVersion;
   /** Streams not yet over. */
   readonly active: number;
+  /** No further request is taken: the connection ends with its last stream. */
+  readonly closing: boolean;
   feed(bytes: Uint8Array): void;
   /** The peer's FIN. */
   onEnd(): void;
-  /** No new streams after those that began (Connection: close, GOAWAY). */
+  /** No new streams after those that began: `connection: close` on the next answer; GOAWAY at once (RFC 9113 §6.8). */
   goAway(): void;
+  /** HTTP/2 only: tells the peer that `goAway` follows, so that no request crosses it; a no-op on HTTP/1. */
+  noticeGoAway(): void;
   /** The connection's output fell below its low watermark, or rose above its high one. */
   onWritable(): void;
   onUnwritable(): void;

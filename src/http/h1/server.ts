@@ -428,6 +428,8 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
     this.#goAway = true;
   }
 
+  noticeGoAway(): void {}
+
   onWritable(): void {
     this.#unwritable = false;
     if (this.#sink !== undefined) this.#sink.onWritable();

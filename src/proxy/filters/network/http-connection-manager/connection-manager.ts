@@ -37,9 +37,10 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
   readonly settings: ManagerSettings;
   readonly network: NetworkStream;
   readonly connection: Connection;
-  readonly #codec: ServerCodec & { readonly closing: boolean; readonly requestDone: boolean };
+  readonly #codec: ServerCodec;
   #state: State = "open";
-  #stream: ActiveStream | undefined;
+  /** Those not over yet; HTTP/1 has one at a time. */
+  readonly #streams: Set<ActiveStream> = new Set();
   #requests = 0;
   readonly #bornMs: number;
   #lifeTimer: CallTimer | undefined;
@@ -83,7 +84,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
       this.settings.stats.bytesReceived.add(chunk.length);
       // The time for a request's head begins with its first byte.
       if (
-        this.#stream === undefined &&
+        this.#streams.size === 0 &&
         this.#headTimer === undefined &&
         this.settings.requestHeadersTimeout !== undefined
       )
@@ -97,7 +98,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
   #armHeadTimer(): void {
     this.#headTimer = new CallTimer(() => {
       this.#headTimer = undefined;
-      if (this.#stream !== undefined) return;
+      if (this.#streams.size > 0) return;
       this.settings.stats.requestHeaderTimeout.inc();
       this.#refuseWith(408, "request_header_timeout", "request header timeout");
     });
@@ -111,7 +112,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
 
   #onPeerEnd(): void {
     this.#codec.onEnd();
-    if (this.#stream === undefined && this.#state !== "closed") this.connection.closeAfterFlush();
+    if (this.#streams.size === 0 && this.#state !== "closed") this.connection.closeAfterFlush();
   }
 
   onStream(stream: ResponseStream): RequestSink {
@@ -128,7 +129,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
       this.#codec.goAway();
     }
     const active = new ActiveStream(this, stream);
-    this.#stream = active;
+    this.#streams.add(active);
     return active;
   }
 
@@ -146,8 +147,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
 
   /** The stream is over and logged. */
   onStreamDone(stream: ActiveStream, aborted: boolean): void {
-    if (this.#stream !== stream) return;
-    this.#stream = undefined;
+    if (!this.#streams.delete(stream)) return;
     if (this.#state === "closed") return;
     if (aborted) {
       this.connection.destroy();
@@ -200,7 +200,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
     this.#state = "draining";
     this.settings.stats.connectionDrainClose.inc();
     this.#codec.goAway();
-    if (this.#stream === undefined) this.#close();
+    if (this.#streams.size === 0) this.#close();
   }
 
   onWritable(): void {
@@ -212,7 +212,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
   }
 
   onClose(): void {
-    const wasActive = this.#stream !== undefined;
+    const wasActive = this.#streams.size > 0;
     const lingering = this.#state === "lingering";
     this.#state = "closed";
     this.cancel();
@@ -234,7 +234,8 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
     }
     stats.connectionDestroyActive.inc();
     stats.connectionDestroyRemoteActive.inc();
-    this.#stream?.onConnectionLost(ResponseFlag.downstreamConnectionTermination);
+    for (const stream of this.#streams)
+      stream.onConnectionLost(ResponseFlag.downstreamConnectionTermination);
     this.#codec.onEnd();
   }
 }
