@@ -179,11 +179,16 @@ export interface ClientCodecHandler {
   onStreamDone(reusable: boolean): void;
   /** Bytes without a request, or another break of the protocol outside any stream: the connection must go. */
   onProtocolError(detail: string): void;
+  /** The peer takes no new streams (HTTP/2); those it never processed have had their `onReset("refused")`. */
   onGoAway(): void;
+  /** `concurrency` has changed. */
+  onConcurrency(): void;
 }
 
 export interface ClientCodec {
   readonly protocol: HttpVersion;
+  /** Streams that may be active at the same time: 1 for HTTP/1; what the peer's settings and our options allow for HTTP/2. */
+  readonly concurrency: number;
   newStream(sink: ResponseSink): RequestStream;
   feed(bytes: Uint8Array): void;
   onEnd(): void;

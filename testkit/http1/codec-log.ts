@@ -235,6 +235,7 @@ export function runClient(
     onStreamDone: (reusable) => log.add(reusable ? "reusable" : "not reusable"),
     onProtocolError: (detail) => log.add(`error ${detail}`),
     onGoAway: () => {},
+    onConcurrency: () => {},
   });
   codec.newStream(sink).sendHead(request, true);
   for (const piece of pieces) codec.feed(piece);

@@ -217,6 +217,7 @@ function checkRequest(request: RecordedRequest, bytes: Buffer): void {
     onStreamDone: () => {},
     onProtocolError: () => {},
     onGoAway: () => {},
+    onConcurrency: () => {},
   });
   const chunked = !head.headers.has("content-length");
   const stream = codec.newStream(silent);

@@ -41,6 +41,7 @@ function expectsBody(method: string): boolean {
 /** HTTP/1.1 client side: one exchange at a time. Itself the RequestStream of that exchange. */
 export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEvents {
   readonly protocol = 11;
+  readonly concurrency = 1;
   readonly #options: Http1ClientOptions;
   readonly #output: ByteSink;
   readonly #handler: ClientCodecHandler;

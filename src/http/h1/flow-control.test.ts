@@ -131,6 +131,7 @@ describe("the client's pool", () => {
       },
       onProtocolError: () => log.push("error"),
       onGoAway: () => {},
+      onConcurrency: () => {},
     });
     const first = codec.newStream(sinkNamed("first"));
     first.sendHead(new RequestHead("GET", "/", "h", 11), true);
@@ -145,6 +146,7 @@ describe("the client's pool", () => {
       onStreamDone: (reusable) => done.push(reusable),
       onProtocolError: () => {},
       onGoAway: () => {},
+      onConcurrency: () => {},
     });
     const quiet = {
       onInformational() {},

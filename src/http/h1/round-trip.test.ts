@@ -28,6 +28,7 @@ function writeRequest(head: RequestHead, body: readonly string[], trailers?: Hea
     onStreamDone() {},
     onProtocolError() {},
     onGoAway() {},
+    onConcurrency() {},
   });
   const stream = codec.newStream(quiet);
   stream.sendHead(head, body.length === 0 && trailers === undefined);

@@ -5,6 +5,8 @@ export class ClusterStats {
   readonly scope: StatsScope;
   readonly connectionTotal: Counter;
   readonly connectionHttp1Total: Counter;
+  readonly connectionHttp2Total: Counter;
+  readonly connectionCloseNotify: Counter;
   readonly connectionActive: Gauge;
   readonly connectionDestroy: Counter;
   readonly connectionDestroyLocal: Counter;
@@ -49,6 +51,8 @@ export class ClusterStats {
     const counter = (name: string): Counter => scope.counter(`upstream_${name}`);
     this.connectionTotal = counter("cx_total");
     this.connectionHttp1Total = counter("cx_http1_total");
+    this.connectionHttp2Total = counter("cx_http2_total");
+    this.connectionCloseNotify = counter("cx_close_notify");
     this.connectionActive = scope.gauge("upstream_cx_active");
     this.connectionDestroy = counter("cx_destroy");
     this.connectionDestroyLocal = counter("cx_destroy_local");

@@ -4,7 +4,7 @@ import type {
   HttpProtocolOptionsJson,
 } from "#gen/envoy/config/core/v3/protocol_pb.js";
 import type { HttpProtocolOptionsJson as UpstreamHttpOptionsJson } from "#gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
-import type { Http1ClientOptions } from "#http/h1/client.ts";
+import { Http1ClientCodec, type Http1ClientOptions } from "#http/h1/client.ts";
 import type { HttpVersion } from "#http/message.ts";
 import { refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
@@ -12,7 +12,7 @@ import { type Address, ipAddress } from "#net/address.ts";
 import type { ConnectOptions } from "#net/connect.ts";
 import type { PickContext } from "../balancer/balancer.ts";
 import { compileNameCase, fieldsMax } from "../http-options.ts";
-import { Http1Pool, type PoolSettings } from "../pool/http1-pool.ts";
+import { HttpPool, type PoolSettings } from "../pool/http-pool.ts";
 import { TcpPool } from "../pool/tcp-pool.ts";
 import type { Services } from "../services.ts";
 import type { StatsScope } from "../stats/stats.ts";
@@ -46,7 +46,7 @@ export class WorkerCluster implements Cluster {
   readonly #settings: PoolSettings;
   readonly #tcp: TcpPool;
   /** By host; index 0 is DEFAULT, 1 is HIGH. */
-  readonly #pools: Map<Host, (Http1Pool | undefined)[]> = new Map();
+  readonly #pools: Map<Host, (HttpPool | undefined)[]> = new Map();
   readonly #maintenanceKey: string;
 
   constructor(config: ClusterJson, services: Services, cells: SharedCells | undefined) {
@@ -107,7 +107,7 @@ export class WorkerCluster implements Cluster {
     );
   }
 
-  #pool(host: Host, priority: Priority): Http1Pool {
+  #pool(host: Host, priority: Priority): HttpPool {
     let pools = this.#pools.get(host);
     if (pools === undefined) {
       pools = [];
@@ -116,7 +116,7 @@ export class WorkerCluster implements Cluster {
     const index = priority === "HIGH" ? 1 : 0;
     let pool = pools[index];
     if (pool === undefined) {
-      pool = new Http1Pool(host, this.#settings, this.breaker(priority));
+      pool = new HttpPool(host, this.#settings, this.breaker(priority));
       pools[index] = pool;
     }
     return pool;
@@ -154,8 +154,11 @@ function compilePoolSettings(
 ): PoolSettings {
   const options = httpOptions(config);
   const common = options.common;
+  const http1 = compileCodec(options);
   return {
-    codec: compileCodec(options),
+    protocol: 11,
+    expectedStreams: 1,
+    makeCodec: (connection, handler) => new Http1ClientCodec(http1, connection, handler),
     connect: compileConnect(config),
     stats: cluster.clusterStats,
     connectTimeout: services.timers.of(cluster.connectTimeoutMs),

@@ -3,7 +3,7 @@ import { connect, type PendingConnect } from "#net/connect.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
 import type { Host } from "../cluster/host.ts";
 import type { Cluster } from "../cluster/manager.ts";
-import type { PoolLimits, PoolSettings } from "./http1-pool.ts";
+import type { PoolLimits, PoolSettings } from "./http-pool.ts";
 
 type TcpOptions = Parameters<Cluster["connect"]>[0];
 

@@ -1,0 +1,56 @@
+import type { HttpVersion } from "#http/message.ts";
+import { Timer } from "#lib/timers.ts";
+import { connect, type PendingConnect } from "#net/connect.ts";
+import type { ClusterStats } from "../cluster/cluster-stats.ts";
+import type { HttpPool } from "./http-pool.ts";
+
+export function countProtocol(stats: ClusterStats, protocol: HttpVersion): void {
+  if (protocol === 20) stats.connectionHttp2Total.inc();
+  else stats.connectionHttp1Total.inc();
+}
+
+/** One connection being made. */
+export class ConnectAttempt extends Timer {
+  readonly counted: boolean;
+  readonly #pool: HttpPool;
+  readonly #pending: PendingConnect;
+  readonly #startMs: number;
+
+  constructor(pool: HttpPool, counted: boolean) {
+    super();
+    this.#pool = pool;
+    this.counted = counted;
+    const { settings, host } = pool;
+    settings.stats.connectionTotal.inc();
+    if (settings.protocol !== undefined) countProtocol(settings.stats, settings.protocol);
+    host.connectionsTotal++;
+    this.#startMs = settings.now();
+    settings.connectTimeout?.arm(this);
+    this.#pending = connect(host.address, settings.connect, {
+      onConnect: (connection) => {
+        this.cancel();
+        settings.stats.connectMs.record(settings.now() - this.#startMs);
+        pool.onConnected(this, connection);
+      },
+      onError: (detail) => {
+        this.cancel();
+        settings.stats.connectFail.inc();
+        pool.onConnectFailed(this, { kind: "connect-failure", detail });
+      },
+    });
+  }
+
+  onTimer(): void {
+    this.#pending.cancel();
+    const { stats } = this.#pool.settings;
+    stats.connectFail.inc();
+    stats.connectTimeout.inc();
+    this.#pool.onConnectFailed(this, { kind: "connect-timeout" });
+  }
+
+  abandon(): void {
+    this.cancel();
+    this.#pending.cancel();
+    if (this.counted) this.#pool.limits.release("connections");
+  }
+}

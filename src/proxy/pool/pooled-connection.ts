@@ -1,0 +1,179 @@
+import type { ClientCodec, ClientCodecHandler, ResponseSink } from "#http/message.ts";
+import { Timer } from "#lib/timers.ts";
+import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
+import type { UpstreamStream } from "../cluster/manager.ts";
+import { countProtocol } from "./connect-attempt.ts";
+import type { HttpPool } from "./http-pool.ts";
+
+/** Timer of a connection's life; the connection's own is its idle time. */
+class LifeTimer extends Timer {
+  readonly #expired: () => void;
+
+  constructor(expired: () => void) {
+    super();
+    this.#expired = expired;
+  }
+
+  onTimer(): void {
+    this.#expired();
+  }
+}
+
+/** A connection of a pool, with its codec. */
+export class PooledConnection extends Timer implements ConnectionHandler, ClientCodecHandler {
+  readonly counted: boolean;
+  /** Among the pool's connections that can take a request; kept by the pool. */
+  ready = false;
+  readonly #pool: HttpPool;
+  readonly #connection: Connection;
+  readonly #codec: ClientCodec;
+  readonly #life: LifeTimer | undefined;
+  readonly #upstream: Omit<UpstreamStream, "stream">;
+  readonly #bornMs: number;
+  #active = 0;
+  /** Still allowed by max_requests_per_connection. */
+  #requestsLeft: number;
+  /** No request after the current ones. */
+  #closing = false;
+  #gone = false;
+
+  constructor(pool: HttpPool, connection: Connection, counted: boolean) {
+    super();
+    this.#pool = pool;
+    this.#connection = connection;
+    this.counted = counted;
+    const { settings, host } = pool;
+    connection.handler = this;
+    connection.bufferLimit = settings.bufferLimit;
+    this.#codec = settings.makeCodec(connection, this);
+    if (settings.protocol === undefined) countProtocol(settings.stats, this.#codec.protocol);
+    this.#upstream = { host, connection, protocol: this.#codec.protocol };
+    this.#requestsLeft = settings.maxRequestsPerConnection || Number.POSITIVE_INFINITY;
+    this.#bornMs = settings.now();
+    settings.stats.connectionActive.inc();
+    host.connectionsActive++;
+    settings.idleTimeout?.arm(this);
+    if (settings.maxConnectionDuration !== undefined) {
+      this.#life = new LifeTimer(() => this.#onOld());
+      settings.maxConnectionDuration.arm(this.#life);
+    }
+  }
+
+  /** It can take one more request now. */
+  get hasRoom(): boolean {
+    return !this.#closing && this.#active < this.#codec.concurrency;
+  }
+
+  /** Only while it has room. */
+  begin(sink: ResponseSink): UpstreamStream {
+    this.cancel();
+    const { settings, host } = this.#pool;
+    this.#active++;
+    host.requestsActive++;
+    host.requestsTotal++;
+    settings.stats.requestTotal.inc();
+    settings.stats.requestActive.inc();
+    if (--this.#requestsLeft === 0) {
+      this.#closing = true;
+      settings.stats.connectionMaxRequests.inc();
+    }
+    return { stream: this.#codec.newStream(sink), ...this.#upstream };
+  }
+
+  /** Idle for too long. */
+  onTimer(): void {
+    this.#pool.settings.stats.connectionIdleTimeout.inc();
+    this.close();
+  }
+
+  #onOld(): void {
+    this.#pool.settings.stats.connectionMaxDuration.inc();
+    this.finish();
+  }
+
+  close(): void {
+    this.#connection.destroy();
+  }
+
+  /** What runs ends, then the connection. */
+  finish(): void {
+    this.#closing = true;
+    if (this.#active === 0) this.close();
+    else this.#pool.onClosing(this);
+  }
+
+  onStreamDone(reusable: boolean): void {
+    if (this.#active === 0) return;
+    this.#active--;
+    this.#endRequest();
+    if (this.#gone) return;
+    if (!reusable) this.#closing = true;
+    if (!this.#closing) {
+      if (this.#active === 0) this.#pool.settings.idleTimeout?.arm(this);
+      this.#pool.onRoom(this);
+    } else if (this.#active === 0) this.#connection.closeAfterFlush();
+  }
+
+  #endRequest(): void {
+    const { settings, host, limits } = this.#pool;
+    host.requestsActive--;
+    settings.stats.requestActive.dec();
+    limits.release("requests");
+  }
+
+  onConcurrency(): void {
+    if (this.hasRoom) this.#pool.onRoom(this);
+    else this.#pool.onClosing(this);
+  }
+
+  onProtocolError(_detail: string): void {
+    this.#pool.settings.stats.protocolError.inc();
+    this.#connection.destroy();
+  }
+
+  onGoAway(): void {
+    this.#pool.settings.stats.connectionCloseNotify.inc();
+    this.finish();
+  }
+
+  onData(chunk: Uint8Array): void {
+    this.#pool.settings.stats.bytesReceived.add(chunk.length);
+    this.#codec.feed(chunk);
+  }
+
+  onEnd(): void {
+    const { stats } = this.#pool.settings;
+    stats.connectionDestroyRemote.inc();
+    if (this.#active > 0) stats.connectionDestroyRemoteActive.inc();
+    this.#codec.onEnd();
+    this.#connection.closeAfterFlush();
+  }
+
+  onWritable(): void {
+    this.#codec.onWritable();
+  }
+
+  onUnwritable(): void {
+    this.#pool.settings.stats.flowControlBackedUp.inc();
+    this.#codec.onUnwritable();
+  }
+
+  onClose(reason: CloseReason): void {
+    this.#gone = true;
+    this.cancel();
+    this.#life?.cancel();
+    const { settings, host } = this.#pool;
+    const { stats } = settings;
+    stats.connectionDestroy.inc();
+    stats.connectionActive.dec();
+    stats.connectionLengthMs.record(settings.now() - this.#bornMs);
+    stats.bytesSent.add(this.#connection.bytesSent);
+    host.connectionsActive--;
+    if (reason.kind === "local") stats.connectionDestroyLocal.inc();
+    else stats.connectionDestroyRemote.inc();
+    if (this.#active > 0 && reason.kind !== "local") stats.connectionDestroyRemoteActive.inc();
+    else if (this.#active > 0) stats.connectionDestroyLocalActive.inc();
+    this.#codec.onEnd();
+    this.#pool.onGone(this);
+  }
+}
