@@ -29,6 +29,7 @@ function writeRequest(head: RequestHead, body: readonly string[], trailers?: Hea
     onProtocolError() {},
     onGoAway() {},
     onConcurrency() {},
+    onConcurrency() {},
   });
   const stream = codec.newStream(quiet);
   stream.sendHead(head, body.length === 0 && trailers === undefined);
