@@ -29,7 +29,6 @@ function writeRequest(head: RequestHead, body: readonly string[], trailers?: Hea
     onProtocolError() {},
     onGoAway() {},
     onConcurrency() {},
-    onConcurrency() {},
   });
   const stream = codec.newStream(quiet);
   stream.sendHead(head, body.length === 0 && trailers === undefined);
