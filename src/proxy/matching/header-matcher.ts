@@ -12,14 +12,18 @@ export interface MatchedMessage {
 
 export type HeaderPredicate = (message: MatchedMessage) => boolean;
 
-/**
- * Fields that Envoy keeps in one place and joins with "," when they repeat; any other field is matched value by value.
- */
-const joined: ReadonlySet<string> = new Set(
-  "accept accept-encoding authorization cache-control content-type content-encoding expect grpc-timeout if-match if-none-match origin pragma referer user-agent via x-forwarded-for x-forwarded-host x-forwarded-proto x-forwarded-port x-request-id x-client-trace-id access-control-request-method".split(
-    " ",
-  ),
+const inline: ReadonlySet<string> = new Set(
+  (
+    "accept accept-encoding access-control-request-method authorization cache-control content-encoding content-type expect " +
+    "grpc-timeout if-match if-none-match origin pragma referer user-agent via x-client-trace-id x-forwarded-for x-forwarded-host " +
+    "x-forwarded-port x-forwarded-proto x-request-id"
+  ).split(" "),
 );
+
+/** A field that Envoy keeps in one place and joins with "," when it repeats; any other field's values stay apart. */
+export function isInlineHeader(name: string): boolean {
+  return inline.has(name) || name.startsWith("x-envoy-");
+}
 
 /** `envoy.config.route.v3.HeaderMatcher`. A missing field never matches, inverted or not, unless it is treated as empty. */
 export function compileHeaderMatcher(config: HeaderMatcherJson): HeaderPredicate {
@@ -27,7 +31,7 @@ export function compileHeaderMatcher(config: HeaderMatcherJson): HeaderPredicate
   const invert = config.invertMatch === true;
   if (config.presentMatch !== undefined || !hasValueMatch(config))
     return presence(name, (config.presentMatch ?? true) !== invert);
-  const matches = within("", () => compileValueMatch(config));
+  const matches = compileValueMatch(config);
   const absent = config.treatMissingHeaderAsEmpty === true ? matches("") !== invert : false;
   return (message) => {
     const first = message.get(name);
@@ -65,9 +69,7 @@ function anyValue(
     values.push(list[i + 1] ?? "");
   }
   if (values === undefined) return matches(first);
-  return joined.has(name) || name.startsWith("x-envoy-")
-    ? matches(values.join(","))
-    : values.some(matches);
+  return isInlineHeader(name) ? matches(values.join(",")) : values.some(matches);
 }
 
 function hasValueMatch(config: HeaderMatcherJson): boolean {

@@ -2,6 +2,7 @@ import type { MetadataMatcherJson } from "#gen/envoy/type/matcher/v3/metadata_pb
 import type { ValueMatcherJson } from "#gen/envoy/type/matcher/v3/value_pb.js";
 import { refuse, within } from "#lib/config-error.ts";
 import type { Json, Metadata } from "../stream-info.ts";
+import { byteText } from "./byte-text.ts";
 import { compileStringMatcher } from "./string-matcher.ts";
 
 type ValuePredicate = (value: Json | undefined) => boolean;
@@ -36,7 +37,7 @@ export function compileValueMatcher(config: ValueMatcherJson): ValuePredicate {
   if (config.stringMatch !== undefined) {
     const { stringMatch } = config;
     const matches = within("string_match", () => compileStringMatcher(stringMatch));
-    return (value) => typeof value === "string" && matches(value);
+    return (value) => typeof value === "string" && matches(byteText(value));
   }
   if (config.doubleMatch !== undefined) {
     const { exact, range } = config.doubleMatch;

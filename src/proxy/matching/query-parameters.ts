@@ -1,19 +1,25 @@
 import type { QueryParameterMatcherJson } from "#gen/envoy/config/route/v3/route_components_pb.js";
 import { within } from "#lib/config-error.ts";
+import { byteText } from "./byte-text.ts";
 import { compileStringMatcher } from "./string-matcher.ts";
 
 export type QueryPredicate = (path: string) => boolean;
 
 /** The first value of a parameter in a path with a query, as written: Envoy decodes nothing here. Undefined: not there. */
 export function queryParameter(path: string, name: string): string | undefined {
-  const question = path.indexOf("?");
-  if (question === -1) return undefined;
-  for (const pair of path.slice(question + 1).split("&")) {
-    const equals = pair.indexOf("=");
-    if ((equals === -1 ? pair : pair.slice(0, equals)) === name)
-      return equals === -1 ? "" : pair.slice(equals + 1);
+  let start = path.indexOf("?") + 1;
+  if (start === 0) return undefined;
+  for (;;) {
+    const ampersand = path.indexOf("&", start);
+    const end = ampersand === -1 ? path.length : ampersand;
+    if (path.startsWith(name, start)) {
+      const after = start + name.length;
+      if (after === end) return "";
+      if (after < end && path.charCodeAt(after) === 0x3d /* = */) return path.slice(after + 1, end);
+    }
+    if (ampersand === -1) return undefined;
+    start = ampersand + 1;
   }
-  return undefined;
 }
 
 export function compileQueryMatchers(
@@ -25,7 +31,7 @@ export function compileQueryMatchers(
 }
 
 function compileQueryMatcher(config: QueryParameterMatcherJson): QueryPredicate {
-  const name = config.name ?? "";
+  const name = byteText(config.name ?? "");
   const { stringMatch } = config;
   if (stringMatch === undefined) {
     const wanted = config.presentMatch ?? true;

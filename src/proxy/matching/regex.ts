@@ -1,7 +1,12 @@
+import { isUtf8 } from "node:buffer";
 import { RE2JS } from "re2js";
 import { refuse } from "#lib/config-error.ts";
+import { nativeRegex, nativeTextMax } from "./native-regex.ts";
 
-/** A user's pattern, in RE2's syntax, run in linear time. */
+/**
+ * A user's pattern, in RE2's syntax, run in linear time. Texts are byte strings, as message heads are: their bytes are matched as
+ * UTF-8.
+ */
 export interface Regex {
   /** The whole text matches. */
   matches(text: string): boolean;
@@ -9,24 +14,60 @@ export interface Regex {
   replaceAll(text: string, substitution: string): string;
 }
 
-/** Literals, classes, dots and single-character repeats that V8 cannot backtrack on: nothing repeats inside what repeats. */
-const plain = /^(?:[A-Za-z0-9/_\-~!@#%&=:;,<>"' ]|\\[.\-/\\])*$/;
-
+/** Throws ConfigError in RE2's words. */
 export function compileRegex(pattern: string): Regex {
-  const compiled = parse(pattern);
-  if (plain.test(pattern)) return literalRegex(pattern.replace(/\\(.)/g, "$1"), compiled);
+  // Also of patterns that V8 will run: RE2 is the judge of syntax.
+  const engine = parse(pattern);
+  const replaceAll = (text: string, substitution: string): string =>
+    replaceEvery(engine, text, substitution);
+  const literal = literalOf(pattern);
+  if (literal !== undefined) return { matches: (text) => text === literal, replaceAll };
+  const native = nativeRegex(pattern);
+  if (native === undefined) return { matches: (text) => matchesWhole(engine, text), replaceAll };
   return {
-    matches: (text) => compiled.matches(text),
-    replaceAll: (text, substitution) => replaceAll(compiled, text, substitution),
+    matches: (text) => {
+      if (text.length > nativeTextMax) return matchesWhole(engine, text);
+      return native.test(text) || (beyondAscii.test(text) && matchesWhole(engine, text));
+    },
+    replaceAll,
   };
 }
 
+const beyondAscii = /[^\0-\x7f]/;
+const onlyText = /^(?:[A-Za-z0-9/_\-~!@#%&=:;,<>"' ]|\\[!-/:-@[-`{-~])*$/;
+
 /** What is only text is compared as text. */
-function literalRegex(literal: string, compiled: RE2JS): Regex {
-  return {
-    matches: (text) => text === literal,
-    replaceAll: (text, substitution) => replaceAll(compiled, text, substitution),
-  };
+function literalOf(pattern: string): string | undefined {
+  return onlyText.test(pattern) ? pattern.replace(/\\(.)/g, "$1") : undefined;
+}
+
+function matchesWhole(engine: RE2JS, text: string): boolean {
+  if (!beyondAscii.test(text)) return engine.testExact(text);
+  const bytes = Buffer.from(text, "latin1");
+  // In RE2 nothing matches a byte that is not UTF-8, so nothing matches the whole.
+  return isUtf8(bytes) && engine.testExact(bytes);
+}
+
+function replaceEvery(engine: RE2JS, text: string, substitution: string): string {
+  const matcher = engine.matcher(beyondAscii.test(text) ? Buffer.from(text, "latin1") : text);
+  const groups = engine.groupCount();
+  let out = "";
+  let at = 0;
+  while (matcher.find()) {
+    const start = matcher.start();
+    const end = matcher.end();
+    // RE2 takes no empty match right behind the last match.
+    if (start === end && start === at && start !== 0) continue;
+    out += text.slice(at, start);
+    out += substitution.replace(/\\([\d\\])/g, (_, group: string) => {
+      if (group === "\\") return "\\";
+      const index = Number(group);
+      if (index > groups || matcher.start(index) < 0) return "";
+      return text.slice(matcher.start(index), matcher.end(index));
+    });
+    at = end;
+  }
+  return out + text.slice(at);
 }
 
 function parse(pattern: string): RE2JS {
@@ -37,26 +78,27 @@ function parse(pattern: string): RE2JS {
   }
 }
 
+/** RE2's words for what the engine says in Go's: the ones that users search for. */
+const words: Readonly<Record<string, string>> = {
+  "invalid or unsupported Perl syntax": "invalid perl operator",
+  "missing closing )": "missing )",
+  "missing closing ]": "missing ]",
+  "missing argument to repetition operator": "no argument for repetition operator",
+  "invalid nested repetition operator": "bad repetition operator",
+  "invalid repeat count": "invalid repetition size",
+  "invalid named capture": "invalid named capture group",
+  "duplicate capture group name": "duplicate capture group name",
+  "expression nests too deeply": "pattern too large - compile failed",
+  "trailing backslash at end of expression": "trailing \\",
+};
+
 function re2Message(pattern: string, error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  // RE2 calls look-around and back-references by this name; so do the messages that users search for.
-  const perl = /\(\?(?:[=!]|<[=!])/.exec(pattern);
-  if (perl !== null) return `invalid perl operator: ${perl[0]}`;
-  return text.replace(/^error parsing regexp: /, "");
-}
-
-function replaceAll(compiled: RE2JS, text: string, substitution: string): string {
-  const matcher = compiled.matcher(text);
-  let out = "";
-  let at = 0;
-  while (matcher.find()) {
-    const start = matcher.start();
-    out +=
-      text.slice(at, start) +
-      substitution.replace(/\\(\d|\\)/g, (_, group: string) =>
-        group === "\\" ? "\\" : (matcher.group(Number(group)) ?? ""),
-      );
-    at = matcher.end();
-  }
-  return out + text.slice(at);
+  const [, kind = text, part] = /^error parsing regexp: (.*?)(?:: `([\s\S]*)`)?$/.exec(text) ?? [];
+  // The engine takes a look-behind for a broken name.
+  const lookaround = /\(\?(?:[=!]|<[=!])/.exec(pattern);
+  if (lookaround !== null && (kind.includes("Perl") || kind.includes("named capture")))
+    return `invalid perl operator: ${lookaround[0]}`;
+  const said = words[kind] ?? kind;
+  return part === undefined ? said : `${said}: ${part}`;
 }
