@@ -5,11 +5,12 @@ import type {
   MetadataFilterJson,
   RuntimeFilterJson,
 } from "#gen/envoy/config/accesslog/v3/accesslog_pb.js";
+import { grpcStatusOfHttp } from "#grpc/status.ts";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { flagNames } from "../response-flags.ts";
 import type { Services } from "../services.ts";
 import type { Json, StreamInfo } from "../stream-info.ts";
-import { grpcStatusNames, grpcStatusOf, grpcStatusOfHttp } from "./grpc-status.ts";
+import { grpcStatusNames, grpcStatusOf } from "./grpc-status.ts";
 import { accessLogType } from "./operators-stream.ts";
 
 /** Whether a stream's line is written (or a local reply is mapped). */

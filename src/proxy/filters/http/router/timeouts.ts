@@ -1,3 +1,4 @@
+import { parseGrpcTimeout } from "#grpc/timeout.ts";
 import type { RequestHead } from "#http/message.ts";
 import type { ForwardAction } from "../../../route/route.ts";
 import type { RouterSettings } from "./router.ts";
@@ -45,20 +46,10 @@ function wholeNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
-const grpcUnitMs: Readonly<Record<string, number>> = {
-  H: 3_600_000,
-  M: 60_000,
-  S: 1000,
-  m: 1,
-  u: 0.001,
-  n: 0.000_001,
-};
-
-/** gRPC over HTTP/2: `grpc-timeout` is at most eight digits and a unit. */
+/** `grpc-timeout`, capped and shortened as the route says. */
 function grpcTimeout(head: RequestHead, route: ForwardAction): number | undefined {
-  const match = /^(\d{1,8})([HMSmun])$/.exec(head.headers.get("grpc-timeout") ?? "");
-  if (match === null) return undefined;
-  const askedMs = Number(match[1]) * (grpcUnitMs[match[2] ?? ""] ?? 0);
+  const askedMs = parseGrpcTimeout(head.headers.get("grpc-timeout"));
+  if (askedMs === undefined) return undefined;
   const max = route.grpcTimeoutHeaderMaxMs ?? 0;
   const capped = max > 0 ? Math.min(askedMs, max) : askedMs;
   return Math.max(0, capped - route.grpcTimeoutHeaderOffsetMs);

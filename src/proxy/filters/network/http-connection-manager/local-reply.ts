@@ -2,6 +2,7 @@ import type {
   HttpConnectionManagerJson,
   ResponseMapperJson,
 } from "#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
+import { encodeStatusMessage, grpcStatusOfHttp, isGrpcContentType } from "#grpc/status.ts";
 import { HeaderList, internName } from "#http/headers.ts";
 import { type RequestHead, ResponseHead } from "#http/message.ts";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
@@ -12,7 +13,6 @@ import {
   compileSubstitutionFormatString,
   dataSourceText,
 } from "../../../access-log/formatter.ts";
-import { grpcStatusOfHttp, isGrpcContentType } from "../../../access-log/grpc-status.ts";
 import type { Services } from "../../../services.ts";
 import type { StreamInfo } from "../../../stream-info.ts";
 import type { LocalReply } from "../../http/filter.ts";
@@ -66,22 +66,9 @@ export function compileLocalReply(
 function grpcReply(head: ResponseHead, draft: Draft, status: number | undefined): ReplyMessage {
   head.headers.set("content-type", "application/grpc");
   head.headers.set("grpc-status", String(status ?? grpcStatusOfHttp(draft.status)));
-  if (draft.body !== "") head.headers.set("grpc-message", percentEncode(draft.body));
+  if (draft.body !== "") head.headers.set("grpc-message", encodeStatusMessage(draft.body));
   head.status = 200;
   return { head, body: "" };
-}
-
-/** The gRPC protocol's Status-Message: bytes outside space to "~", and "%", as %XX. */
-function percentEncode(text: string): string {
-  if (/^[ -$&-~]*$/.test(text)) return text;
-  let encoded = "";
-  for (const byte of Buffer.from(text, "utf8")) {
-    const plain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
-    encoded += plain
-      ? String.fromCharCode(byte)
-      : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-  }
-  return encoded;
 }
 
 type Rewrite = (draft: Draft, info: StreamInfo) => void;
