@@ -41,6 +41,8 @@ const probeMask = 15;
 const probeCredit = 16;
 /** Names kept for their credit alone. */
 const namesMax = 128;
+/** A power of two. */
+const recentMax = 32;
 
 /** An entry of the dynamic table. */
 interface Entry {
@@ -78,6 +80,11 @@ export class HpackEncoder {
   readonly #tableSizeMax: number;
   readonly #huffman: "always" | "never" | "indexed";
   readonly #names: Map<string, NameState> = new Map();
+  /** Names of the last block by their place in it: the next is mostly alike, and this spares a look into the map. */
+  readonly #recent: (NameState | undefined)[] = new Array<NameState | undefined>(recentMax).fill(
+    undefined,
+  );
+  #place = 0;
   /** Entry number n is at n modulo the length, a power of two. */
   #ring: (Entry | undefined)[] = new Array<Entry | undefined>(16).fill(undefined);
   #added = 0;
@@ -102,6 +109,7 @@ export class HpackEncoder {
 
   /** Begins a block, for which `target` has `beginBytesMax` octets. Returns the offset after what it wrote. */
   begin(target: Uint8Array, start: number): number {
+    this.#place = 0;
     if (this.#sizeWanted === this.#sizeMax && this.#sizeWantedMin === this.#sizeMax) return start;
     let at = start;
     // RFC 7541 §4.2: the peer evicted for the smallest size there was in between, so that one is said too.
@@ -124,7 +132,7 @@ export class HpackEncoder {
 
   /** Writes one field, for which `target` has `fieldBytesMax` octets. Returns the offset after it. */
   field(target: Uint8Array, at: number, text: string, value: string, neverIndexed = false): number {
-    const name = this.#names.get(text) ?? this.#newName(text);
+    const name = this.#name(text);
     if (neverIndexed || value.length < name.sensitiveBelow)
       return this.#literal(target, at, neverIndexing, name, value);
     const fixed = name.fixed;
@@ -184,8 +192,18 @@ export class HpackEncoder {
     return writeString(target, at, value, huffman);
   }
 
+  #name(text: string): NameState {
+    const place = this.#place++ & (recentMax - 1);
+    const recent = this.#recent[place];
+    if (recent !== undefined && recent.text === text) return recent;
+    const name = this.#names.get(text) ?? this.#newName(text);
+    this.#recent[place] = name;
+    return name;
+  }
+
   #newName(text: string): NameState {
     if (this.#names.size >= namesMax + this.#count) {
+      this.#recent.fill(undefined);
       for (const [other, { newest }] of this.#names)
         if (newest === undefined) this.#names.delete(other);
     }
