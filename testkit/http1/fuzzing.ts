@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Http1ClientCodec } from "#http/h1/client.ts";
 import { RequestHead } from "#http/message.ts";
+import { eachInput, type FuzzOptions, type FuzzRandom } from "../fuzz-inputs.ts";
 import {
   MemorySink,
   type RecordedRequest,
@@ -10,33 +11,6 @@ import {
   strictServer,
 } from "./codec-log.ts";
 import { frames } from "./llhttp-oracle.ts";
-
-/** `HEDDLE_FUZZ_SEED` starts from the seed that a failure printed; then one input is enough. */
-export interface FuzzOptions {
-  readonly inputs: number;
-}
-
-const firstSeed = 20_261_121;
-
-/** mulberry32: small, fast and the same everywhere. */
-class SeededRandom {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  below(bound: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % bound;
-  }
-
-  pick<T>(items: readonly T[]): T {
-    return items[this.below(items.length)] as T;
-  }
-}
 
 const host = "host: h\r\n";
 const requests: readonly string[] = [
@@ -105,7 +79,7 @@ const tokens: readonly string[] = [
   "\r\n x",
 ];
 
-function mutate(random: SeededRandom, corpus: readonly string[]): Buffer {
+function mutate(random: FuzzRandom, corpus: readonly string[]): Buffer {
   let text = random.pick(corpus);
   if (random.below(3) === 0) text += random.pick(corpus);
   for (let left = random.below(4); left > 0; left--) text = mutateOnce(random, text, corpus);
@@ -114,14 +88,14 @@ function mutate(random: SeededRandom, corpus: readonly string[]): Buffer {
 }
 
 /** A field that makes the first head about as long as the limit: faults of one byte live there. */
-function padToLimit(random: SeededRandom, text: string): string {
+function padToLimit(random: FuzzRandom, text: string): string {
   const end = text.indexOf("\r\n\r\n");
   const room = tight.headBytesMax - end - "\r\nx: ".length + random.below(7) - 3;
   if (end === -1 || room < 1) return text;
   return `${text.slice(0, end)}\r\nx: ${"p".repeat(room)}${text.slice(end)}`;
 }
 
-function mutateOnce(random: SeededRandom, text: string, corpus: readonly string[]): string {
+function mutateOnce(random: FuzzRandom, text: string, corpus: readonly string[]): string {
   const at = random.below(text.length + 1);
   const length = random.below(Math.min(20, text.length - at) + 1);
   switch (random.below(7)) {
@@ -151,14 +125,14 @@ function flipBit(text: string, at: number, bit: number): string {
   );
 }
 
-function insertLine(text: string, token: string, random: SeededRandom): string {
+function insertLine(text: string, token: string, random: FuzzRandom): string {
   const lines = text.split("\r\n");
   lines.splice(random.below(lines.length + 1), 0, token.trimEnd());
   return lines.join("\r\n");
 }
 
 /** In up to four pieces. */
-function cut(random: SeededRandom, bytes: Buffer): Buffer[] {
+function cut(random: FuzzRandom, bytes: Buffer): Buffer[] {
   const places = Array.from({ length: 1 + random.below(3) }, () => random.below(bytes.length + 1));
   const ends = [...places.sort((a, b) => a - b), bytes.length];
   let start = 0;
@@ -167,24 +141,6 @@ function cut(random: SeededRandom, bytes: Buffer): Buffer[] {
     start = end;
     return piece;
   });
-}
-
-/** Each input has a seed of its own, so that a failure names the one that replays it. */
-async function eachInput(
-  options: FuzzOptions,
-  check: (random: SeededRandom) => Promise<void> | void,
-): Promise<void> {
-  // biome-ignore lint/style/noProcessEnv: the way to replay one input of a test run
-  const replayed = process.env["HEDDLE_FUZZ_SEED"];
-  const first = replayed === undefined ? firstSeed : Number(replayed);
-  const count = replayed === undefined ? options.inputs : 1;
-  for (let seed = first; seed < first + count; seed++) {
-    try {
-      await check(new SeededRandom(seed));
-    } catch (error) {
-      throw new Error(`replay with HEDDLE_FUZZ_SEED=${seed}`, { cause: error });
-    }
-  }
 }
 
 const tight = { ...strictServer, headBytesMax: 400, fieldsMax: 8 };

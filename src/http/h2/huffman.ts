@@ -6,7 +6,7 @@ const eos = 256;
  * Code lengths of the 256 octets and EOS (RFC 7541 Appendix B). The code is canonical: codes of one length count up in the order of
  * their symbols, and a longer code follows on from the last shorter one; so the lengths say it all.
  */
-const lengths = Uint8Array.from([
+export const lengths: Uint8Array = Uint8Array.from([
   13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 30, 28,
   28, 28, 28, 28, 28, 28, 28, 28, 6, 10, 10, 12, 13, 6, 8, 11, 10, 10, 8, 11, 8, 6, 6, 6, 5, 5, 5,
   6, 6, 6, 6, 6, 6, 6, 7, 8, 15, 6, 12, 10, 13, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
@@ -19,7 +19,7 @@ const lengths = Uint8Array.from([
   24, 24, 26, 23, 26, 27, 26, 26, 27, 27, 27, 27, 27, 28, 27, 27, 27, 27, 27, 26, 30,
 ]);
 
-const codes = canonicalCodes();
+export const codes: Uint32Array = canonicalCodes();
 
 function canonicalCodes(): Uint32Array {
   const given = new Uint32Array(lengths.length);
