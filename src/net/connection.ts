@@ -37,6 +37,12 @@ export interface TlsInfo {
   readonly localSubject: string;
 }
 
+/** Puts its output together itself, in place: a codec that encodes frames into a buffer of its own. */
+export interface GatheredOutput {
+  /** Write now. The bytes need live only until this call and the flush that made it are over. */
+  onGather(): void;
+}
+
 /**
  * A byte stream to one peer. Writes are gathered and leave in one system call at the end of the event that caused them.
  * `write` copies or sends the chunk before it returns to the event loop: the caller may reuse it after the current event.
@@ -57,6 +63,10 @@ export interface Connection {
   write(chunk: Uint8Array): boolean;
   /** Write a latin1 string: message heads. */
   writeText(text: string): boolean;
+  /** Call `source.onGather` once, at the end of the current event, just before what was written leaves. One source a connection. */
+  gather(source: GatheredOutput): void;
+  /** Written and not yet taken by the kernel. */
+  readonly unsent: number;
   /** Counted: stop and start reading. */
   pause(): void;
   resume(): void;

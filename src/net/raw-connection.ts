@@ -1,7 +1,13 @@
 import { getSystemErrorName } from "node:util";
 import { assert } from "#lib/assert.ts";
 import type { Address } from "./address.ts";
-import type { CloseReason, Connection, ConnectionHandler, TlsInfo } from "./connection.ts";
+import type {
+  CloseReason,
+  Connection,
+  ConnectionHandler,
+  GatheredOutput,
+  TlsInfo,
+} from "./connection.ts";
 import {
   endOfFile,
   type NativeHandle,
@@ -92,6 +98,7 @@ export class RawConnection implements Connection {
   #writing = false;
   #writingSize = 0;
   #dirty = false;
+  #source: GatheredOutput | undefined;
   #unwritable = false;
   #started = false;
   #paused = 0;
@@ -155,6 +162,12 @@ export class RawConnection implements Connection {
     return this.#wrote(text.length);
   }
 
+  gather(source: GatheredOutput): void {
+    if (this.closed) return;
+    this.#source = source;
+    if (!this.#dirty) this.#markDirty();
+  }
+
   #wrote(size: number): boolean {
     this.#piecesSize += size;
     if (!this.#writing && !this.#dirty) this.#markDirty();
@@ -173,6 +186,11 @@ export class RawConnection implements Connection {
 
   /** `owned`: the pieces were copied when they were written. */
   flush(owned = false): void {
+    const source = this.#source;
+    if (source !== undefined && !owned) {
+      this.#source = undefined;
+      source.onGather();
+    }
     this.#dirty = false;
     if (this.closed || this.#writing) return;
     const error = this.#writePieces(owned);
@@ -289,12 +307,14 @@ export class RawConnection implements Connection {
 
   shutdown(): void {
     if (this.closed || this.#ending !== "no") return;
+    if (this.#source !== undefined) this.flush();
     this.#ending = "shutdown";
     if (!this.#writing && this.#pieces.length === 0) this.#end();
   }
 
   closeAfterFlush(): void {
     if (this.closed || this.#ending === "close") return;
+    if (this.#source !== undefined) this.flush();
     this.#ending = "close";
     if (!this.#writing && this.#pieces.length === 0) this.#end();
   }
