@@ -4,20 +4,27 @@ export interface Address {
   readonly ip: string;
   readonly port: number;
   readonly family: 4 | 6 | "pipe";
+  /** What `addressText` made of it: logs ask for the same few addresses with every request. */
+  text?: string | undefined;
 }
 
 /** `10.0.0.1:80`, `[2001:db8::1]:80` or `/run/x.sock`: Envoy's spelling in logs, stats and admin pages. */
 export function addressText(address: Address): string {
-  if (address.family === "pipe") return address.ip;
-  return address.family === 6 ? `[${address.ip}]:${address.port}` : `${address.ip}:${address.port}`;
+  address.text ??= spelled(address);
+  return address.text;
+}
+
+function spelled({ ip, port, family }: Address): string {
+  if (family === "pipe") return ip;
+  return family === 6 ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
 export function ipAddress(ip: string, port: number): Address {
-  return { ip, port, family: ip.includes(":") ? 6 : 4 };
+  return { ip, port, family: ip.includes(":") ? 6 : 4, text: undefined };
 }
 
 export function pipeAddress(path: string): Address {
-  return { ip: path, port: 0, family: "pipe" };
+  return { ip: path, port: 0, family: "pipe", text: undefined };
 }
 
 export function isLoopback(address: Address): boolean {

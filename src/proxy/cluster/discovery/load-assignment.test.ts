@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LbEndpointJson } from "#gen/envoy/config/endpoint/v3/endpoint_components_pb.js";
+import { ipAddress } from "#net/address.ts";
 import { membersOf } from "./load-assignment.ts";
 
 const at = (address: string, extra: LbEndpointJson = {}): LbEndpointJson => ({
@@ -29,7 +30,7 @@ test("endpoints have the facts of their locality", () => {
     cluster: "c",
     endpoints: [
       {
-        address: { ip: "10.0.0.1", port: 80, family: 4 },
+        address: ipAddress("10.0.0.1", 80),
         hostname: "",
         weight: 3,
         health: "healthy",
