@@ -22,7 +22,7 @@ export function anyField(random: FuzzRandom): Field {
     case 1:
       return ["accept", random.pick(["*/*", "text/html", "application/json"])];
     case 2:
-      return ["authorization", `Bearer ${octets(random, random.below(60), "ABCabc012._-")}`];
+      return ["authorization", `Bearer ${octets(random, 1 + random.below(60), "ABCabc012._-")}`];
     case 3:
       return ["cookie", octets(random, random.below(40), "abc=;01")];
     case 4:

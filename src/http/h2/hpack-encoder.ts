@@ -36,8 +36,8 @@ const sensitiveBelow: ReadonlyMap<string, number> = new Map([
  * that as many values as the table can hold get the time to become known.
  */
 const creditMax = 48;
-/** Out of credit, each 16th field is tried again, and a use then gives this much. */
-const probeMask = 15;
+/** Out of credit, each 64th field is tried again, and a use then gives this much. */
+const probeMask = 63;
 const probeCredit = 16;
 /** Names kept for their credit alone. */
 const namesMax = 128;
