@@ -2,8 +2,8 @@
 import { it } from "node:test";
 import { fuzzDecoder, fuzzRoundTrip } from "../../testkit/http2/hpack-fuzzing.ts";
 
-const inputs = 250_000;
+const inputs = 100_000;
 
-it("a quarter million connections encoded and decoded", () => fuzzRoundTrip({ inputs }));
+it("a hundred thousand connections encoded and decoded", () => fuzzRoundTrip({ inputs }));
 
-it("a quarter million connections with spoilt blocks", () => fuzzDecoder({ inputs }));
+it("a hundred thousand connections with spoilt blocks", () => fuzzDecoder({ inputs }));
