@@ -84,6 +84,8 @@ export class StreamInfo {
   routeName = "";
   virtualHostName = "";
   routeMetadata: Metadata | undefined = undefined;
+  virtualHostMetadata: Metadata | undefined = undefined;
+  virtualClusterName = "";
   clusterName = "";
   clusterMetadata: Metadata | undefined = undefined;
   upstreamHost: UpstreamHostInfo | undefined = undefined;

@@ -10,6 +10,7 @@ import {
   type OperatorTable,
   text,
 } from "./operator.ts";
+import { toByteString } from "./parse-format.ts";
 
 interface Readable {
   get(name: string): string | undefined;
@@ -185,7 +186,7 @@ export const httpOperators: OperatorTable = {
     i.responseHead === undefined ? 0 : headerMapBytes(i.responseHead.headers) + ":status200".length,
   ),
   RESPONSE_TRAILERS_BYTES: number((i) => headerMapBytes(i.responseTrailers)),
-  LOCAL_REPLY_BODY: text((i) => i.localReplyBody),
+  LOCAL_REPLY_BODY: text((i) => toByteString(i.localReplyBody)),
   STREAM_ID: text((i) => i.requestHead?.get("x-request-id")),
   XFCC_VALUE: never("required"),
   TRACE_ID: never(),

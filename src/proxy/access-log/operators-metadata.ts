@@ -11,7 +11,7 @@ const sources: Readonly<Record<string, MetadataSource>> = {
   UPSTREAM_HOST: (info) => info.upstreamHost?.metadata,
   ROUTE: (info) => info.routeMetadata,
   LISTENER: (info) => info.downstream.listenerMetadata,
-  VIRTUAL_HOST: () => undefined,
+  VIRTUAL_HOST: (info) => info.virtualHostMetadata,
   LISTENER_FILTER_CHAIN: () => undefined,
 };
 

@@ -154,7 +154,7 @@ export const streamOperators: OperatorTable = {
   DOWNSTREAM_TRANSPORT_FAILURE_REASON: never(),
   CONNECTION_ID: number((i) => i.downstream.connectionId),
   ROUTE_NAME: text((i) => some(i.routeName)),
-  VIRTUAL_CLUSTER_NAME: never(),
+  VIRTUAL_CLUSTER_NAME: text((i) => some(i.virtualClusterName)),
   FILTER_CHAIN_NAME: text((i) => some(i.downstream.filterChainName)),
   LISTENER_NAME: text((i) => some(i.downstream.listenerName)),
   ACCESS_LOG_TYPE: text(accessLogType),

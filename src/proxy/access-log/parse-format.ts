@@ -52,6 +52,11 @@ function commandAt(text: string, at: number): { command: Command; end: number } 
   };
 }
 
+/** Formats yield bytes, one a character, as UTF-8's text. */
+export function fromByteString(bytes: string): string {
+  return beyondAscii.test(bytes) ? Buffer.from(bytes, "latin1").toString("utf8") : bytes;
+}
+
 const beyondAscii = /[^\0-\x7f]/;
 
 /**

@@ -170,7 +170,7 @@ const values: readonly (readonly [
   [{ nullMatch: {} }, [null], [undefined, 0, ""]],
   [{ boolMatch: false }, [false], [true, undefined, 0]],
   [{ presentMatch: true }, [0, null, ""], [undefined]],
-  [{ presentMatch: false }, [undefined], [0]],
+  [{ presentMatch: false }, [], [undefined, 0]],
   [{ stringMatch: { prefix: "é" } }, ["éa"], ["e", 1, undefined]],
   [{ doubleMatch: { exact: 1.5 } }, [1.5], [1, "1.5", undefined]],
   [{ doubleMatch: { range: { start: 1, end: 2 } } }, [1, 1.9], [2, 0, "1"]],

@@ -31,8 +31,9 @@ function isObject(value: Json | undefined): value is { readonly [key: string]: J
 
 export function compileValueMatcher(config: ValueMatcherJson): ValuePredicate {
   if (config.nullMatch !== undefined) return (value) => value === null;
+  // As in Envoy, `present_match: false` matches nothing: absence is asked for with `invert`.
   if (config.presentMatch !== undefined)
-    return (value) => (value !== undefined) === config.presentMatch;
+    return (value) => value !== undefined && config.presentMatch === true;
   if (config.boolMatch !== undefined) return (value) => value === config.boolMatch;
   if (config.stringMatch !== undefined) {
     const { stringMatch } = config;

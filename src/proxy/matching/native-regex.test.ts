@@ -12,7 +12,7 @@ const several = (from: readonly string[], max: number): string =>
 /** Pieces that together make much that is no pattern, and much that is one by accident. */
 const pieces = (
   "a b / . - ^ $ | ( ) (?: ) ? * + {2} {0,3} {1,} {01} {1,02} {,2} {3} [ ] [ab] [^a] [^] [a-c] [a-] []a] [b--] [\\w-] [--/] [\\d\\s] [a[b] \\w \\d " +
-  "\\s \\W \\D \\S \\. \\/ \\- \\_ \\n \\t \\b \\A \\z \\Q \\E \\x41 \\pL (?i) (?s) (?-i) A k s { } , 0 1 _"
+  "\\s \\W \\D \\S \\. \\/ \\- \\_ \\n \\t \\b \\A \\z \\Q \\E \\x41 \xe9 [\xc0-\xff] \\pL (?i) (?s) (?-i) A k s { } , 0 1 _"
 ).split(" ");
 const letters = [
   "a",
@@ -32,6 +32,7 @@ const letters = [
   "\n",
   "\t",
   "^",
+  "\xe9",
 ];
 
 test("what V8 runs says the same as RE2 on patterns of random syntax", () => {
@@ -41,6 +42,8 @@ test("what V8 runs says the same as RE2 on patterns of random syntax", () => {
     const slow = compiled(pattern);
     const fast = slow === undefined ? undefined : nativeRegex(pattern);
     if (slow === undefined || fast === undefined) continue;
+    // There the library folds letters of Latin-1, which Envoy's RE2 does not: see regex.test.ts.
+    if (pattern.startsWith("(?i)") && beyondAscii.test(pattern)) continue;
     ran++;
     for (let i = 0; i < 12; i++) {
       const text = several(letters, 6);
@@ -49,6 +52,8 @@ test("what V8 runs says the same as RE2 on patterns of random syntax", () => {
   }
   assert.ok(ran > 3000, `${ran} patterns ran in V8`);
 });
+
+const beyondAscii = /[^\0-\x7f]/;
 
 function compiled(pattern: string): RE2JS | undefined {
   try {

@@ -1,6 +1,6 @@
 /**
- * Patterns that V8's backtracking engine matches in linear time and as RE2 does, as a RegExp; undefined for any other. It matches only
- * ASCII text: what has other bytes must be asked of RE2.
+ * Patterns that V8's backtracking engine matches in linear time and as RE2 does, as a RegExp; undefined for any other. Pattern and text
+ * are bytes, one character each.
  *
  * Understood are literals, classes, `.`, groups that do not repeat (but may be optional), alternatives, and repeats of one
  * character. Backtracking is bounded because a repeat is allowed only where its end is certain (what follows begins with none of its
@@ -24,11 +24,11 @@ const workMax = 256;
 /** V8 keeps a stack of the places to go back to: a longer text could fill it, which throws. */
 export const nativeTextMax: number = 16_384;
 
-/** A set of ASCII characters: bit n of the number stands for character n. */
+/** A set of bytes: bit n of the number stands for byte n. */
 type CharSet = bigint;
 
 const none: CharSet = 0n;
-const ascii: CharSet = (1n << 128n) - 1n;
+const every: CharSet = (1n << 256n) - 1n;
 
 interface Chars {
   readonly kind: "chars";
@@ -121,7 +121,7 @@ function sourceOf(group: Group): string {
 
 function classOf(set: CharSet): string {
   let source = "";
-  for (let code = 0; code < 128; code++) {
+  for (let code = 0; code < 256; code++) {
     if (!has(set, code)) continue;
     let last = code;
     while (has(set, last + 1)) last++;
@@ -136,7 +136,7 @@ function hex(code: number): string {
 }
 
 function has(set: CharSet, code: number): boolean {
-  return code < 128 && ((set >> BigInt(code)) & 1n) === 1n;
+  return code < 256 && ((set >> BigInt(code)) & 1n) === 1n;
 }
 
 function quantifierOf({ min, max }: Chars): string {
@@ -158,11 +158,11 @@ const space = one("\t") | one("\n") | one("\f") | one("\r") | one(" ");
 
 const perlClasses: Readonly<Record<string, CharSet>> = {
   d: digits,
-  D: ascii & ~digits,
+  D: every & ~digits,
   w: word,
-  W: ascii & ~word,
+  W: every & ~word,
   s: space,
-  S: ascii & ~space,
+  S: every & ~space,
   t: one("\t"),
   n: one("\n"),
   r: one("\r"),
@@ -247,9 +247,9 @@ class PatternReader {
     const char = this.#text[this.#at++] ?? "";
     if (char === "[") return this.#class();
     if (char === "\\") return this.#escape();
-    if (char === ".") return ascii & ~one("\n");
+    if (char === ".") return every & ~one("\n");
     // A lone "}" or "]" is a literal in RE2, and "{" when it is no repeat: seldom meant, so not understood here.
-    return "*+?{}]^$".includes(char) || char.charCodeAt(0) > 127 ? undefined : one(char);
+    return char === "" || "*+?{}]^$".includes(char) ? undefined : one(char);
   }
 
   #escape(): CharSet | undefined {
@@ -276,12 +276,12 @@ class PatternReader {
     }
     this.#at++;
     const folded = this.#folded(set);
-    return negated ? ascii & ~folded : folded;
+    return negated ? every & ~folded : folded;
   }
 
   #classSet(): { readonly set: CharSet; readonly char: string | undefined } | undefined {
     const char = this.#text[this.#at++];
-    if (char === undefined || char === "[" || char.charCodeAt(0) > 127) return undefined;
+    if (char === undefined || char === "[") return undefined;
     if (char !== "\\") return { set: one(char), char };
     const escaped = this.#text[this.#at] ?? "";
     const set = this.#escape();

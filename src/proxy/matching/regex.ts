@@ -1,11 +1,12 @@
-import { isUtf8 } from "node:buffer";
 import { RE2JS } from "re2js";
 import { refuse } from "#lib/config-error.ts";
+import { byteText, fromByteText } from "./byte-text.ts";
 import { nativeRegex, nativeTextMax } from "./native-regex.ts";
 
 /**
- * A user's pattern, in RE2's syntax, run in linear time. Texts are byte strings, as message heads are: their bytes are matched as
- * UTF-8.
+ * A user's pattern, in RE2's syntax, run in linear time. As in Envoy, which has RE2 read Latin-1, both pattern and text are bytes,
+ * one character each: `.` is one byte of a letter's UTF-8. What V8 does not run folds letters of Latin-1 under `(?i)`, Envoy only
+ * ASCII's: a difference for bytes above 0x7f that stand in such a pattern.
  */
 export interface Regex {
   /** The whole text matches. */
@@ -16,24 +17,21 @@ export interface Regex {
 
 /** Throws ConfigError in RE2's words. */
 export function compileRegex(pattern: string): Regex {
+  const bytes = byteText(pattern);
   // Also of patterns that V8 will run: RE2 is the judge of syntax.
-  const engine = parse(pattern);
+  const engine = parse(bytes);
   const replaceAll = (text: string, substitution: string): string =>
     replaceEvery(engine, text, substitution);
-  const literal = literalOf(pattern);
+  const literal = literalOf(bytes);
   if (literal !== undefined) return { matches: (text) => text === literal, replaceAll };
-  const native = nativeRegex(pattern);
-  if (native === undefined) return { matches: (text) => matchesWhole(engine, text), replaceAll };
+  const native = nativeRegex(bytes);
+  if (native === undefined) return { matches: (text) => engine.testExact(text), replaceAll };
   return {
-    matches: (text) => {
-      if (text.length > nativeTextMax) return matchesWhole(engine, text);
-      return native.test(text) || (beyondAscii.test(text) && matchesWhole(engine, text));
-    },
+    matches: (text) => (text.length > nativeTextMax ? engine.testExact(text) : native.test(text)),
     replaceAll,
   };
 }
 
-const beyondAscii = /[^\0-\x7f]/;
 const onlyText = /^(?:[A-Za-z0-9/_\-~!@#%&=:;,<>"' ]|\\[!-/:-@[-`{-~])*$/;
 
 /** What is only text is compared as text. */
@@ -41,15 +39,8 @@ function literalOf(pattern: string): string | undefined {
   return onlyText.test(pattern) ? pattern.replace(/\\(.)/g, "$1") : undefined;
 }
 
-function matchesWhole(engine: RE2JS, text: string): boolean {
-  if (!beyondAscii.test(text)) return engine.testExact(text);
-  const bytes = Buffer.from(text, "latin1");
-  // In RE2 nothing matches a byte that is not UTF-8, so nothing matches the whole.
-  return isUtf8(bytes) && engine.testExact(bytes);
-}
-
 function replaceEvery(engine: RE2JS, text: string, substitution: string): string {
-  const matcher = engine.matcher(beyondAscii.test(text) ? Buffer.from(text, "latin1") : text);
+  const matcher = engine.matcher(text);
   const groups = engine.groupCount();
   let out = "";
   let at = 0;
@@ -74,7 +65,7 @@ function parse(pattern: string): RE2JS {
   try {
     return RE2JS.compile(pattern);
   } catch (error) {
-    throw refuse("regex", re2Message(pattern, error));
+    throw refuse("regex", fromByteText(re2Message(pattern, error)));
   }
 }
 

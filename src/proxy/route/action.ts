@@ -1,11 +1,12 @@
 import type {
+  DirectResponseActionJson,
   RouteActionJson,
   RouteJson,
   WeightedCluster_ClusterWeightJson,
 } from "#gen/envoy/config/route/v3/route_components_pb.js";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
-import { dataSourceText } from "../access-log/formatter.ts";
+import { compileSubstitutionFormatString, dataSourceText } from "../access-log/formatter.ts";
 import type { Metadata } from "../stream-info.ts";
 import type { Surroundings } from "./compile.ts";
 import { compileFilterConfigs, FilterConfigStack, type FilterConfigs } from "./filter-configs.ts";
@@ -13,8 +14,9 @@ import { combineLevels, compileLevel, type LevelChanges } from "./header-changes
 import { compileInternalRedirect } from "./internal-redirect.ts";
 import type { PathSpecifier } from "./match.ts";
 import { compileLocation, redirectStatus } from "./redirect.ts";
+import { compileTally } from "./request-stats.ts";
 import { compileRewrite } from "./rewrite.ts";
-import type { ForwardAction, Route, RouteCommon, RouteInput } from "./route.ts";
+import type { DirectAction, ForwardAction, Route, RouteCommon, RouteInput } from "./route.ts";
 
 /** The route for one request: the same object each time unless a header or a weight decides. */
 export type RouteMaker = (input: RouteInput) => Route;
@@ -45,16 +47,11 @@ export function compileAction(
     return () => route;
   }
   if (config.directResponse !== undefined) {
-    const { status, body } = config.directResponse;
-    const text =
-      body === undefined ? undefined : within("direct_response.body", () => dataSourceText(body));
-    const max = around.configuration.maxDirectResponseBodySizeBytes ?? directBodyMax;
-    if (text !== undefined && Buffer.byteLength(text) > max)
-      throw refuse(
-        "direct_response.body",
-        `response body size is ${Buffer.byteLength(text)} bytes; maximum is ${max}`,
-      );
-    const route: Route = { ...common(), kind: "direct", status: status ?? 200, body: text };
+    const direct = config.directResponse;
+    const route: Route = {
+      ...common(),
+      ...within("direct_response", () => compileDirect(direct, around)),
+    };
     return () => route;
   }
   if (config.filterAction === undefined && config.nonForwardingAction === undefined)
@@ -64,6 +61,29 @@ export function compileAction(
     );
   const route: Route = { ...common(), kind: "none" };
   return () => route;
+}
+
+function compileDirect(
+  config: DirectResponseActionJson,
+  around: Surroundings,
+): Omit<DirectAction, keyof RouteCommon> {
+  const { status, body, bodyFormat } = config;
+  const text = body === undefined ? undefined : within("body", () => dataSourceText(body));
+  const max = around.configuration.maxDirectResponseBodySizeBytes ?? directBodyMax;
+  if (text !== undefined && Buffer.byteLength(text) > max)
+    throw refuse(
+      "body",
+      `response body size is ${Buffer.byteLength(text)} bytes; maximum is ${max}`,
+    );
+  return {
+    kind: "direct",
+    status: status ?? 200,
+    body: text,
+    bodyFormat:
+      bodyFormat === undefined
+        ? undefined
+        : within("body_format", () => compileSubstitutionFormatString(bodyFormat)),
+  };
 }
 
 /** Weighted cluster, route, virtual host, configuration: the order in which header changes apply, or its reverse. */
@@ -90,6 +110,7 @@ function commonOf(
     name: config.name ?? "",
     virtualHostName: around.virtualHost.name ?? "",
     metadata: config.metadata?.filterMetadata as Metadata | undefined,
+    virtualHostMetadata: around.virtualHost.metadata?.filterMetadata as Metadata | undefined,
     headers: combineLevels(levels),
     filterConfigs: (name) => stack.configs(name),
     filterDisabled: (name) => stack.disabled(name),
@@ -246,6 +267,7 @@ function forwardBase(
       (upgrade) => upgrade.connectConfig !== undefined,
     ),
     internalRedirect: compileInternalRedirect(action),
+    tally: compileTally(around.virtualClusters, config.statPrefix),
     action,
     virtualHost: around.virtualHost,
   };

@@ -14,6 +14,7 @@ import {
   splitQuery,
 } from "./match.ts";
 import { type Indexed, PathIndex } from "./path-index.ts";
+import { compileVirtualClusters, type VirtualClusters } from "./request-stats.ts";
 import type { RedirectAction, Route, RouteInput, RouteTable } from "./route.ts";
 import { DomainIndex } from "./virtual-hosts.ts";
 
@@ -31,6 +32,7 @@ export interface Surroundings {
   readonly configurationChanges: LevelChanges;
   readonly virtualHostChanges: LevelChanges;
   readonly outerFilterConfigs: readonly FilterConfigs[];
+  readonly virtualClusters: VirtualClusters;
 }
 
 interface CompiledRoute extends Indexed {
@@ -61,6 +63,11 @@ export function compileRouteTable(
       configurationChanges,
       virtualHostChanges: compileLevel(virtualHost),
       outerFilterConfigs: [configurationFilters],
+      virtualClusters: compileVirtualClusters(
+        virtualHost.name ?? "",
+        virtualHost.virtualClusters,
+        context.services.stats,
+      ),
     });
     for (const domain of virtualHost.domains ?? []) domains.add(domain, compiled);
   });
@@ -142,6 +149,7 @@ function tlsRedirect(virtualHostName: string): RedirectAction {
     name: "",
     virtualHostName,
     metadata: undefined,
+    virtualHostMetadata: undefined,
     headers: undefined,
     filterConfigs: () => [],
     filterDisabled: () => undefined,

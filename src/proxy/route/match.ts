@@ -1,6 +1,8 @@
 import type { RouteMatchJson } from "#gen/envoy/config/route/v3/route_components_pb.js";
-import { refuse, within } from "#lib/config-error.ts";
+import { compileEach, refuse, within } from "#lib/config-error.ts";
+import { compileFilterStateMatcher } from "../matching/filter-state-matcher.ts";
 import { compileHeaderMatchers } from "../matching/header-matcher.ts";
+import { compileMetadataMatcher } from "../matching/metadata-matcher.ts";
 import { compileQueryMatchers } from "../matching/query-parameters.ts";
 import { compileRegex } from "../matching/regex.ts";
 import type { Services } from "../services.ts";
@@ -117,6 +119,14 @@ export function compileCondition(match: RouteMatchJson, services: Services): Con
     const wanted = tlsContext.validated;
     conditions.push(({ info }) => (info.downstream.tls?.peerValidated ?? false) === wanted);
   }
+  for (const matches of compileEach(
+    "dynamic_metadata",
+    match.dynamicMetadata,
+    compileMetadataMatcher,
+  ))
+    conditions.push(({ info }) => matches(info.dynamicMetadata));
+  for (const matches of compileEach("filter_state", match.filterState, compileFilterStateMatcher))
+    conditions.push(({ info }) => matches(info.filterState));
   if (conditions.length === 0) return undefined;
   if (conditions.length === 1) return conditions[0];
   return (input) => conditions.every((holds) => holds(input));

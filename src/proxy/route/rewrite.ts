@@ -2,6 +2,7 @@ import type { RouteActionJson } from "#gen/envoy/config/route/v3/route_component
 import type { RegexMatchAndSubstituteJson } from "#gen/envoy/type/matcher/v3/regex_pb.js";
 import type { RequestHead } from "#http/message.ts";
 import { within } from "#lib/config-error.ts";
+import { byteText } from "../matching/byte-text.ts";
 import { compileRegex } from "../matching/regex.ts";
 import type { StreamInfo } from "../stream-info.ts";
 import { type PathSpecifier, splitQuery } from "./match.ts";
@@ -13,7 +14,7 @@ export function compileSubstitution(
   config: RegexMatchAndSubstituteJson,
 ): (text: string) => string {
   const regex = within(`${path}.pattern`, () => compileRegex(config.pattern?.regex ?? ""));
-  const substitution = config.substitution ?? "";
+  const substitution = byteText(config.substitution ?? "");
   return (text) => regex.replaceAll(text, substitution);
 }
 

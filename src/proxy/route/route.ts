@@ -1,5 +1,7 @@
 import type { RequestHead, ResponseHead } from "#http/message.ts";
+import type { BodyFormat } from "../access-log/formatter.ts";
 import type { Metadata, StreamInfo } from "../stream-info.ts";
+import type { RequestTally } from "./request-stats.ts";
 
 /** What the matcher may look at. `draw` in [0,1) is the request's random number for fractions and weights. */
 export interface RouteInput {
@@ -22,6 +24,7 @@ export interface RouteCommon {
   readonly name: string;
   readonly virtualHostName: string;
   readonly metadata: Metadata | undefined;
+  readonly virtualHostMetadata: Metadata | undefined;
   /** Undefined when nothing changes. */
   readonly headers: HeaderChanges | undefined;
   /** Per-filter configuration as the factories compiled it, least specific first; `disabled` by FilterConfig. */
@@ -59,6 +62,8 @@ export interface ForwardAction extends RouteCommon {
   /** For CONNECT routes with connect_config: terminate and forward payload as raw TCP. */
   readonly connectTerminate: boolean;
   readonly internalRedirect: InternalRedirect | undefined;
+  /** Virtual cluster and `stat_prefix`; undefined when there are neither. */
+  readonly tally: ((head: RequestHead) => RequestTally) | undefined;
   readonly responseBufferLimit?: number;
   /** Raw message, for what later issues add (retry, mirrors, hash policies); canonical ProtoJSON of RouteAction. */
   readonly action: unknown;
@@ -85,6 +90,7 @@ export interface DirectAction extends RouteCommon {
   readonly kind: "direct";
   readonly status: number;
   readonly body: string | undefined;
+  readonly bodyFormat: BodyFormat | undefined;
 }
 
 export interface RedirectAction extends RouteCommon {

@@ -18,6 +18,7 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "ignore_path_parameters_in_path_matching",
     "typed_per_filter_config",
     "vhost_header",
+    "metadata",
   ],
   "envoy.config.route.v3.VirtualHost": [
     "name",
@@ -31,6 +32,7 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "per_request_buffer_limit_bytes",
     "request_body_buffer_limit",
     "metadata",
+    "virtual_clusters",
   ],
   "envoy.config.route.v3.Route": [
     "name",
@@ -45,7 +47,9 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     ...headerChanges,
     "per_request_buffer_limit_bytes",
     "request_body_buffer_limit",
+    "stat_prefix",
   ],
+  "envoy.config.route.v3.VirtualCluster": ["headers", "name"],
   "envoy.config.route.v3.FilterConfig": ["config", "is_optional", "disabled"],
   "envoy.config.route.v3.FilterAction": [],
   "envoy.config.route.v3.NonForwardingAction": [],
@@ -61,6 +65,8 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "query_parameters",
     "grpc",
     "tls_context",
+    "dynamic_metadata",
+    "filter_state",
   ],
   "envoy.config.route.v3.RouteMatch.ConnectMatcher": [],
   "envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions": [],
@@ -116,7 +122,7 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "response_code",
     "strip_query",
   ],
-  "envoy.config.route.v3.DirectResponseAction": ["status", "body"],
+  "envoy.config.route.v3.DirectResponseAction": ["status", "body", "body_format"],
   "envoy.config.route.v3.InternalRedirectPolicy": [
     "max_internal_redirects",
     "redirect_response_codes",

@@ -27,6 +27,8 @@ export interface HttpFilter {
 export interface LocalReply {
   readonly status: number;
   readonly body?: string;
+  /** "text/plain" unless given. */
+  readonly contentType?: string;
   /** Response code details, Envoy's: `rbac_access_denied_matched_policy[x]`. */
   readonly details: string;
   /** ResponseFlag bits to set. */

@@ -1,8 +1,47 @@
-import type { ResetReason } from "#http/message.ts";
+import type { RequestHead, ResetReason } from "#http/message.ts";
 import { unreachable } from "#lib/assert.ts";
+import { fromByteString } from "../../../access-log/parse-format.ts";
 import type { UpstreamFailure } from "../../../cluster/manager.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
+import type { DirectAction, RedirectAction } from "../../../route/route.ts";
+import type { StreamInfo } from "../../../stream-info.ts";
 import type { LocalReply } from "../filter.ts";
+
+export function directReply(route: DirectAction, info: StreamInfo): LocalReply {
+  const { status, bodyFormat, body = "" } = route;
+  const reply = { status, body, details: "direct_response" };
+  if (bodyFormat === undefined) return reply;
+  info.localReplyBody = body;
+  const formatted = fromByteString(bodyFormat.format(info));
+  return { ...reply, body: formatted, contentType: bodyFormat.contentType };
+}
+
+export function redirectReply(
+  route: RedirectAction,
+  head: RequestHead,
+  info: StreamInfo,
+): LocalReply {
+  const location = route.location(head, info);
+  return { status: route.status, details: "direct_response", headers: [["location", location]] };
+}
+
+const overloaded: readonly (readonly [string, string])[] = [["x-envoy-overloaded", "true"]];
+
+export const maintenanceReply: LocalReply = {
+  status: 503,
+  body: "maintenance mode",
+  details: "maintenance_mode",
+  flags: ResponseFlag.upstreamOverflow,
+  headers: overloaded,
+};
+
+export const dropReply: LocalReply = {
+  status: 503,
+  body: "drop overload",
+  details: "drop_overload",
+  flags: ResponseFlag.dropOverload,
+  headers: overloaded,
+};
 
 const prefix = "upstream connect error or disconnect/reset before headers. reset reason: ";
 
@@ -15,7 +54,7 @@ export function connectFailureReply(failure: UpstreamFailure, envoyHeaders: bool
         body: `${prefix}overflow`,
         details: "upstream_reset_before_response_started{overflow}",
         flags: ResponseFlag.upstreamOverflow,
-        ...(envoyHeaders ? { headers: [["x-envoy-overloaded", "true"]] } : {}),
+        ...(envoyHeaders ? { headers: overloaded } : {}),
       };
     case "no-healthy-upstream":
       return {

@@ -17,14 +17,22 @@ import type {
 } from "../../../cluster/manager.ts";
 import { TcpUpstream } from "../../../pool/tcp-upstream.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
-import type { DirectAction, ForwardAction, RedirectAction } from "../../../route/route.ts";
+import type { RequestTally } from "../../../route/request-stats.ts";
+import type { ForwardAction } from "../../../route/route.ts";
 import type { Services } from "../../../services.ts";
 import type { Counter, StatsScope } from "../../../stats/stats.ts";
 import type { ActiveStream } from "../../network/http-connection-manager/active-stream.ts";
 import type { HttpFilter, LocalReply, Verdict } from "../filter.ts";
 import { Backlog } from "./backlog.ts";
 import { followRedirect } from "./internal-redirect.ts";
-import { connectFailureReply, resetReply } from "./replies.ts";
+import {
+  connectFailureReply,
+  directReply,
+  dropReply,
+  maintenanceReply,
+  redirectReply,
+  resetReply,
+} from "./replies.ts";
 import { requestTimeouts } from "./timeouts.ts";
 
 /** One router filter's configuration and its connection manager's counters. */
@@ -64,6 +72,7 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
   #responseStarted = false;
   #downstreamHeld = false;
   #upstreamHeld = false;
+  #tally: RequestTally | undefined;
   #timeoutMs = 0;
   #altTimeoutStatus = 504;
 
@@ -84,10 +93,12 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     }
     switch (route.kind) {
       case "direct":
-        this.#replyDirect(route);
+        this.#settings.directResponse.inc();
+        this.#replyRouted(directReply(route, stream.info));
         return "park";
       case "redirect":
-        this.#replyRedirect(route, head);
+        this.#settings.directResponse.inc();
+        this.#replyRouted(redirectReply(route, head, stream.info));
         return "park";
       case "none":
         this.#reply({ status: 404, details: "route_not_found", flags: ResponseFlag.noRouteFound });
@@ -102,21 +113,6 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     this.#state = "done";
     this.cancel();
     this.#stream.reply(reply);
-  }
-
-  #replyDirect(route: DirectAction): void {
-    this.#settings.directResponse.inc();
-    this.#replyRouted({ status: route.status, body: route.body ?? "", details: "direct_response" });
-  }
-
-  #replyRedirect(route: RedirectAction, head: RequestHead): void {
-    this.#settings.directResponse.inc();
-    const location = route.location(head, this.#stream.info);
-    this.#replyRouted({
-      status: route.status,
-      details: "direct_response",
-      headers: [["location", location]],
-    });
   }
 
   /** Replies of a matched route take its response header changes; made by `respondRouted` when the head passes. */
@@ -144,26 +140,18 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     this.#cluster = cluster as Cluster & { readonly clusterStats: ClusterStats };
     info.clusterName = cluster.name;
     info.clusterMetadata = cluster.metadata;
+    if (route.tally !== undefined) {
+      this.#tally = route.tally(head);
+      info.virtualClusterName = this.#tally.virtualClusterName;
+    }
     this.#settings.forwarded.inc();
     if (cluster.maintenanceMode) {
       this.#cluster.clusterStats.requestMaintenance.inc();
-      this.#replyRouted({
-        status: 503,
-        body: "maintenance mode",
-        details: "maintenance_mode",
-        flags: ResponseFlag.upstreamOverflow,
-        headers: overloaded,
-      });
+      this.#replyRouted(maintenanceReply);
       return;
     }
     if (cluster.drops) {
-      this.#replyFailed({
-        status: 503,
-        body: "drop overload",
-        details: "drop_overload",
-        flags: ResponseFlag.dropOverload,
-        headers: overloaded,
-      });
+      this.#replyFailed(dropReply);
       return;
     }
     const timeouts = requestTimeouts(head, route, this.#settings);
@@ -280,6 +268,7 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     this.#wait = undefined;
     this.#state = "sending";
     this.#upstream = upstream.stream;
+    if (this.#tally !== undefined) for (const stats of this.#tally.stats) stats.requestTotal.inc();
     info.upstreamLocal = upstream.connection.local;
     info.upstreamConnectionId = upstream.connection.id;
     info.upstreamProtocol = upstream.protocol;
@@ -311,8 +300,11 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
 
   /** An answer in the upstream's stead counts as its response code, as in Envoy. */
   #replyFailed(reply: LocalReply): void {
-    if (this.#settings.dynamicStats)
+    if (this.#settings.dynamicStats) {
       this.#cluster?.clusterStats.countResponse(reply.status, this.#external);
+      if (this.#tally !== undefined)
+        for (const stats of this.#tally.stats) stats.countResponse(reply.status);
+    }
     if (this.#host !== undefined) this.#host.requestsError++;
     this.#replyRouted(reply);
   }
@@ -372,6 +364,11 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     const external = this.#external;
     stats.countResponse(status, external);
     stats.countTime(now - this.#stream.info.startMs, external);
+    if (this.#tally === undefined) return;
+    for (const tallied of this.#tally.stats) {
+      tallied.countResponse(status);
+      tallied.countTime(now - this.#stream.info.startMs);
+    }
   }
 
   onData(chunk: Uint8Array, end: boolean): void {
@@ -448,6 +445,8 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
   onTimer(): void {
     if (this.#state === "done") return;
     this.#cluster?.clusterStats.requestTimeout.inc();
+    if (this.#tally !== undefined)
+      for (const stats of this.#tally.stats) stats.requestTimeout.inc();
     if (this.#host !== undefined) this.#host.requestsTimeout++;
     this.#release();
     if (this.#responseStarted) {
@@ -490,8 +489,6 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     upstream.reset("local");
   }
 }
-
-export const overloaded: readonly (readonly [string, string])[] = [["x-envoy-overloaded", "true"]];
 
 /** The codec is still inside the event that ended the response. */
 function queueReset(upstream: RequestStream): void {

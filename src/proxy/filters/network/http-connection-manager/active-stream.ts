@@ -135,6 +135,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     this.info.routeName = route.name;
     this.info.virtualHostName = route.virtualHostName;
     this.info.routeMetadata = route.metadata;
+    this.info.virtualHostMetadata = route.virtualHostMetadata;
     if (route.kind !== "forward") return;
     if (route.idleTimeoutMs !== undefined) {
       this.cancel();

@@ -13,6 +13,7 @@ import {
   compileSubstitutionFormatString,
   dataSourceText,
 } from "../../../access-log/formatter.ts";
+import { fromByteString } from "../../../access-log/parse-format.ts";
 import type { Services } from "../../../services.ts";
 import type { StreamInfo } from "../../../stream-info.ts";
 import type { LocalReply } from "../../http/filter.ts";
@@ -47,7 +48,7 @@ export function compileLocalReply(
     const draft: Draft = {
       status: reply.status,
       body: reply.body ?? "",
-      contentType: "text/plain",
+      contentType: reply.contentType ?? "text/plain",
       headers: new HeaderList(),
     };
     rewrite?.(draft, info);
@@ -149,11 +150,4 @@ function compileHeader(option: HeaderOption): Rewrite {
     else if (action === "OVERWRITE_IF_EXISTS_OR_ADD") headers.set(name, value);
     else if (present === (action === "OVERWRITE_IF_EXISTS")) headers.set(name, value);
   };
-}
-
-const beyondAscii = /[\x80-\xff]/;
-
-/** Formats yield bytes, one a character; the manager takes text. */
-function fromByteString(bytes: string): string {
-  return beyondAscii.test(bytes) ? Buffer.from(bytes, "latin1").toString("utf8") : bytes;
 }
