@@ -1,4 +1,5 @@
 const internedMax = 4096;
+const internedLengthMax = 128;
 const interned = new Map<string, string>();
 
 /**
@@ -11,8 +12,8 @@ export function internName(raw: string): string | undefined {
   if (!isToken(raw)) return undefined;
   // A property key is an internalised string in V8: comparing two of them is a pointer comparison.
   const name = Object.keys({ [raw.toLowerCase()]: 0 })[0] ?? "";
-  // The table must not grow with what strangers send; past its limit, names are made anew each time.
-  if (interned.size < internedMax) interned.set(raw, name);
+  // The table must not grow with what strangers send; past its limits, names are made anew each time.
+  if (interned.size < internedMax && raw.length <= internedLengthMax) interned.set(raw, name);
   return name;
 }
 

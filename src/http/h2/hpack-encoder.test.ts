@@ -151,4 +151,11 @@ describe("limits", () => {
       ]);
     assert.equal(connection.send([["x-4999", "1"]]).length / 2, 1);
   });
+
+  it("a name of more than 128 octets is not indexed", () => {
+    const connection = new Connection();
+    const first = connection.send([["x".repeat(129), "1"]]);
+    assert.ok(first.startsWith("00"));
+    assert.equal(connection.send([["x".repeat(129), "1"]]), first);
+  });
 });

@@ -41,6 +41,8 @@ const probeMask = 63;
 const probeCredit = 16;
 /** Names kept for their credit alone. */
 const namesMax = 128;
+/** Longer names are neither kept nor indexed: strangers choose them, and there are none such in earnest. */
+const nameLengthMax = 128;
 /** A power of two. */
 const recentMax = 32;
 
@@ -162,7 +164,7 @@ export class HpackEncoder {
     }
     const size = name.text.length + value.length + entryOverhead;
     // nghttp2's figure: one large entry is not worth all the others.
-    if (size * 4 > this.#sizeMax * 3)
+    if (size * 4 > this.#sizeMax * 3 || name.text.length > nameLengthMax)
       return this.#literal(target, at, withoutIndexing, name, value);
     if (!broke) name.credit--;
     // The octets first: the index of the name is that of the table before the entry.
@@ -196,6 +198,7 @@ export class HpackEncoder {
     const place = this.#place++ & (recentMax - 1);
     const recent = this.#recent[place];
     if (recent !== undefined && recent.text === text) return recent;
+    if (text.length > nameLengthMax) return new NameState(text);
     const name = this.#names.get(text) ?? this.#newName(text);
     this.#recent[place] = name;
     return name;
