@@ -1,0 +1,229 @@
+import type {
+  MultiplexedServerHandler,
+  RequestSink,
+  ResponseHead,
+  ResponseStream,
+  ServerCodec,
+} from "../message.ts";
+import { RequestSection } from "./field-section.ts";
+import type { FrameSink } from "./frame-writer.ts";
+import { clientPreface, ErrorCode, Setting, streamIdMax, unlimitedStreams } from "./frames.ts";
+import { type AnyStream, Http2Connection } from "./http2-connection.ts";
+import type { Http2Options, Http2Services } from "./http2-options.ts";
+import { Http2Stream } from "./stream.ts";
+
+export interface Http2ServerHandler extends MultiplexedServerHandler {
+  /** The answer to `ping`. */
+  onPong?(): void;
+}
+
+/** Server side of one stream. */
+class ServerStream extends Http2Stream<RequestSink> implements ResponseStream {
+  readonly bornMs: number;
+  /** Asked for by extended CONNECT: its 101 is a 200 here (RFC 8441 §5). */
+  upgrade = false;
+  #headSent = false;
+
+  constructor(connection: Http2Connection, id: number, bornMs: number) {
+    super(connection, id);
+    this.bornMs = bornMs;
+  }
+
+  sendInformational(head: ResponseHead): void {
+    if (this.localEnded || this.#headSent || head.status === 101) return;
+    this.connection.sendFields(this.id, [":status", String(head.status)], false, head.headers.list);
+  }
+
+  sendHead(head: ResponseHead, end: boolean): void {
+    if (this.localEnded || this.#headSent) return;
+    this.#headSent = true;
+    const status = this.upgrade && head.status === 101 ? 200 : head.status;
+    this.connection.sendFields(this.id, [":status", String(status)], end, head.headers.list);
+    if (end) this.endLocal();
+  }
+
+  /**
+   * RFC 9113 §8.1: an answer that is whole before its request. Nobody reads the rest, so the client is asked not to send it.
+   */
+  protected onLocalEnd(): void {
+    this.connection.resetStream(this, ErrorCode.noError);
+  }
+
+  onClosed(): void {}
+}
+
+/** HTTP/2 server side. */
+export class Http2ServerCodec extends Http2Connection implements ServerCodec {
+  readonly #handler: Http2ServerHandler;
+  readonly #section: RequestSection;
+  #prefaceAt = 0;
+  #begun = false;
+  /** With the last GOAWAY: streams above it are not taken. */
+  #lastTaken: number = streamIdMax;
+  /** The ids that `lastId` skipped last: idle streams that became closed unused (RFC 9113 §5.1.1). */
+  #gapFrom = 1;
+  #feedMs = -1;
+  #resetEarly = 0;
+
+  constructor(
+    options: Http2Options,
+    services: Http2Services,
+    output: FrameSink,
+    handler: Http2ServerHandler,
+  ) {
+    super(options, services, output);
+    this.#handler = handler;
+    this.#section = new RequestSection(options);
+  }
+
+  get closing(): boolean {
+    return this.state === "going" || this.state === "over";
+  }
+
+  protected get lastProcessed(): number {
+    return Math.min(this.lastId, this.#lastTaken);
+  }
+
+  feed(bytes: Uint8Array): void {
+    if (this.state === "over") return;
+    if (!this.#begun) this.#begin();
+    this.#feedMs = -1;
+    let at = 0;
+    while (this.#prefaceAt < clientPreface.length && at < bytes.length) {
+      if (bytes[at++] === clientPreface[this.#prefaceAt++]) continue;
+      this.connectionError(ErrorCode.protocolError, "http2.protocol_error");
+      return;
+    }
+    if (at < bytes.length) this.reader.feed(bytes, at);
+  }
+
+  /** RFC 9113 §3.4: the server's preface is its SETTINGS, which need not wait for the client's. */
+  #begin(): void {
+    this.#begun = true;
+    const { options } = this;
+    const pairs: [setting: number, value: number][] = [];
+    if (options.maxConcurrentStreams < unlimitedStreams)
+      pairs.push([Setting.maxConcurrentStreams, options.maxConcurrentStreams]);
+    if (options.allowConnect) pairs.push([Setting.enableConnectProtocol, 1]);
+    this.sendSettings(pairs);
+  }
+
+  onEnd(): void {
+    if (this.state !== "over") this.finish("remote-close", "downstream_remote_disconnect");
+  }
+
+  noticeGoAway(): void {
+    if (this.state !== "open") return;
+    this.state = "noticed";
+    this.sendGoAway(streamIdMax, ErrorCode.noError);
+  }
+
+  goAway(): void {
+    if (this.closing) return;
+    this.state = "going";
+    this.#lastTaken = this.lastId;
+    this.sendGoAway(this.lastId, ErrorCode.noError);
+  }
+
+  protected isIdle(streamId: number): boolean {
+    // We push nothing: even ones never leave the idle state.
+    return streamId > this.lastId || (streamId & 1) === 0;
+  }
+
+  protected onFieldBlock(
+    streamId: number,
+    ends: boolean,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    if (streamId > this.lastId) {
+      this.#onRequest(streamId, ends, bytes, start, end);
+      return;
+    }
+    const stream = this.streams.get(streamId);
+    if (stream !== undefined) this.onTrailerBlock(stream, ends, bytes, start, end);
+    else if ((streamId & 1) === 0 || (streamId >= this.#gapFrom && streamId < this.lastId))
+      this.connectionError(ErrorCode.protocolError, "http2.protocol_error");
+    else this.onLateBlock(streamId, bytes, start, end);
+  }
+
+  #onRequest(streamId: number, ends: boolean, bytes: Uint8Array, start: number, end: number): void {
+    if ((streamId & 1) === 0) {
+      this.connectionError(ErrorCode.protocolError, "http2.protocol_error");
+      return;
+    }
+    const section = this.#section;
+    this.#gapFrom = this.lastId + 2;
+    this.lastId = streamId;
+    if (!this.decodeSection(section, bytes, start, end)) return;
+    // RFC 9113 §6.8: the client will try these elsewhere.
+    if (streamId > this.#lastTaken) return;
+    if (this.streams.size >= this.options.maxConcurrentStreams) {
+      this.sendReset(streamId, ErrorCode.refusedStream);
+      return;
+    }
+    if (section.overflow !== undefined) {
+      this.stats.headerOverflow.inc();
+      this.sendReset(streamId, ErrorCode.enhanceYourCalm);
+      return;
+    }
+    const head = section.problem === undefined ? section.head() : undefined;
+    // RFC 9113 §8.1.1: no body, although one is announced.
+    if (head === undefined || (ends && section.contentLength > 0)) {
+      this.#refuse(streamId, section);
+      return;
+    }
+    for (let i = section.droppedUnderscores; i > 0; i--)
+      this.stats.droppedHeadersWithUnderscores.inc();
+    if (this.#feedMs === -1) this.#feedMs = this.now();
+    const stream = new ServerStream(this, streamId, this.#feedMs);
+    stream.bodyLeft = section.contentLength;
+    stream.upgrade = head.upgrade !== undefined;
+    this.adopt(stream);
+    const sink = this.#handler.onStream(stream);
+    stream.sink = sink;
+    if (ends) stream.endRemote();
+    sink.onHead(head, ends);
+  }
+
+  #refuse(streamId: number, section: RequestSection): void {
+    if (section.rejectedUnderscore) this.stats.requestsRejectedWithUnderscores.inc();
+    else this.stats.rxMessagingError.inc();
+    const detail = section.problem ?? "http2.violation.of.messaging.rule";
+    // Envoy resets the stream alone for an underscore.
+    if (section.rejectedUnderscore || this.options.streamErrorOnInvalidMessage)
+      this.sendReset(streamId, ErrorCode.protocolError);
+    else this.connectionError(ErrorCode.protocolError, detail);
+  }
+
+  protected onStreamReset(stream: AnyStream, code: number): void {
+    const detail = code === ErrorCode.refusedStream ? "http2.remote_refuse" : "http2.remote_reset";
+    this.abort(stream, "remote-reset", detail);
+    this.#countEarlyReset(stream as ServerStream);
+  }
+
+  /** Rapid reset: a client that opens streams only to reset them makes us work for nothing, and is never over its concurrency. */
+  #countEarlyReset(stream: ServerStream): void {
+    const { total, lifetimeMs } = this.options.prematureResets;
+    if (total === 0) return;
+    if (this.#feedMs === -1) this.#feedMs = this.now();
+    if (this.#feedMs - stream.bornMs >= lifetimeMs) return;
+    this.#resetEarly++;
+    const all = Math.max(total, this.opened - this.streams.size);
+    if (this.#resetEarly * 2 >= all)
+      this.connectionError(ErrorCode.enhanceYourCalm, "http2.too_many_premature_resets");
+  }
+
+  protected onPeerSetting(): void {}
+
+  protected onPeerGoAway(): void {}
+
+  protected onPong(): void {
+    this.#handler.onPong?.();
+  }
+
+  protected onBroken(detail: string): void {
+    this.#handler.onConnectionError(detail);
+  }
+}
