@@ -2,12 +2,19 @@
 import { supported as accessLog } from "#proxy/access-log/supported.ts";
 import { supported as admin } from "#proxy/admin/supported.ts";
 import { supported as cluster } from "#proxy/cluster/supported.ts";
+import { supported as headerMutation } from "#proxy/filters/http/header-mutation/supported.ts";
+import { supported as healthCheck } from "#proxy/filters/http/health-check/supported.ts";
 import { supported as router } from "#proxy/filters/http/router/supported.ts";
 import { supported as httpInspector } from "#proxy/filters/listener/http-inspector/supported.ts";
 import { supported as originalDst } from "#proxy/filters/listener/original-dst/supported.ts";
 import { supported as proxyProtocol } from "#proxy/filters/listener/proxy-protocol/supported.ts";
 import { supported as tlsInspector } from "#proxy/filters/listener/tls-inspector/supported.ts";
+import { supported as connectionLimit } from "#proxy/filters/network/connection-limit/supported.ts";
+import { supported as directResponse } from "#proxy/filters/network/direct-response/supported.ts";
+import { supported as echo } from "#proxy/filters/network/echo/supported.ts";
 import { supported as connectionManager } from "#proxy/filters/network/http-connection-manager/supported.ts";
+import { supported as localRatelimit } from "#proxy/filters/network/local-ratelimit/supported.ts";
+import { supported as sniCluster } from "#proxy/filters/network/sni-cluster/supported.ts";
 import { supported as tcpProxy } from "#proxy/filters/network/tcp-proxy/supported.ts";
 import { supported as listener } from "#proxy/listener/supported.ts";
 import { supported as matching } from "#proxy/matching/supported.ts";
@@ -20,6 +27,13 @@ import { supported as common } from "./common-supported.ts";
 type Table = Readonly<Record<string, readonly string[]>>;
 
 export const tables: readonly Table[] = [
+  connectionLimit,
+  directResponse,
+  echo,
+  localRatelimit,
+  sniCluster,
+  headerMutation,
+  healthCheck,
   httpInspector,
   originalDst,
   proxyProtocol,

@@ -1,6 +1,13 @@
 import type { HttpFilterFactory } from "./filter.ts";
+import { factory as headerMutation } from "./header-mutation/config.ts";
+import { factory as healthCheck } from "./health-check/config.ts";
 import { factory as rbac } from "./rbac/config.ts";
 import { factory as router } from "./router/config.ts";
 
 /** Every HTTP filter. A new one is a folder and a line here. */
-export const httpFilters: readonly HttpFilterFactory[] = [rbac, router];
+export const httpFilters: readonly HttpFilterFactory[] = [
+  headerMutation,
+  healthCheck,
+  rbac,
+  router,
+];

@@ -1,0 +1,3 @@
+export const supported = {
+  "envoy.extensions.filters.network.sni_cluster.v3.SniCluster": [],
+} as const;
