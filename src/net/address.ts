@@ -1,3 +1,5 @@
+import { SocketAddress } from "node:net";
+
 /** An IP address and port, or the path of a Unix socket (then `port` is 0). */
 export interface Address {
   /** "10.0.0.1", "2001:db8::1" (no brackets), or "/run/x.sock". */
@@ -21,6 +23,11 @@ function spelled({ ip, port, family }: Address): string {
 
 export function ipAddress(ip: string, port: number): Address {
   return { ip, port, family: ip.includes(":") ? 6 : 4, text: undefined };
+}
+
+/** The kernel's spelling of a valid IP address: lower case, the longest run of zero groups as "::". */
+export function canonicalIp(ip: string): string {
+  return ip.includes(":") ? new SocketAddress({ address: ip, family: "ipv6" }).address : ip;
 }
 
 export function pipeAddress(path: string): Address {

@@ -1,4 +1,5 @@
 import type { Address } from "./address.ts";
+import type { Certificate } from "./certificate.ts";
 
 /**
  * Why a connection is gone. `remote`: the peer's FIN or a broken read; `remote-reset`: RST; `local`: we closed it; `error`: see `detail`.
@@ -22,14 +23,23 @@ export interface ConnectionHandler {
   onClose(reason: CloseReason): void;
 }
 
-/** What TLS says about the peer; absent on raw connections. */
+/** What TLS says about a connection, from the end of its handshake on; absent on raw connections. */
 export interface TlsInfo {
+  /** "TLSv1.2", "TLSv1.3" */
   readonly version: string;
+  /** OpenSSL's name; the standard one in TLS 1.3. */
   readonly cipher: string;
   readonly sni: string | undefined;
   readonly alpn: string | undefined;
+  readonly sessionReused: boolean;
+  /** Lower-case hexadecimal; "" when there is none, and after the connection is closed. */
+  readonly sessionId: string;
   readonly peerPresented: boolean;
   readonly peerValidated: boolean;
+  readonly peer: Certificate | undefined;
+  /** What the peer sent, its own first. */
+  readonly peerChain: readonly Certificate[];
+  readonly local: Certificate | undefined;
   readonly peerUriSans: readonly string[];
   readonly peerDnsSans: readonly string[];
   readonly peerSubject: string;

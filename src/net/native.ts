@@ -61,7 +61,7 @@ interface StreamBinding {
   kLastWriteWasAsync: number;
 }
 
-function binding(name: string): unknown {
+export function binding(name: string): unknown {
   const load = Reflect.get(process, "binding") as ((name: string) => unknown) | undefined;
   if (load === undefined)
     throw new Error(

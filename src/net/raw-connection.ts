@@ -72,20 +72,19 @@ function onRead(this: NativeHandle): void {
   const connection = this.owner as RawConnection;
   depth++;
   try {
-    if (count > 0) connection.onReadable(count);
+    if (count > 0) connection.onChunk(readBuffer.subarray(0, count));
     else if (count < 0) connection.onReadError(count);
   } finally {
     leave();
   }
 }
 
-/** A TCP or Unix socket without TLS. */
+/** A TCP or Unix socket; `TlsConnection` is one whose handle encrypts. */
 export class RawConnection implements Connection {
-  readonly id: number = ++lastId;
+  readonly id: number;
   handler: ConnectionHandler = noHandler;
   readonly local: Address;
   readonly remote: Address;
-  readonly tls: TlsInfo | undefined = undefined;
   bytesReceived = 0;
   bytesSent = 0;
   closed = false;
@@ -105,14 +104,23 @@ export class RawConnection implements Connection {
   #ending: "no" | "shutdown" | "close" = "no";
   #shutdownSent = false;
   #ended = false;
+  /** The handle copies what it is given, so that one buffer serves all writes. */
+  readonly #copies: boolean;
 
-  constructor(handle: NativeHandle, local: Address, remote: Address) {
+  /** `under`: the connection that this one takes the place of. */
+  constructor(handle: NativeHandle, local: Address, remote: Address, under?: RawConnection) {
+    this.id = under === undefined ? ++lastId : under.id;
+    this.#copies = under !== undefined;
     this.#handle = handle;
     this.local = local;
     this.remote = remote;
     handle.owner = this;
     handle.onread = onRead;
     handle.useUserBuffer(readBuffer);
+  }
+
+  get tls(): TlsInfo | undefined {
+    return undefined;
   }
 
   /** For socket options that the runtime does not offer. */
@@ -130,18 +138,31 @@ export class RawConnection implements Connection {
     if (this.#paused === 0) this.#handle.readStart();
   }
 
-  onReadable(count: number): void {
-    this.bytesReceived += count;
-    this.handler.onData(readBuffer.subarray(0, count));
+  /** Give the socket to another connection; this one says no more. */
+  handOver(): NativeHandle {
+    assert(!this.closed && this.unsent === 0, "a connection is handed over open and flushed");
+    this.closed = true;
+    this.#handle.readStop();
+    return this.#handle;
+  }
+
+  protected get paused(): boolean {
+    return this.#paused > 0;
+  }
+
+  protected get shutdownSent(): boolean {
+    return this.#shutdownSent;
+  }
+
+  onChunk(chunk: Uint8Array): void {
+    this.bytesReceived += chunk.length;
+    this.handler.onData(chunk);
   }
 
   onReadError(error: number): void {
-    if (this.closed) return;
+    if (this.closed || this.#ended) return;
     if (error !== endOfFile) {
-      this.#finish(
-        { kind: error === -104 ? "remote-reset" : "error", detail: getSystemErrorName(error) },
-        false,
-      );
+      this.#finish(brokenBy(error), false);
       return;
     }
     this.#handle.readStop();
@@ -195,13 +216,7 @@ export class RawConnection implements Connection {
     if (this.closed || this.#writing) return;
     const error = this.#writePieces(owned);
     if (error !== 0) {
-      this.#finish(
-        {
-          kind: error === -104 || error === -32 ? "remote-reset" : "error",
-          detail: getSystemErrorName(error),
-        },
-        false,
-      );
+      this.#finish(brokenBy(error), false);
       return;
     }
     if (this.#writing) this.#overLimit();
@@ -246,7 +261,7 @@ export class RawConnection implements Connection {
     const error = this.#handle.writeBuffer(spareRequest, writeBuffer.subarray(0, size));
     if (error !== 0) return error;
     // libuv still reads from the old one, and holds it.
-    if (state[kLastWriteWasAsync] !== 0) writeBuffer = newWriteBuffer();
+    if (state[kLastWriteWasAsync] !== 0 && !this.#copies) writeBuffer = newWriteBuffer();
     return this.#written(size);
   }
 
@@ -277,13 +292,7 @@ export class RawConnection implements Connection {
     depth++;
     try {
       if (status < 0) {
-        this.#finish(
-          {
-            kind: status === -104 || status === -32 ? "remote-reset" : "error",
-            detail: getSystemErrorName(status),
-          },
-          false,
-        );
+        this.#finish(brokenBy(status), false);
         return;
       }
       this.flush(true);
@@ -340,11 +349,26 @@ export class RawConnection implements Connection {
     this.closed = true;
     this.#pieces = [];
     this.#piecesSize = 0;
+    this.closeHandle(reset);
+    this.handler.onClose(reason);
+  }
+
+  protected closeHandle(reset: boolean): void {
     const handle = this.#handle;
     if (reset && "reset" in handle && !this.#shutdownSent) (handle as NativeTcp).reset();
     else handle.close();
-    this.handler.onClose(reason);
   }
+
+  /** End with a reason other than our own wish. */
+  protected fail(detail: string): void {
+    this.#finish({ kind: "error", detail }, false);
+  }
+}
+
+/** ECONNRESET and, on a write, EPIPE are the peer's doing. */
+function brokenBy(error: number): CloseReason {
+  const remote = error === -104 || error === -32;
+  return { kind: remote ? "remote-reset" : "error", detail: getSystemErrorName(error) };
 }
 
 function flushOutsideEvents(): void {
