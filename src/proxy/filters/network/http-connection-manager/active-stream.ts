@@ -58,7 +58,8 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     this.draw = random.unit();
     const { stats } = this.settings;
     stats.requestTotal.inc();
-    stats.requestHttp1.inc();
+    if (manager.protocol === 20) stats.requestHttp2.inc();
+    else stats.requestHttp1.inc();
     stats.requestActive.inc();
     this.#idle = this.settings.streamIdle;
     this.#idle?.arm(this);

@@ -7,6 +7,7 @@ import { refuse } from "#lib/config-error.ts";
 import { type Address, ipAddress, isLoopback } from "#net/address.ts";
 import type { Services } from "../../../services.ts";
 import type { StreamInfo } from "../../../stream-info.ts";
+import { compileClientCertificate } from "./client-certificate.ts";
 import { compileRequestId } from "./request-id.ts";
 
 type PreparationConfig = Pick<
@@ -16,6 +17,7 @@ type PreparationConfig = Pick<
   | "skipXffAppend"
   | "internalAddressConfig"
   | "forwardClientCertDetails"
+  | "setCurrentClientCertDetails"
   | "via"
   | "generateRequestId"
   | "preserveExternalRequestId"
@@ -31,10 +33,7 @@ export function compileRequestPreparation(
   services: Pick<Services, "random">,
   machineAddress: () => string | undefined = firstAddress,
 ): (head: RequestHead, info: StreamInfo) => void {
-  const { forwardClientCertDetails = "SANITIZE" } = config;
-  if (forwardClientCertDetails !== "SANITIZE") {
-    throw refuse("forward_client_cert_details", `${forwardClientCertDetails} is not supported yet`);
-  }
+  const prepareClientCertificate = compileClientCertificate(config);
   const edge = config.useRemoteAddress === true;
   const hops = config.xffNumTrustedHops ?? 0;
   const via = config.via ?? "";
@@ -51,11 +50,9 @@ export function compileRequestPreparation(
     }
     if (via !== "") appendVia(headers, via);
     const internal = checkable && isInternal?.(info.remote) === true;
-    if (internal) {
-      headers.set("x-envoy-internal", "true");
-      // SANITIZE is for every client.
-      headers.remove("x-forwarded-client-cert");
-    } else {
+    prepareClientCertificate(headers, info.downstream.tls);
+    if (internal) headers.set("x-envoy-internal", "true");
+    else {
       removeControlHeaders(headers, edge);
       if (edge && info.remote.family !== "pipe")
         headers.set("x-envoy-external-address", info.remote.ip);
@@ -162,7 +159,6 @@ const controlHeaders: ReadonlySet<string> = new Set([
   ...["x-envoy-original-url", "x-envoy-hedge-on-per-try-timeout"],
   ...["x-envoy-retriable-status-codes", "x-envoy-retriable-header-names"],
   "x-envoy-upstream-stream-duration-ms",
-  "x-forwarded-client-cert",
 ]);
 
 /** What only the edge removes: inside, the proxy before this one has set it. */

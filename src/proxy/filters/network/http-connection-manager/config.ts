@@ -4,6 +4,7 @@ import { refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import { compileAccessLogs } from "../../../access-log/compile.ts";
 import { compileNameCase, fieldsMax } from "../../../http-options.ts";
+import { compileHttp2, http2Stats } from "../../../http2-options.ts";
 import { compileRouteTable } from "../../../route/compile.ts";
 import type { Services } from "../../../services.ts";
 import { httpFilters } from "../../http/list.ts";
@@ -36,8 +37,7 @@ export function compileManager(
 ): ManagerSettings {
   const { services } = context;
   const prefix = config.statPrefix ?? "";
-  if (config.codecType === "HTTP2" || config.codecType === "HTTP3")
-    throw refuse("codec_type", `${config.codecType} is not supported yet`);
+  if (config.codecType === "HTTP3") throw refuse("codec_type", "HTTP3 is not supported");
   const scope = services.stats.scope(`http.${prefix}.`);
   const stats = new ManagerStats(scope, context.listenerScope.scope(`http.${prefix}.`));
   return {
@@ -47,7 +47,9 @@ export function compileManager(
     routes: compileRoutes(config, services),
     accessLogs: within("access_log", () => compileAccessLogs(config.accessLog, services)),
     bufferLimit: context.bufferLimit,
+    codecType: config.codecType ?? "AUTO",
     http1: compileHttp1(config, services),
+    http2: compileHttp2Server(config, context),
     prepareRequest: compileRequestPreparation(config, services),
     makeReply: compileLocalReply(config.localReplyConfig, services),
     normalisePath: compilePathPolicy(config, services),
@@ -73,6 +75,22 @@ function compileRoutes(
       compileRouteTable(routeConfig, { services, filters: httpFilters }),
     ),
   };
+}
+
+function compileHttp2Server(
+  config: HttpConnectionManagerJson,
+  { services, bufferLimit }: NetworkFilterContext,
+): ManagerSettings["http2"] {
+  const compiled = within("http2_protocol_options", () =>
+    compileHttp2(config.http2ProtocolOptions, {
+      common: config.commonHttpProtocolOptions,
+      headersKb: config.maxRequestHeadersKb ?? 60,
+      bufferLimit,
+      streamErrorOnInvalidMessage: config.streamErrorOnInvalidHttpMessage ?? false,
+    }),
+  );
+  const now = (): number => services.clock.monotonicMs();
+  return { ...compiled, services: { stats: http2Stats(services.stats), now } };
 }
 
 function compileHttp1(
@@ -172,6 +190,7 @@ function compileTimeouts(
   | "idleTimeout"
   | "maxConnectionDuration"
   | "delayedClose"
+  | "drainTimeout"
 > {
   const { timers } = services;
   const common = config.commonHttpProtocolOptions;
@@ -183,5 +202,6 @@ function compileTimeouts(
     idleTimeout: timers.of(durationMs(common?.idleTimeout, hourMs)),
     maxConnectionDuration: timers.of(durationMs(common?.maxConnectionDuration, 0)),
     delayedClose: timers.of(durationMs(config.delayedCloseTimeout, 1000)),
+    drainTimeout: timers.of(durationMs(config.drainTimeout, 5000)),
   };
 }

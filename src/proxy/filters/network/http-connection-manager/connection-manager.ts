@@ -1,15 +1,13 @@
 import { Http1ServerCodec } from "#http/h1/server.ts";
-import type {
-  RequestSink,
-  ResponseStream,
-  ServerCodec,
-  ServerCodecHandler,
-} from "#http/message.ts";
+import { Http2ServerCodec, type Http2ServerHandler } from "#http/h2/server.ts";
+import type { HttpVersion, RequestSink, ResponseStream, ServerCodec } from "#http/message.ts";
+import { Keepalive } from "#lib/keepalive.ts";
 import { Timer } from "#lib/timers.ts";
 import type { Connection } from "#net/connection.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { NetworkFilter, NetworkStream, NetworkVerdict } from "../filter.ts";
 import { ActiveStream } from "./active-stream.ts";
+import { negotiate } from "./negotiate.ts";
 import type { ManagerSettings } from "./settings.ts";
 
 /** Calls a function when its time comes; for the few timers of a connection that are not its idle timer. */
@@ -33,11 +31,17 @@ class CallTimer extends Timer {
 type State = "open" | "draining" | "lingering" | "closed";
 
 /** HTTP on one downstream connection. Its own timer is the idle timer: armed while no stream is active. */
-export class ConnectionManager extends Timer implements NetworkFilter, ServerCodecHandler {
+export class ConnectionManager extends Timer implements NetworkFilter, Http2ServerHandler {
   readonly settings: ManagerSettings;
   readonly network: NetworkStream;
   readonly connection: Connection;
-  readonly #codec: ServerCodec;
+  /** Undefined until the first bytes show which HTTP it is. */
+  #codec: ServerCodec | undefined;
+  /** The same, when it is HTTP/1. */
+  #http1: Http1ServerCodec | undefined;
+  #keepalive: Keepalive | undefined;
+  /** Bytes that may still become either. */
+  #undecided: Uint8Array | undefined;
   #state: State = "open";
   /** Those not over yet; HTTP/1 has one at a time. */
   readonly #streams: Set<ActiveStream> = new Set();
@@ -46,28 +50,26 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
   #lifeTimer: CallTimer | undefined;
   #lingerTimer: CallTimer | undefined;
   #headTimer: CallTimer | undefined;
+  #drainTimer: CallTimer | undefined;
 
   constructor(settings: ManagerSettings, network: NetworkStream) {
     super();
     this.settings = settings;
     this.network = network;
     this.connection = network.connection;
-    this.#codec = new Http1ServerCodec(
-      { ...settings.http1, secure: network.connection.tls !== undefined },
-      network.connection,
-      this,
-    );
     this.#bornMs = settings.services.clock.monotonicMs();
     const { stats } = settings;
     stats.connectionTotal.inc();
-    stats.connectionHttp1Total.inc();
     stats.connectionActive.inc();
-    stats.connectionHttp1Active.inc();
     settings.idleTimeout?.arm(this);
     if (settings.maxConnectionDuration !== undefined) {
       this.#lifeTimer = new CallTimer(() => this.#onOld());
       settings.maxConnectionDuration.arm(this.#lifeTimer);
     }
+  }
+
+  get protocol(): HttpVersion {
+    return this.#codec?.protocol ?? 11;
   }
 
   get lastRequest(): boolean {
@@ -80,19 +82,67 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
       if (end) this.connection.destroy();
       return "park";
     }
-    if (chunk.length > 0) {
-      this.settings.stats.bytesReceived.add(chunk.length);
-      // The time for a request's head begins with its first byte.
-      if (
-        this.#streams.size === 0 &&
-        this.#headTimer === undefined &&
-        this.settings.requestHeadersTimeout !== undefined
-      )
-        this.#armHeadTimer();
-      this.#codec.feed(chunk);
-    }
+    if (chunk.length > 0) this.#feed(chunk);
     if (end) this.#onPeerEnd();
     return "park";
+  }
+
+  #feed(chunk: Uint8Array): void {
+    this.settings.stats.bytesReceived.add(chunk.length);
+    const codec = this.#codec ?? this.#decide(chunk);
+    if (codec === undefined) return;
+    // The time for a request's head begins with its first byte.
+    if (
+      this.#streams.size === 0 &&
+      this.#headTimer === undefined &&
+      this.settings.requestHeadersTimeout !== undefined &&
+      this.#http1 !== undefined
+    )
+      this.#armHeadTimer();
+    this.#keepalive?.onHeard();
+    const undecided = this.#undecided;
+    this.#undecided = undefined;
+    codec.feed(undecided === undefined ? chunk : Buffer.concat([undecided, chunk]));
+  }
+
+  /** Which HTTP it is; undefined: too few bytes to tell. */
+  #decide(chunk: Uint8Array): ServerCodec | undefined {
+    const { settings, connection } = this;
+    const undecided = this.#undecided;
+    const seen = undecided === undefined ? chunk : Buffer.concat([undecided, chunk]);
+    const version = negotiate(settings.codecType, connection.tls?.alpn, seen);
+    if (version === undefined) this.#undecided = new Uint8Array(seen);
+    else if (version === 20) this.#codec = this.#beginHttp2();
+    else {
+      settings.stats.connectionHttp1Total.inc();
+      settings.stats.connectionHttp1Active.inc();
+      const secure = connection.tls !== undefined;
+      this.#http1 = new Http1ServerCodec({ ...settings.http1, secure }, connection, this);
+      this.#codec = this.#http1;
+    }
+    return this.#codec;
+  }
+
+  #beginHttp2(): Http2ServerCodec {
+    const { settings, connection } = this;
+    const { stats, services, http2 } = settings;
+    stats.connectionHttp2Total.inc();
+    stats.connectionHttp2Active.inc();
+    const codec = new Http2ServerCodec(http2.options, http2.services, connection, this);
+    if (http2.keepalive !== undefined) {
+      const owner = { ping: () => codec.ping(), onDead: () => this.#onDead() };
+      this.#keepalive = new Keepalive(http2.keepalive, owner, services);
+    }
+    return codec;
+  }
+
+  onPong(): void {
+    this.#keepalive?.onAnswer();
+  }
+
+  #onDead(): void {
+    this.settings.http2.services.stats.keepaliveTimeout.inc();
+    this.connection.destroy();
   }
 
   #armHeadTimer(): void {
@@ -111,7 +161,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
   }
 
   #onPeerEnd(): void {
-    this.#codec.onEnd();
+    this.#codec?.onEnd();
     if (this.#streams.size === 0 && this.#state !== "closed") this.connection.closeAfterFlush();
   }
 
@@ -122,11 +172,11 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
     this.#requests++;
     if (this.lastRequest) {
       this.settings.stats.connectionMaxRequests.inc();
-      this.#codec.goAway();
+      this.#lastRequests();
     } else if (this.settings.services.health.failed) {
       // A proxy that fails its health check sends its clients elsewhere, as Envoy's drain manager does.
       this.settings.stats.connectionDrainClose.inc();
-      this.#codec.goAway();
+      this.#lastRequests();
     }
     const active = new ActiveStream(this, stream);
     this.#streams.add(active);
@@ -140,27 +190,55 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
   }
 
   onProtocolErrorReply(status: number, details: string, body: string, flags: number): void {
-    const active = this.onStream(this.#codec as unknown as ResponseStream) as ActiveStream;
-    this.#codec.goAway();
+    if (this.#http1 === undefined) return;
+    const active = this.onStream(this.#http1) as ActiveStream;
+    this.#http1.goAway();
     active.reply({ status, details, body, flags, close: true });
+  }
+
+  /** HTTP/2: GOAWAY with the reason is written, every stream has been told. */
+  onConnectionError(_detail: string): void {
+    this.settings.stats.connectionProtocolError.inc();
+    this.#linger();
   }
 
   /** The stream is over and logged. */
   onStreamDone(stream: ActiveStream, aborted: boolean): void {
     if (!this.#streams.delete(stream)) return;
     if (this.#state === "closed") return;
-    if (aborted) {
+    if (aborted && this.#http1 !== undefined) {
       this.connection.destroy();
       return;
     }
-    if (this.#codec.closing) this.#linger();
-    else if (this.#state === "draining") this.#close();
+    if (this.#streams.size > 0) return;
+    if (this.#codec?.closing === true) this.#linger();
+    else if (this.#state === "draining" && this.#http1 !== undefined) this.#close();
     else this.settings.idleTimeout?.arm(this);
   }
 
-  /** The next answer says that it is the last. */
+  /** The answer that comes says that it is the last. A stream of HTTP/2 ends without its connection. */
   goAway(): void {
-    this.#codec.goAway();
+    this.#http1?.goAway();
+  }
+
+  /**
+   * What runs may end. HTTP/1 says so with its next answer. HTTP/2 sends a GOAWAY without effect first and the real one after the drain
+   * timeout, so that no request is lost that was on its way meanwhile (RFC 9113 §6.8).
+   */
+  #lastRequests(): void {
+    if (this.#codec === undefined || this.#http1 !== undefined) {
+      this.#http1?.goAway();
+      return;
+    }
+    if (this.#drainTimer !== undefined) return;
+    this.#codec.noticeGoAway();
+    this.#drainTimer = new CallTimer(() => {
+      this.#codec?.goAway();
+      if (this.#streams.size === 0) this.#linger();
+    });
+    const { drainTimeout } = this.settings;
+    if (drainTimeout === undefined) this.#drainTimer.onTimer();
+    else drainTimeout.arm(this.#drainTimer);
   }
 
   #linger(): void {
@@ -187,7 +265,8 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
   /** Idle for too long. */
   onTimer(): void {
     this.settings.stats.connectionIdleTimeout.inc();
-    this.#close();
+    if (this.protocol === 20) this.#lastRequests();
+    else this.#close();
   }
 
   #onOld(): void {
@@ -199,16 +278,16 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
     if (this.#state !== "open") return;
     this.#state = "draining";
     this.settings.stats.connectionDrainClose.inc();
-    this.#codec.goAway();
-    if (this.#streams.size === 0) this.#close();
+    this.#lastRequests();
+    if (this.#streams.size === 0 && this.protocol !== 20) this.#close();
   }
 
   onWritable(): void {
-    this.#codec.onWritable();
+    this.#codec?.onWritable();
   }
 
   onUnwritable(): void {
-    this.#codec.onUnwritable();
+    this.#codec?.onUnwritable();
   }
 
   onClose(): void {
@@ -219,9 +298,12 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
     this.#lifeTimer?.cancel();
     this.#lingerTimer?.cancel();
     this.#headTimer?.cancel();
+    this.#drainTimer?.cancel();
+    this.#keepalive?.stop();
     const { stats, services } = this.settings;
     stats.connectionActive.dec();
-    stats.connectionHttp1Active.dec();
+    if (this.#http1 !== undefined) stats.connectionHttp1Active.dec();
+    else if (this.#codec !== undefined) stats.connectionHttp2Active.dec();
     stats.connectionDestroy.inc();
     stats.connectionLengthMs.record(services.clock.monotonicMs() - this.#bornMs);
     stats.bytesSent.add(this.connection.bytesSent);
@@ -229,13 +311,13 @@ export class ConnectionManager extends Timer implements NetworkFilter, ServerCod
     else stats.connectionDestroyRemote.inc();
     if (!wasActive) {
       // A pipelined request that still waits for its turn must not begin now.
-      this.#codec.onEnd();
+      this.#codec?.onEnd();
       return;
     }
     stats.connectionDestroyActive.inc();
     stats.connectionDestroyRemoteActive.inc();
     for (const stream of this.#streams)
       stream.onConnectionLost(ResponseFlag.downstreamConnectionTermination);
-    this.#codec.onEnd();
+    this.#codec?.onEnd();
   }
 }

@@ -4,8 +4,10 @@ import type { Counter, Gauge, Histogram, StatsScope } from "../../../stats/stats
 export class ManagerStats {
   readonly connectionTotal: Counter;
   readonly connectionHttp1Total: Counter;
+  readonly connectionHttp2Total: Counter;
   readonly connectionActive: Gauge;
   readonly connectionHttp1Active: Gauge;
+  readonly connectionHttp2Active: Gauge;
   readonly connectionDestroy: Counter;
   readonly connectionDestroyLocal: Counter;
   readonly connectionDestroyRemote: Counter;
@@ -25,6 +27,7 @@ export class ManagerStats {
   readonly bytesSent: Counter;
   readonly requestTotal: Counter;
   readonly requestHttp1: Counter;
+  readonly requestHttp2: Counter;
   readonly requestActive: Gauge;
   readonly requestCompleted: Counter;
   readonly requestTimeMs: Histogram;
@@ -56,8 +59,10 @@ export class ManagerStats {
     const counter = (name: string): Counter => scope.counter(`downstream_${name}`);
     this.connectionTotal = counter("cx_total");
     this.connectionHttp1Total = counter("cx_http1_total");
+    this.connectionHttp2Total = counter("cx_http2_total");
     this.connectionActive = scope.gauge("downstream_cx_active");
     this.connectionHttp1Active = scope.gauge("downstream_cx_http1_active");
+    this.connectionHttp2Active = scope.gauge("downstream_cx_http2_active");
     this.connectionDestroy = counter("cx_destroy");
     this.connectionDestroyLocal = counter("cx_destroy_local");
     this.connectionDestroyRemote = counter("cx_destroy_remote");
@@ -77,6 +82,7 @@ export class ManagerStats {
     this.bytesSent = counter("cx_tx_bytes_total");
     this.requestTotal = counter("rq_total");
     this.requestHttp1 = counter("rq_http1_total");
+    this.requestHttp2 = counter("rq_http2_total");
     this.requestActive = scope.gauge("downstream_rq_active");
     this.requestCompleted = counter("rq_completed");
     this.requestTimeMs = scope.histogram("downstream_rq_time");

@@ -1,13 +1,16 @@
 import type { Http1ServerOptions } from "#http/h1/server.ts";
+import type { Http2Services } from "#http/h2/http2-options.ts";
 import type { RequestHead, ResponseHead } from "#http/message.ts";
 import type { TimerList } from "#lib/timers.ts";
 import type { AccessLog } from "../../../access-log/access-log.ts";
+import type { CompiledHttp2 } from "../../../http2-options.ts";
 import type { RouteTable } from "../../../route/route.ts";
 import type { Services } from "../../../services.ts";
 import type { StreamInfo } from "../../../stream-info.ts";
 import type { LocalReply } from "../../http/filter.ts";
 import type { FilterChain } from "./filter-chain.ts";
 import type { ManagerStats } from "./manager-stats.ts";
+import type { CodecType } from "./negotiate.ts";
 
 /** What path normalisation says of a path. */
 export type PathOutcome =
@@ -21,7 +24,9 @@ export interface ManagerSettings {
   readonly stats: ManagerStats;
   readonly chain: FilterChain;
   readonly routes: { readonly current: RouteTable | undefined };
+  readonly codecType: CodecType;
   readonly http1: Omit<Http1ServerOptions, "secure">;
+  readonly http2: CompiledHttp2 & { readonly services: Http2Services };
   readonly bufferLimit: number;
   readonly accessLogs: readonly AccessLog[];
   readonly serverName: string;
@@ -53,6 +58,8 @@ export interface ManagerSettings {
   readonly idleTimeout: TimerList | undefined;
   readonly maxConnectionDuration: TimerList | undefined;
   readonly delayedClose: TimerList | undefined;
+  /** Between HTTP/2's notice and its GOAWAY. */
+  readonly drainTimeout: TimerList | undefined;
   /** 0: no limit. */
   readonly maxRequestsPerConnection: number;
 }

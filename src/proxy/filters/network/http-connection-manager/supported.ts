@@ -13,6 +13,7 @@ export const supported = {
     "request_timeout",
     "request_headers_timeout",
     "drain_timeout",
+    "http2_protocol_options",
     "delayed_close_timeout",
     "access_log",
     "use_remote_address",
@@ -24,6 +25,7 @@ export const supported = {
     "preserve_external_request_id",
     "always_set_request_id_in_response",
     "forward_client_cert_details",
+    "set_current_client_cert_details",
     "proxy_100_continue",
     "upgrade_configs",
     "normalize_path",
@@ -41,6 +43,8 @@ export const supported = {
     "typed_config",
     "disabled",
   ],
+  "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails":
+    ["subject", "cert", "chain", "dns", "uri"],
   "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig":
     ["upgrade_type", "enabled"],
   "envoy.config.core.v3.Http1ProtocolOptions": [
