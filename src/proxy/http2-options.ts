@@ -4,6 +4,7 @@ import type {
 } from "#gen/envoy/config/core/v3/protocol_pb.js";
 import {
   type Http2Options,
+  type Http2Services,
   type Http2Stats,
   http2CounterNames,
   http2Defaults,
@@ -101,8 +102,24 @@ function compileKeepalive(
   };
 }
 
-/** The codec's counters under `http2.` of `scope`. */
-export function http2Stats(scope: StatsScope): Http2Stats {
+/** The codec's counters, under `http2.` of `scope`. As in Envoy they exist from the first HTTP/2 connection on. */
+export class LazyHttp2Services implements Http2Services {
+  readonly now: () => number;
+  readonly #scope: StatsScope;
+  #stats: Http2Stats | undefined;
+
+  constructor(scope: StatsScope, now: () => number) {
+    this.#scope = scope;
+    this.now = now;
+  }
+
+  get stats(): Http2Stats {
+    this.#stats ??= makeStats(this.#scope);
+    return this.#stats;
+  }
+}
+
+function makeStats(scope: StatsScope): Http2Stats {
   const counters = Object.entries(http2CounterNames).map(([key, name]) => [
     key,
     scope.counter(`http2.${name}`),

@@ -1,17 +1,11 @@
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
-import type {
-  Http1ProtocolOptionsJson,
-  HttpProtocolOptionsJson,
-} from "#gen/envoy/config/core/v3/protocol_pb.js";
-import type { HttpProtocolOptionsJson as UpstreamHttpOptionsJson } from "#gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
-import { Http1ClientCodec, type Http1ClientOptions } from "#http/h1/client.ts";
 import type { HttpVersion } from "#http/message.ts";
-import { refuse, within } from "#lib/config-error.ts";
+import { within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import { type Address, ipAddress } from "#net/address.ts";
 import type { ConnectOptions } from "#net/connect.ts";
 import type { PickContext } from "../balancer/balancer.ts";
-import { compileNameCase, fieldsMax } from "../http-options.ts";
+import { LazyHttp2Services } from "../http2-options.ts";
 import { HttpPool, type PoolSettings } from "../pool/http-pool.ts";
 import { TcpPool } from "../pool/tcp-pool.ts";
 import type { Services } from "../services.ts";
@@ -22,13 +16,13 @@ import { ClusterStats } from "./cluster-stats.ts";
 import type { ClusterMembers, Host } from "./host.ts";
 import { HostSets } from "./host-set.ts";
 import type { Cluster, Priority, UpstreamCallbacks } from "./manager.ts";
+import { compileUpstreamHttp, type UpstreamHttp } from "./upstream-http.ts";
 
 type RequestOptions = Parameters<Cluster["request"]>[0];
 type TcpOptions = Parameters<Cluster["connect"]>[0];
 
 const mebibyte = 1024 * 1024;
 const hourMs = 3_600_000;
-const httpOptionsKey = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
 /** A cluster in one worker: its hosts, its breakers, and a pool per host and priority. */
 export class WorkerCluster implements Cluster {
@@ -43,9 +37,12 @@ export class WorkerCluster implements Cluster {
   readonly #services: Services;
   readonly #hosts: HostSets;
   readonly #breakers: CircuitBreakers;
+  readonly #http: UpstreamHttp;
   readonly #settings: PoolSettings;
+  /** The other protocol's, when the downstream's version decides. */
+  readonly #http2Settings: PoolSettings;
   readonly #tcp: TcpPool;
-  /** By host; index 0 is DEFAULT, 1 is HIGH. */
+  /** By host; by priority (DEFAULT, HIGH), and HTTP/2 after HTTP/1 where the downstream's version decides. */
   readonly #pools: Map<Host, (HttpPool | undefined)[]> = new Map();
   readonly #maintenanceKey: string;
 
@@ -71,7 +68,11 @@ export class WorkerCluster implements Cluster {
       stats: this.stats,
       onRemoved: (host) => this.#drainHost(host),
     });
-    this.#settings = compilePoolSettings(this, config, services);
+    this.#http = compileUpstreamHttp(config, this.bufferLimit);
+    const settings = compilePoolSettings(this, { http: this.#http, config, services });
+    const { protocol } = this.#http;
+    this.#settings = withProtocol(settings, protocol === "downstream" ? 11 : protocol);
+    this.#http2Settings = withProtocol(settings, 20);
     this.#tcp = new TcpPool(this.#settings);
   }
 
@@ -88,8 +89,11 @@ export class WorkerCluster implements Cluster {
     return this.#hosts.hosts;
   }
 
-  upstreamProtocol(_downstream: HttpVersion): HttpVersion {
-    return 11;
+  /** For a pool of connections whose ALPN decides it is not known yet: HTTP/1 then. */
+  upstreamProtocol(downstream: HttpVersion): HttpVersion {
+    const { protocol } = this.#http;
+    if (protocol === "downstream") return downstream === 20 ? 20 : 11;
+    return protocol ?? 11;
   }
 
   pickHost(context: PickContext): Host | undefined {
@@ -101,22 +105,21 @@ export class WorkerCluster implements Cluster {
   }
 
   request(options: RequestOptions): { cancel(): void } {
-    return this.#pool(options.host, options.priority).request(
-      options.sink,
-      options.callbacks as UpstreamCallbacks,
-    );
+    return this.#pool(options).request(options.sink, options.callbacks as UpstreamCallbacks);
   }
 
-  #pool(host: Host, priority: Priority): HttpPool {
+  #pool({ host, priority, downstream }: RequestOptions): HttpPool {
     let pools = this.#pools.get(host);
     if (pools === undefined) {
       pools = [];
       this.#pools.set(host, pools);
     }
-    const index = priority === "HIGH" ? 1 : 0;
+    const http2 = this.#http.protocol === "downstream" && downstream === 20;
+    const index = (priority === "HIGH" ? 1 : 0) + (http2 ? 2 : 0);
     let pool = pools[index];
     if (pool === undefined) {
-      pool = new HttpPool(host, this.#settings, this.breaker(priority));
+      const settings = http2 ? this.#http2Settings : this.#settings;
+      pool = new HttpPool(host, settings, this.breaker(priority));
       pools[index] = pool;
     }
     return pool;
@@ -149,16 +152,13 @@ export class WorkerCluster implements Cluster {
 
 function compilePoolSettings(
   cluster: WorkerCluster,
-  config: ClusterJson,
-  services: Services,
-): PoolSettings {
-  const options = httpOptions(config);
-  const common = options.common;
-  const http1 = compileCodec(options);
+  { http, config, services }: { http: UpstreamHttp; config: ClusterJson; services: Services },
+): Omit<PoolSettings, "protocol" | "expectedStreams"> {
+  const { common } = http;
+  const now = (): number => services.clock.monotonicMs();
   return {
-    protocol: 11,
-    expectedStreams: 1,
-    makeCodec: (connection, handler) => new Http1ClientCodec(http1, connection, handler),
+    http1: http.http1,
+    http2: { ...http.http2, services: new LazyHttp2Services(cluster.stats, now) },
     connect: compileConnect(config),
     stats: cluster.clusterStats,
     connectTimeout: services.timers.of(cluster.connectTimeoutMs),
@@ -168,47 +168,18 @@ function compilePoolSettings(
       common?.maxRequestsPerConnection ?? config.maxRequestsPerConnection ?? 0,
     bufferLimit: cluster.bufferLimit,
     preconnectRatio: Number(config.preconnectPolicy?.perUpstreamPreconnectRatio ?? 1),
-    now: () => services.clock.monotonicMs(),
+    services,
+    now,
   };
 }
 
-interface HttpOptions {
-  readonly common: HttpProtocolOptionsJson | undefined;
-  readonly http1: Http1ProtocolOptionsJson | undefined;
-}
-
-/** The new way (typed_extension_protocol_options) or the old fields, never both. */
-function httpOptions(config: ClusterJson): HttpOptions {
-  const typed = config.typedExtensionProtocolOptions?.[httpOptionsKey] as
-    | UpstreamHttpOptionsJson
-    | undefined;
-  if (typed === undefined)
-    return { common: config.commonHttpProtocolOptions, http1: config.httpProtocolOptions };
-  const explicit = typed.explicitHttpConfig;
-  if (
-    explicit?.http2ProtocolOptions !== undefined ||
-    explicit?.http3ProtocolOptions !== undefined ||
-    typed.autoConfig !== undefined
-  ) {
-    throw refuse(
-      `typed_extension_protocol_options[${httpOptionsKey}]`,
-      "only HTTP/1 upstreams are supported yet",
-    );
-  }
-  const http1 =
-    explicit?.httpProtocolOptions ?? typed.useDownstreamProtocolConfig?.httpProtocolOptions;
-  return { common: typed.commonHttpProtocolOptions, http1 };
-}
-
-function compileCodec({ common, http1 }: HttpOptions): Http1ClientOptions {
-  return {
-    headBytesMax: (common?.maxResponseHeadersKb ?? 80) * 1024,
-    fieldsMax: fieldsMax(common),
-    lenient: undefined,
-    enableTrailers: http1?.enableTrailers ?? false,
-    nameCase: compileNameCase(http1),
-    allowChunkedLength: http1?.allowChunkedLength ?? false,
-  };
+/** Streams that a connection still being made will carry; unknown before ALPN, so each request gets one. */
+function withProtocol(
+  settings: Omit<PoolSettings, "protocol" | "expectedStreams">,
+  protocol: HttpVersion | undefined,
+): PoolSettings {
+  const expectedStreams = protocol === 20 ? settings.http2.options.maxConcurrentStreams : 1;
+  return { ...settings, protocol, expectedStreams };
 }
 
 function compileConnect(config: ClusterJson): ConnectOptions {

@@ -14,6 +14,8 @@ export const supported = {
     "circuit_breakers",
     "common_http_protocol_options",
     "http_protocol_options",
+    "http2_protocol_options",
+    "protocol_selection",
     "typed_extension_protocol_options",
     "dns_refresh_rate",
     "dns_failure_refresh_rate",
@@ -113,13 +115,20 @@ export const supported = {
   "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": [
     "common_http_protocol_options",
     "explicit_http_config",
+    "auto_config",
     "use_downstream_protocol_config",
   ],
   "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig": [
     "http_protocol_options",
+    "http2_protocol_options",
+  ],
+  "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig": [
+    "http_protocol_options",
+    "http2_protocol_options",
   ],
   "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig": [
     "http_protocol_options",
+    "http2_protocol_options",
   ],
   "envoy.extensions.clusters.dns.v3.DnsCluster": [
     "dns_refresh_rate",

@@ -1,10 +1,15 @@
-import type { ClientCodec, ClientCodecHandler, HttpVersion, ResponseSink } from "#http/message.ts";
+import type { Http1ClientOptions } from "#http/h1/client.ts";
+import type { Http2Services } from "#http/h2/http2-options.ts";
+import type { HttpVersion, ResponseSink } from "#http/message.ts";
+import type { Clock } from "#lib/clock.ts";
+import type { Random } from "#lib/random.ts";
 import type { TimerList } from "#lib/timers.ts";
 import type { ConnectOptions } from "#net/connect.ts";
 import type { Connection } from "#net/connection.ts";
 import type { ClusterStats } from "../cluster/cluster-stats.ts";
 import type { Host } from "../cluster/host.ts";
 import type { UpstreamCallbacks } from "../cluster/manager.ts";
+import type { CompiledHttp2 } from "../http2-options.ts";
 import { ConnectAttempt } from "./connect-attempt.ts";
 import { PooledConnection } from "./pooled-connection.ts";
 
@@ -20,7 +25,9 @@ export interface PoolSettings {
   readonly protocol: HttpVersion | undefined;
   /** Streams that a connection not made yet is expected to carry. */
   readonly expectedStreams: number;
-  readonly makeCodec: (connection: Connection, handler: ClientCodecHandler) => ClientCodec;
+  readonly http1: Http1ClientOptions;
+  readonly http2: CompiledHttp2 & { readonly services: Http2Services };
+  readonly services: { readonly clock: Clock; readonly random: Random };
   readonly connect: ConnectOptions;
   readonly stats: ClusterStats;
   readonly connectTimeout: TimerList | undefined;

@@ -1,4 +1,7 @@
-import type { ClientCodec, ClientCodecHandler, ResponseSink } from "#http/message.ts";
+import { Http1ClientCodec } from "#http/h1/client.ts";
+import { Http2ClientCodec, type Http2ClientHandler } from "#http/h2/client.ts";
+import type { ClientCodec, ResponseSink } from "#http/message.ts";
+import { Keepalive } from "#lib/keepalive.ts";
 import { Timer } from "#lib/timers.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
 import type { UpstreamStream } from "../cluster/manager.ts";
@@ -20,7 +23,7 @@ class LifeTimer extends Timer {
 }
 
 /** A connection of a pool, with its codec. */
-export class PooledConnection extends Timer implements ConnectionHandler, ClientCodecHandler {
+export class PooledConnection extends Timer implements ConnectionHandler, Http2ClientHandler {
   readonly counted: boolean;
   /** Among the pool's connections that can take a request; kept by the pool. */
   ready = false;
@@ -28,6 +31,7 @@ export class PooledConnection extends Timer implements ConnectionHandler, Client
   readonly #connection: Connection;
   readonly #codec: ClientCodec;
   readonly #life: LifeTimer | undefined;
+  readonly #keepalive: Keepalive | undefined;
   readonly #upstream: Omit<UpstreamStream, "stream">;
   readonly #bornMs: number;
   #active = 0;
@@ -45,7 +49,11 @@ export class PooledConnection extends Timer implements ConnectionHandler, Client
     const { settings, host } = pool;
     connection.handler = this;
     connection.bufferLimit = settings.bufferLimit;
-    this.#codec = settings.makeCodec(connection, this);
+    const protocol = settings.protocol ?? (connection.tls?.alpn === "h2" ? 20 : 11);
+    this.#codec =
+      protocol === 20
+        ? new Http2ClientCodec(settings.http2.options, settings.http2.services, connection, this)
+        : new Http1ClientCodec(settings.http1, connection, this);
     if (settings.protocol === undefined) countProtocol(settings.stats, this.#codec.protocol);
     this.#upstream = { host, connection, protocol: this.#codec.protocol };
     this.#requestsLeft = settings.maxRequestsPerConnection || Number.POSITIVE_INFINITY;
@@ -53,10 +61,29 @@ export class PooledConnection extends Timer implements ConnectionHandler, Client
     settings.stats.connectionActive.inc();
     host.connectionsActive++;
     settings.idleTimeout?.arm(this);
+    this.#keepalive = this.#beginKeepalive();
     if (settings.maxConnectionDuration !== undefined) {
       this.#life = new LifeTimer(() => this.#onOld());
       settings.maxConnectionDuration.arm(this.#life);
     }
+  }
+
+  #beginKeepalive(): Keepalive | undefined {
+    const { http2, services } = this.#pool.settings;
+    const { keepalive } = http2;
+    const codec = this.#codec;
+    if (keepalive === undefined || !(codec instanceof Http2ClientCodec)) return undefined;
+    const owner = { ping: () => codec.ping(), onDead: () => this.#onDead() };
+    return new Keepalive(keepalive, owner, services);
+  }
+
+  onPong(): void {
+    this.#keepalive?.onAnswer();
+  }
+
+  #onDead(): void {
+    this.#pool.settings.http2.services.stats.keepaliveTimeout.inc();
+    this.close();
   }
 
   /** It can take one more request now. */
@@ -67,6 +94,7 @@ export class PooledConnection extends Timer implements ConnectionHandler, Client
   /** Only while it has room. */
   begin(sink: ResponseSink): UpstreamStream {
     this.cancel();
+    this.#keepalive?.beforeUse();
     const { settings, host } = this.#pool;
     this.#active++;
     host.requestsActive++;
@@ -128,7 +156,10 @@ export class PooledConnection extends Timer implements ConnectionHandler, Client
 
   onProtocolError(_detail: string): void {
     this.#pool.settings.stats.protocolError.inc();
-    this.#connection.destroy();
+    // What HTTP/2 tells the peer (GOAWAY) is written already.
+    this.#closing = true;
+    this.#pool.onClosing(this);
+    this.#connection.closeAfterFlush();
   }
 
   onGoAway(): void {
@@ -138,6 +169,7 @@ export class PooledConnection extends Timer implements ConnectionHandler, Client
 
   onData(chunk: Uint8Array): void {
     this.#pool.settings.stats.bytesReceived.add(chunk.length);
+    this.#keepalive?.onHeard();
     this.#codec.feed(chunk);
   }
 
@@ -162,6 +194,7 @@ export class PooledConnection extends Timer implements ConnectionHandler, Client
     this.#gone = true;
     this.cancel();
     this.#life?.cancel();
+    this.#keepalive?.stop();
     const { settings, host } = this.#pool;
     const { stats } = settings;
     stats.connectionDestroy.inc();

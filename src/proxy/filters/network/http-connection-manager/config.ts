@@ -4,7 +4,7 @@ import { refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import { compileAccessLogs } from "../../../access-log/compile.ts";
 import { compileNameCase, fieldsMax } from "../../../http-options.ts";
-import { compileHttp2, http2Stats } from "../../../http2-options.ts";
+import { compileHttp2, LazyHttp2Services } from "../../../http2-options.ts";
 import { compileRouteTable } from "../../../route/compile.ts";
 import type { Services } from "../../../services.ts";
 import { httpFilters } from "../../http/list.ts";
@@ -90,7 +90,7 @@ function compileHttp2Server(
     }),
   );
   const now = (): number => services.clock.monotonicMs();
-  return { ...compiled, services: { stats: http2Stats(services.stats), now } };
+  return { ...compiled, services: new LazyHttp2Services(services.stats, now) };
 }
 
 function compileHttp1(

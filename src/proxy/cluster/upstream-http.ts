@@ -1,0 +1,86 @@
+import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
+import type {
+  Http1ProtocolOptionsJson,
+  Http2ProtocolOptionsJson,
+  HttpProtocolOptionsJson,
+} from "#gen/envoy/config/core/v3/protocol_pb.js";
+import type { HttpProtocolOptionsJson as UpstreamHttpOptionsJson } from "#gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
+import type { Http1ClientOptions } from "#http/h1/client.ts";
+import type { HttpVersion } from "#http/message.ts";
+import { refuse, within } from "#lib/config-error.ts";
+import { compileNameCase, fieldsMax } from "../http-options.ts";
+import { type CompiledHttp2, compileHttp2 } from "../http2-options.ts";
+
+const optionsKey = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+
+/** How a cluster speaks HTTP. */
+export interface UpstreamHttp {
+  /** "downstream": as the client does; undefined: as TLS agrees. */
+  readonly protocol: HttpVersion | "downstream" | undefined;
+  readonly common: HttpProtocolOptionsJson | undefined;
+  readonly http1: Http1ClientOptions;
+  readonly http2: CompiledHttp2;
+}
+
+interface Choice {
+  readonly protocol: UpstreamHttp["protocol"];
+  readonly common: HttpProtocolOptionsJson | undefined;
+  readonly http1: Http1ProtocolOptionsJson | undefined;
+  readonly http2: Http2ProtocolOptionsJson | undefined;
+}
+
+export function compileUpstreamHttp(config: ClusterJson, bufferLimit: number): UpstreamHttp {
+  const { protocol, common, http1, http2 } = choose(config);
+  return {
+    protocol,
+    common,
+    http1: {
+      headBytesMax: (common?.maxResponseHeadersKb ?? 80) * 1024,
+      fieldsMax: fieldsMax(common),
+      lenient: undefined,
+      enableTrailers: http1?.enableTrailers ?? false,
+      nameCase: compileNameCase(http1),
+      allowChunkedLength: http1?.allowChunkedLength ?? false,
+    },
+    http2: within("http2_protocol_options", () =>
+      compileHttp2(http2, { common, headersKb: common?.maxResponseHeadersKb ?? 60, bufferLimit }),
+    ),
+  };
+}
+
+/** The new way (typed_extension_protocol_options) or the old fields, never both. */
+function choose(config: ClusterJson): Choice {
+  const typed = config.typedExtensionProtocolOptions?.[optionsKey] as
+    | UpstreamHttpOptionsJson
+    | undefined;
+  return typed === undefined ? chooseOld(config) : within(optionsKey, () => chooseNew(typed));
+}
+
+function chooseOld(config: ClusterJson): Choice {
+  const http1 = config.httpProtocolOptions;
+  const http2 = config.http2ProtocolOptions;
+  const common = config.commonHttpProtocolOptions;
+  const asDownstream = config.protocolSelection === "USE_DOWNSTREAM_PROTOCOL";
+  const fixed = http2 === undefined ? 11 : 20;
+  return { protocol: asDownstream ? "downstream" : fixed, common, http1, http2 };
+}
+
+function chooseNew(typed: UpstreamHttpOptionsJson): Choice {
+  const common = typed.commonHttpProtocolOptions;
+  const { explicitHttpConfig, useDownstreamProtocolConfig, autoConfig } = typed;
+  if (explicitHttpConfig !== undefined) {
+    const { httpProtocolOptions: http1, http2ProtocolOptions: http2 } = explicitHttpConfig;
+    if (explicitHttpConfig.http3ProtocolOptions !== undefined)
+      throw refuse("explicit_http_config.http3_protocol_options", "HTTP/3 is not supported");
+    return { protocol: http2 === undefined ? 11 : 20, common, http1, http2 };
+  }
+  const choice = useDownstreamProtocolConfig ?? autoConfig;
+  if (choice?.http3ProtocolOptions !== undefined)
+    throw refuse("http3_protocol_options", "HTTP/3 is not supported");
+  return {
+    protocol: useDownstreamProtocolConfig === undefined ? undefined : "downstream",
+    common,
+    http1: choice?.httpProtocolOptions,
+    http2: choice?.http2ProtocolOptions,
+  };
+}
