@@ -57,7 +57,9 @@ function filterState(parameter: string): Operator {
     read: (info) => {
       const value = info.filterState?.get(key);
       if (value === undefined || value === null) return undefined;
-      return toByteString(typeof value === "string" ? value : JSON.stringify(value));
+      // Undefined for an object without a text of its own.
+      const spelled: string | undefined = typeof value === "string" ? value : JSON.stringify(value);
+      return spelled === undefined ? undefined : toByteString(spelled);
     },
   };
 }

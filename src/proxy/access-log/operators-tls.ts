@@ -1,6 +1,13 @@
 import type { TlsInfo } from "#net/connection.ts";
 import type { StreamInfo } from "../stream-info.ts";
-import { never, type OperatorSpec, type OperatorTable, some, untrustedText } from "./operator.ts";
+import {
+  never,
+  type OperatorSpec,
+  type OperatorTable,
+  some,
+  text,
+  untrustedText,
+} from "./operator.ts";
 import { toByteString } from "./parse-format.ts";
 
 type Side = (info: StreamInfo) => TlsInfo | undefined;
@@ -41,7 +48,7 @@ export const tlsOperators: OperatorTable = {
   UPSTREAM_PEER_CERT_V_START: never("optional"),
   UPSTREAM_PEER_CERT_V_END: never("optional"),
   // The name a TLS inspector saw may be there without TLS of our own.
-  REQUESTED_SERVER_NAME: untrustedText((i) => some(i.downstream.requestedServerName)),
+  REQUESTED_SERVER_NAME: text((i) => serverNameText(some(i.downstream.requestedServerName))),
   DOWNSTREAM_PEER_URI_SAN: field(down, (tls) => list(tls.peerUriSans)),
   DOWNSTREAM_PEER_DNS_SAN: field(down, (tls) => list(tls.peerDnsSans)),
   DOWNSTREAM_LOCAL_URI_SAN: field(down, (tls) => list(tls.localUriSans)),
@@ -56,3 +63,9 @@ export const tlsOperators: OperatorTable = {
   UPSTREAM_TLS_CIPHER: field(up, (tls) => tls.cipher),
   UPSTREAM_TLS_VERSION: field(up, (tls) => tls.version),
 };
+
+/** The client's bytes in a log that people and scripts read: Envoy's marking of what is no host name. */
+function serverNameText(name: string | undefined): string | undefined {
+  if (name === undefined || /^[A-Za-z0-9.-]*$/.test(name)) return name;
+  return `invalid:${name.replaceAll(/[^A-Za-z0-9.-]/g, "_")}`;
+}

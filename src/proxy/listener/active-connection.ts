@@ -10,6 +10,7 @@ import type {
 import type { NetworkFilter, NetworkStream } from "../filters/network/filter.ts";
 import { ResponseFlag } from "../response-flags.ts";
 import type { Services } from "../services.ts";
+import type { Counter } from "../stats/stats.ts";
 import { StreamInfo } from "../stream-info.ts";
 import type { CompiledFilterChain, CompiledListener } from "./compile.ts";
 import type { ListenerStats } from "./listener-stats.ts";
@@ -25,7 +26,7 @@ export interface Accepting {
   onClosed(connection: ActiveConnection): void;
 }
 
-const noBytes = new Uint8Array(0);
+const noBytes = Buffer.alloc(0);
 
 /** Peeking: listener filters look at the first bytes. Open: network filters run. */
 type State = "peeking" | "open" | "closed";
@@ -49,9 +50,11 @@ export class ActiveConnection
   #listenerFilters: readonly ListenerFilter[] = [];
   #listenerFilterAt = 0;
   /** Bytes that came before the network filters; bounded by the listener filters' own limits and one read. */
-  #peeked: Buffer = Buffer.alloc(0);
+  #peekBuffer: Buffer = noBytes;
+  #peekedSize = 0;
   #peekedEnd = false;
   #info: StreamInfo | undefined;
+  #filterState: Map<string, unknown> | undefined;
   #filters: readonly NetworkFilter[] = [];
   /** The network filter that data waits at; -1: it flows. */
   #parkedAt = -1;
@@ -90,22 +93,27 @@ export class ActiveConnection
 
   // === Listener filters ===
 
+  setFilterState(key: string, value: unknown): void {
+    this.#filterState ??= new Map();
+    this.#filterState.set(key, value);
+  }
+
   #runListenerFilters(fresh: boolean): void {
     let isNew = fresh;
     while (this.#listenerFilterAt < this.#listenerFilters.length) {
       const filter = this.#listenerFilters[this.#listenerFilterAt] as ListenerFilter;
       let outcome: ListenerVerdict = isNew
         ? filter.onAccept(this)
-        : filter.onData(this, this.#peeked);
-      if (isNew && outcome.verdict === "more" && this.#peeked.length > 0)
-        outcome = filter.onData(this, this.#peeked);
-      if (outcome.consumed > 0) this.#peeked = this.#peeked.subarray(outcome.consumed);
+        : filter.onData(this, this.#peeked());
+      if (isNew && outcome.verdict === "more" && this.#peekedSize > 0)
+        outcome = filter.onData(this, this.#peeked());
+      if (outcome.consumed > 0) this.#consume(outcome.consumed);
       if (outcome.verdict === "close") {
         this.#abandon();
         return;
       }
       if (outcome.verdict === "more") {
-        if (this.#peekedEnd) this.#abandon();
+        if (this.#peekedEnd) this.#lose(this.#accepting.stats.filterRemoteClose);
         return;
       }
       this.#listenerFilterAt++;
@@ -127,17 +135,33 @@ export class ActiveConnection
     this.#open();
   }
 
+  /** The client went before the listener filters were done. */
+  #lose(counter: Counter): void {
+    counter.inc();
+    this.#abandon();
+  }
+
+  /** Close without a filter chain. */
   #abandon(): void {
+    const { stats, listener, services } = this.#accepting;
     this.cancel();
-    this.#accepting.stats.abandoned();
+    stats.abandoned();
     this.#state = "closed";
+    if (listener.accessLogs.length > 0) {
+      this.#info ??= this.#makeInfo(undefined);
+      this.#info.endMs = services.clock.monotonicMs();
+      for (const log of listener.accessLogs) log.log(this.#info);
+    }
     this.#accepting.onClosed(this);
-    this.connection.destroy();
+    // Bytes that nobody took make the kernel's close a reset; reading them first changes nothing for the client.
+    this.connection.destroy(this.#peekedSize > 0);
   }
 
   // === Filter chain ===
 
   #open(): void {
+    // Envoy's name for what nobody detected.
+    if (this.transportProtocol === "") this.transportProtocol = "raw_buffer";
     this.#handOver();
     const { listener, stats, services } = this.#accepting;
     const chain = listener.match(this);
@@ -186,23 +210,26 @@ export class ActiveConnection
     };
     const info = new StreamInfo(downstream, services.clock.wallMs(), this.#bornMs);
     if (Object.keys(this.dynamicMetadata).length > 0) info.dynamicMetadata = this.dynamicMetadata;
+    info.filterState = this.#filterState;
     return info;
   }
 
   #refuse(noMatch: boolean): void {
-    const { stats, listener } = this.#accepting;
+    const { stats } = this.#accepting;
     if (noMatch) {
       stats.noFilterChainMatch.inc();
       this.info.responseFlags |= ResponseFlag.noRouteFound;
       this.info.responseCodeDetails = "filter_chain_not_found";
+    } else {
+      stats.extensionConfigMissing.inc();
     }
-    for (const log of listener.accessLogs) log.log(this.info);
     this.#abandon();
   }
 
   #replayPeeked(): void {
-    const peeked = this.#peeked;
-    this.#peeked = Buffer.alloc(0);
+    const peeked = this.#peeked();
+    this.#peekBuffer = noBytes;
+    this.#peekedSize = 0;
     if (peeked.length > 0) this.#pass(0, peeked, this.#peekedEnd);
     else if (this.#peekedEnd) this.#pass(0, noBytes, true);
   }
@@ -214,9 +241,29 @@ export class ActiveConnection
       this.#pass(0, chunk, false);
       return;
     }
-    this.#peeked =
-      this.#peeked.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.#peeked, chunk]);
+    this.#peek(chunk);
     this.#runListenerFilters(false);
+  }
+
+  #peeked(): Buffer {
+    return this.#peekBuffer.subarray(0, this.#peekedSize);
+  }
+
+  /** Room doubles: a hello that comes byte by byte is not copied as often as it has bytes. */
+  #peek(chunk: Uint8Array): void {
+    const size = this.#peekedSize + chunk.length;
+    if (size > this.#peekBuffer.length) {
+      const grown = Buffer.allocUnsafe(Math.max(size, 2 * this.#peekBuffer.length));
+      grown.set(this.#peeked());
+      this.#peekBuffer = grown;
+    }
+    this.#peekBuffer.set(chunk, this.#peekedSize);
+    this.#peekedSize = size;
+  }
+
+  #consume(size: number): void {
+    this.#peekBuffer = this.#peekBuffer.subarray(size);
+    this.#peekedSize -= size;
   }
 
   onEnd(): void {
@@ -284,10 +331,12 @@ export class ActiveConnection
     this.connection.destroy();
   }
 
-  onClose(_reason: CloseReason): void {
+  onClose(reason: CloseReason): void {
     if (this.#state === "closed") return;
     if (this.#state === "peeking") {
-      this.#abandon();
+      const { stats } = this.#accepting;
+      if (reason.kind === "local") this.#abandon();
+      else this.#lose(reason.kind === "error" ? stats.filterError : stats.filterRemoteClose);
       return;
     }
     this.#state = "closed";

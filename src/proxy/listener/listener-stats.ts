@@ -11,6 +11,9 @@ export class ListenerStats {
   readonly #workerTotal: Counter;
   readonly #workerActive: Gauge;
   readonly preTimeout: Counter;
+  readonly filterRemoteClose: Counter;
+  readonly filterError: Counter;
+  readonly extensionConfigMissing: Counter;
   readonly noFilterChainMatch: Counter;
 
   constructor(scope: StatsScope, workerIndex: number) {
@@ -21,6 +24,9 @@ export class ListenerStats {
     this.#lengthMs = scope.histogram("downstream_cx_length_ms");
     this.#preActive = scope.gauge("downstream_pre_cx_active");
     this.preTimeout = scope.counter("downstream_pre_cx_timeout");
+    this.filterRemoteClose = scope.counter("downstream_listener_filter_remote_close");
+    this.filterError = scope.counter("downstream_listener_filter_error");
+    this.extensionConfigMissing = scope.counter("network_extension_config_missing");
     this.noFilterChainMatch = scope.counter("no_filter_chain_match");
     const worker = scope.scope(`worker_${workerIndex}.`);
     this.#workerTotal = worker.counter("downstream_cx_total");

@@ -15,6 +15,8 @@ export interface AcceptedSocket {
   transportProtocol: "" | "tls" | "raw_buffer";
   applicationProtocols: readonly string[];
   readonly dynamicMetadata: Record<string, { [key: string]: Json }>;
+  /** For the connection's network filters. */
+  setFilterState(key: string, value: unknown): void;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { ProxyProtocolPassThroughTLVsJson } from "#gen/envoy/config/core/v3/proxy_protocol_pb.js";
 import type { ProxyProtocolJson } from "#gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js";
 import type { ListenerFilterFactory } from "../filter.ts";
 import { ProxyProtocol, type TlvRule } from "./proxy-protocol.ts";
@@ -9,25 +10,38 @@ export const factory: ListenerFilterFactory = {
   configType: "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
   compile(config, { stats }) {
     const typed = config as ProxyProtocolJson;
-    const rules = new Map<number, TlvRule>();
-    for (const rule of typed.rules ?? []) {
-      const target = rule.onTlvPresent;
-      const namespace =
-        target?.metadataNamespace === undefined || target.metadataNamespace === ""
-          ? defaultNamespace
-          : target.metadataNamespace;
-      rules.set(rule.tlvType ?? 0, { namespace, key: target?.key ?? "" });
-    }
     const prefix =
       typed.statPrefix === undefined || typed.statPrefix === "" ? "" : `${typed.statPrefix}.`;
     const filter = new ProxyProtocol({
-      rules,
+      rules: compileRules(typed),
+      rulesTarget: typed.tlvLocation === "FILTER_STATE" ? "FILTER_STATE" : "DYNAMIC_METADATA",
       allowWithout: typed.allowRequestsWithoutProxyProtocol === true,
       disallowed: new Set(
         (typed.disallowedVersions ?? []).map((version) => (version === "V2" ? 2 : 1)),
       ),
+      passes: compilePassThrough(typed.passThroughTlvs),
       scope: stats.scope(`proxy_proto.${prefix}`),
     });
     return () => filter;
   },
 };
+
+function compileRules(config: ProxyProtocolJson): ReadonlyMap<number, TlvRule> {
+  const rules = new Map<number, TlvRule>();
+  for (const { tlvType = 0, onTlvPresent } of config.rules ?? []) {
+    const given = onTlvPresent?.metadataNamespace ?? "";
+    const namespace = given === "" ? defaultNamespace : given;
+    rules.set(tlvType, { namespace, key: onTlvPresent?.key ?? "" });
+  }
+  return rules;
+}
+
+/** Absent: nothing passes. Without types to include: everything. */
+export function compilePassThrough(
+  config: ProxyProtocolPassThroughTLVsJson | undefined,
+): (type: number) => boolean {
+  if (config === undefined) return () => false;
+  if (config.matchType !== "INCLUDE") return () => true;
+  const types = new Set(config.tlvType);
+  return (type) => types.has(type);
+}

@@ -4,6 +4,8 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "allow_requests_without_proxy_protocol",
     "disallowed_versions",
     "stat_prefix",
+    "pass_through_tlvs",
+    "tlv_location",
   ],
   "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.Rule": [
     "tlv_type",
@@ -13,4 +15,5 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "metadata_namespace",
     "key",
   ],
+  "envoy.config.core.v3.ProxyProtocolPassThroughTLVs": ["match_type", "tlv_type"],
 };

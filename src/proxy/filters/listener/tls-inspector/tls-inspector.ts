@@ -1,6 +1,13 @@
-import type { Counter, StatsScope } from "../../../stats/stats.ts";
+import type { Counter, Histogram, StatsScope } from "../../../stats/stats.ts";
 import type { AcceptedSocket, ListenerFilter, ListenerVerdict } from "../filter.ts";
-import { helloBytesMax, parseClientHello } from "./client-hello.ts";
+import { type ClientHello, parseClientHello } from "./client-hello.ts";
+
+export interface TlsInspectorSettings {
+  readonly helloBytesMax: number;
+  /** Close what is no valid ClientHello, instead of taking it for plain text. */
+  readonly closeOnError: boolean;
+  readonly scope: StatsScope;
+}
 
 const done: ListenerVerdict = { verdict: "done", consumed: 0 };
 const more: ListenerVerdict = { verdict: "more", consumed: 0 };
@@ -8,7 +15,8 @@ const close: ListenerVerdict = { verdict: "close", consumed: 0 };
 
 /** Tells TLS from plain text, and reads server name and ALPN. Its state is the peeked bytes: one object serves all. */
 export class TlsInspector implements ListenerFilter {
-  readonly bytesMax: number = helloBytesMax;
+  readonly bytesMax: number;
+  readonly #closeOnError: boolean;
   readonly #found: Counter;
   readonly #notFound: Counter;
   readonly #sniFound: Counter;
@@ -16,8 +24,11 @@ export class TlsInspector implements ListenerFilter {
   readonly #alpnFound: Counter;
   readonly #alpnNotFound: Counter;
   readonly #tooLarge: Counter;
+  readonly #bytes: Histogram;
 
-  constructor(scope: StatsScope) {
+  constructor({ helloBytesMax, closeOnError, scope }: TlsInspectorSettings) {
+    this.bytesMax = helloBytesMax;
+    this.#closeOnError = closeOnError;
     this.#found = scope.counter("tls_found");
     this.#notFound = scope.counter("tls_not_found");
     this.#sniFound = scope.counter("sni_found");
@@ -25,6 +36,7 @@ export class TlsInspector implements ListenerFilter {
     this.#alpnFound = scope.counter("alpn_found");
     this.#alpnNotFound = scope.counter("alpn_not_found");
     this.#tooLarge = scope.counter("client_hello_too_large");
+    this.#bytes = scope.histogram("bytes_processed");
   }
 
   onAccept(): ListenerVerdict {
@@ -32,23 +44,33 @@ export class TlsInspector implements ListenerFilter {
   }
 
   onData(socket: AcceptedSocket, peeked: Buffer): ListenerVerdict {
-    const hello = parseClientHello(peeked);
+    const hello = parseClientHello(peeked, this.bytesMax);
     if (hello === "more") return more;
+    this.#bytes.record(peeked.length);
     if (hello === "too-large") {
       this.#tooLarge.inc();
       return close;
     }
     if (hello === "no") {
       this.#notFound.inc();
-      socket.transportProtocol = "raw_buffer";
-      return done;
+      return this.#closeOnError ? close : done;
+    }
+    return this.#apply(socket, hello);
+  }
+
+  #apply(socket: AcceptedSocket, hello: ClientHello): ListenerVerdict {
+    const { serverName, applicationProtocols, version } = hello;
+    socket.serverName = serverName;
+    (serverName === "" ? this.#sniNotFound : this.#sniFound).inc();
+    // TLS 1.0 to 1.3: nothing behind this filter speaks another.
+    if (version < 0x0301 || version > 0x0304) {
+      this.#notFound.inc();
+      return close;
     }
     this.#found.inc();
+    (applicationProtocols.length === 0 ? this.#alpnNotFound : this.#alpnFound).inc();
+    socket.applicationProtocols = applicationProtocols;
     socket.transportProtocol = "tls";
-    socket.serverName = hello.serverName;
-    socket.applicationProtocols = hello.applicationProtocols;
-    (hello.serverName === "" ? this.#sniNotFound : this.#sniFound).inc();
-    (hello.applicationProtocols.length === 0 ? this.#alpnNotFound : this.#alpnFound).inc();
     return done;
   }
 }
