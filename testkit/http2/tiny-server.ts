@@ -1,5 +1,5 @@
 /** A small HTTP/2 server on our codec and `net/listen.ts`: what h2spec, h2load and node:http2 talk to. */
-import { HeaderList } from "#http/headers.ts";
+
 import type { FrameSink } from "#http/h2/frame-writer.ts";
 import {
   type Http2Options,
@@ -9,6 +9,7 @@ import {
   http2GaugeNames,
 } from "#http/h2/http2-options.ts";
 import { Http2ServerCodec, type Http2ServerHandler } from "#http/h2/server.ts";
+import { HeaderList } from "#http/headers.ts";
 import {
   type RequestHead,
   type RequestSink,
@@ -26,8 +27,9 @@ export class CountedStats {
 
   constructor() {
     const names = [...Object.keys(http2CounterNames), ...Object.keys(http2GaugeNames)];
+    const slots: unknown = Object.fromEntries(names.map((name) => [name, this.#slot(name)]));
     // The names are the keys of Http2Stats, by its definition.
-    this.stats = Object.fromEntries(names.map((name) => [name, this.#slot(name)])) as Http2Stats;
+    this.stats = slots as Http2Stats;
   }
 
   get(name: keyof Http2Stats): number {
@@ -139,10 +141,7 @@ class Answer implements RequestSink {
   #startEcho(): void {
     this.#started = true;
     const type = this.#head?.headers.get("content-type") ?? "application/octet-stream";
-    this.#stream.sendHead(
-      new ResponseHead(200, HeaderList.of({ "content-type": type })),
-      false,
-    );
+    this.#stream.sendHead(new ResponseHead(200, HeaderList.of({ "content-type": type })), false);
   }
 
   onData(chunk: Uint8Array, end: boolean): void {
