@@ -1,7 +1,7 @@
 import type { FilterChainMatchJson } from "#gen/envoy/config/listener/v3/listener_components_pb.js";
 import { compileEach, refuse } from "#lib/config-error.ts";
 import { type Address, isLoopback } from "#net/address.ts";
-import { type Cidr, cidrContains, compileCidr } from "../matching/cidr.ts";
+import { type Cidr, compileCidr, networkHas, parseIp } from "../matching/cidr.ts";
 
 /** The facts about a connection by which its filter chain is chosen. */
 export interface MatchInput {
@@ -29,25 +29,49 @@ interface Criteria<C> {
 }
 
 /** One step of the match: how well a chain's criterion fits; -1: it does not; 0: it asks nothing. */
-type Step = <C>(criteria: Criteria<C>, input: MatchInput) => number;
+interface Step {
+  asks<C>(criteria: Criteria<C>): boolean;
+  fit<C>(criteria: Criteria<C>, input: MatchInput): number;
+}
 
 /**
  * Envoy's order. After each step only the chains that fit it best remain, and there is no way back: a chain that asks for the right
  * port beats one that does not, even when it then fails on the server name.
  */
 const steps: readonly Step[] = [
-  (c, input) =>
-    c.destinationPort === undefined ? 0 : c.destinationPort === input.local.port ? 1 : -1,
-  (c, input) => prefixFit(c.destinations, input.local),
-  (c, input) => serverNameFit(c.serverNames, input.serverName),
-  (c, input) =>
-    c.transportProtocol === "" ? 0 : c.transportProtocol === input.transportProtocol ? 1 : -1,
-  (c, input) => listFit(c.applicationProtocols, input.applicationProtocols),
-  (c, input) => prefixFit(c.directSources, input.directRemote),
-  (c, input) => sourceTypeFit(c.sourceType, input),
-  (c, input) => prefixFit(c.sources, input.remote),
-  (c, input) =>
-    c.sourcePorts.length === 0 ? 0 : c.sourcePorts.includes(input.remote.port) ? 1 : -1,
+  {
+    asks: (c) => c.destinationPort !== undefined,
+    fit: (c, { local }) =>
+      c.destinationPort === undefined ? 0 : c.destinationPort === local.port ? 1 : -1,
+  },
+  {
+    asks: (c) => c.destinations.length > 0,
+    fit: (c, { local }) => prefixFit(c.destinations, local),
+  },
+  {
+    asks: (c) => c.serverNames.length > 0,
+    fit: (c, { serverName }) => serverNameFit(c.serverNames, serverName),
+  },
+  {
+    asks: (c) => c.transportProtocol !== "",
+    fit: (c, { transportProtocol }) =>
+      c.transportProtocol === "" ? 0 : c.transportProtocol === transportProtocol ? 1 : -1,
+  },
+  {
+    asks: (c) => c.applicationProtocols.length > 0,
+    fit: (c, input) => protocolFit(c.applicationProtocols, input.applicationProtocols),
+  },
+  {
+    asks: (c) => c.directSources.length > 0,
+    fit: (c, { directRemote }) => prefixFit(c.directSources, directRemote),
+  },
+  { asks: (c) => c.sourceType !== "ANY", fit: (c, input) => sourceTypeFit(c.sourceType, input) },
+  { asks: (c) => c.sources.length > 0, fit: (c, { remote }) => prefixFit(c.sources, remote) },
+  {
+    asks: (c) => c.sourcePorts.length > 0,
+    fit: (c, { remote }) =>
+      c.sourcePorts.length === 0 ? 0 : c.sourcePorts.includes(remote.port) ? 1 : -1,
+  },
 ];
 
 /** Pure: `match` gives the chain, the default chain, or undefined. Throws ConfigError when two chains ask for the same. */
@@ -68,11 +92,13 @@ export function compileFilterChainMatch<C>(
     seen.set(key, name);
     return compileCriteria(chain, match ?? {});
   });
+  refuseOverlaps(compiled);
+  const asked = steps.filter((step) => compiled.some((criteria) => step.asks(criteria)));
   const [only] = compiled;
-  if (compiled.length === 1 && only !== undefined && asksNothing(only)) return () => only.chain;
+  if (asked.length === 0) return () => only?.chain ?? defaultChain;
   return (input) => {
     let left = compiled;
-    for (const step of steps) {
+    for (const step of asked) {
       left = best(left, step, input);
       if (left.length === 0) return defaultChain;
     }
@@ -84,7 +110,7 @@ function best<C>(all: readonly Criteria<C>[], step: Step, input: MatchInput): Cr
   let top = -1;
   let kept: Criteria<C>[] = [];
   for (const criteria of all) {
-    const fit = step(criteria, input);
+    const fit = step.fit(criteria, input);
     if (fit < top || fit === -1) continue;
     if (fit > top) kept = [];
     top = fit;
@@ -95,9 +121,12 @@ function best<C>(all: readonly Criteria<C>[], step: Step, input: MatchInput): Cr
 
 function prefixFit(cidrs: readonly Cidr[], address: Address): number {
   if (cidrs.length === 0) return 0;
+  // Not for each of many prefixes: addresses are parsed once.
+  const ip = parseIp(address.ip);
   let longest = -1;
+  if (ip === undefined) return longest;
   for (const cidr of cidrs)
-    if (cidr.bits + 1 > longest && cidrContains(cidr, address.ip)) longest = cidr.bits + 1;
+    if (cidr.bits + 1 > longest && networkHas(cidr, ip)) longest = cidr.bits + 1;
   return longest;
 }
 
@@ -117,9 +146,11 @@ function serverNameFit(names: readonly string[], serverName: string): number {
   return fit;
 }
 
-function listFit(wanted: readonly string[], offered: readonly string[]): number {
+/** The protocol that the client names first decides. */
+function protocolFit(wanted: readonly string[], offered: readonly string[]): number {
   if (wanted.length === 0) return 0;
-  return offered.some((protocol) => wanted.includes(protocol)) ? 1 : -1;
+  const at = offered.findIndex((protocol) => wanted.includes(protocol));
+  return at === -1 ? -1 : offered.length - at;
 }
 
 function sourceTypeFit(type: string, input: MatchInput): number {
@@ -157,16 +188,43 @@ function compileCriteria<C>(chain: C, match: FilterChainMatchJson): Criteria<C> 
   };
 }
 
-function asksNothing<C>(criteria: Criteria<C>): boolean {
-  return (
-    criteria.destinationPort === undefined &&
-    criteria.destinations.length === 0 &&
-    criteria.serverNames.length === 0 &&
-    criteria.transportProtocol === "" &&
-    criteria.applicationProtocols.length === 0 &&
-    criteria.directSources.length === 0 &&
-    criteria.sourceType === "ANY" &&
-    criteria.sources.length === 0 &&
-    criteria.sourcePorts.length === 0
-  );
+/** Two chains that could take one connection with equal right: Envoy refuses them. */
+function refuseOverlaps<C>(all: readonly Criteria<C>[]): void {
+  const keys = all.map(criteriaKeys);
+  for (const [i, one] of keys.entries()) {
+    for (let j = 0; j < i; j++) {
+      const other = keys[j];
+      if (other?.every((set, step) => meets(set, one[step])) === true)
+        throw refuse(
+          `filter_chains[${i}].filter_chain_match`,
+          "multiple filter chains with overlapping matching rules are defined",
+        );
+    }
+  }
+}
+
+function meets(one: ReadonlySet<string>, other: ReadonlySet<string> | undefined): boolean {
+  for (const value of one) if (other?.has(value) === true) return true;
+  return false;
+}
+
+/** What a chain asks at each step; asking nothing is a value like others. */
+function criteriaKeys<C>(criteria: Criteria<C>): readonly ReadonlySet<string>[] {
+  const { destinationPort, transportProtocol, sourceType } = criteria;
+  const lists: readonly (readonly string[])[] = [
+    [String(destinationPort)],
+    criteria.destinations.map(cidrKey),
+    criteria.serverNames,
+    [transportProtocol],
+    criteria.applicationProtocols,
+    criteria.directSources.map(cidrKey),
+    [sourceType],
+    criteria.sources.map(cidrKey),
+    criteria.sourcePorts.map(String),
+  ];
+  return lists.map((values) => new Set(values.length === 0 ? [""] : values));
+}
+
+function cidrKey({ family, words, bits }: Cidr): string {
+  return `${family}/${words.join()}/${bits}`;
 }

@@ -38,7 +38,7 @@ export function cidrContains(cidr: Cidr, ip: string): boolean {
   return address !== undefined && networkHas(cidr, address);
 }
 
-function networkHas({ family, words, masks }: Cidr, address: IpAddress): boolean {
+export function networkHas({ family, words, masks }: Cidr, address: IpAddress): boolean {
   if (family !== address.family) return false;
   for (let i = family === 4 ? 3 : 0; i < 4; i++) {
     // The difference of two 32-bit words under a mask, whatever their signs.
