@@ -9,8 +9,9 @@ import type {
 import { ResponseSection } from "./field-section.ts";
 import type { FrameSink } from "./frame-writer.ts";
 import { clientPreface, ErrorCode, Setting, streamIdMax, unlimitedStreams } from "./frames.ts";
-import { type AnyStream, Http2Connection } from "./http2-connection.ts";
+import { Http2Connection } from "./http2-connection.ts";
 import type { Http2Options, Http2Services } from "./http2-options.ts";
+import type { AnyStream } from "./http2-outbound.ts";
 import { Http2Stream } from "./stream.ts";
 
 export interface Http2ClientHandler extends ClientCodecHandler {

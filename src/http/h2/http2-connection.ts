@@ -1,67 +1,24 @@
-import type { ResetReason } from "../message.ts";
 import { type FieldSection, TrailerSection } from "./field-section.ts";
 import { type FrameHandler, FrameReader } from "./frame-reader.ts";
-import { type FrameSink, FrameWriter } from "./frame-writer.ts";
-import {
-  defaultWindow,
-  ErrorCode,
-  Flag,
-  FrameType,
-  frameHeadSize,
-  frameSizeMax,
-  readUint16,
-  readUint31,
-  readUint32,
-  Setting,
-  streamIdMax,
-  windowMax,
-} from "./frames.ts";
-import { HpackDecoder, type HpackFieldSink } from "./hpack-decoder.ts";
-import { beginBytesMax, HpackEncoder } from "./hpack-encoder.ts";
-import type { Http2Options, Http2Services, Http2Stats } from "./http2-options.ts";
-import { RecentIds } from "./recent-ids.ts";
-import type { Http2Stream, MessageSink } from "./stream.ts";
+import type { FrameSink } from "./frame-writer.ts";
+import { ErrorCode, Flag, FrameType, readUint31 } from "./frames.ts";
+import type { HpackFieldSink } from "./hpack-decoder.ts";
+import { Http2Control } from "./http2-control.ts";
+import type { Http2Options, Http2Services } from "./http2-options.ts";
+import type { AnyStream } from "./http2-outbound.ts";
 
-export type AnyStream = Http2Stream<MessageSink>;
-
-/**
- * "noticed": a GOAWAY without effect has announced the next. "going": no new streams. "over": broken or at its end; what comes is
- * thrown away.
- */
-export type ConnectionState = "open" | "noticed" | "going" | "over";
-
-const pingPayload: Uint8Array = new Uint8Array(8);
 /** A field block in more frames than this is an attack: the largest we take is whole in five. */
 const continuationsMax = 16;
 
 /** One HTTP/2 connection: what both roles share (RFC 9113). Bytes in, events out; no socket, no timer. */
-export abstract class Http2Connection implements FrameHandler {
+export abstract class Http2Connection extends Http2Control implements FrameHandler {
   readonly protocol = 20;
-  readonly options: Http2Options;
-  readonly stats: Http2Stats;
-  readonly writer: FrameWriter;
-  /** The window of a new stream as the peer's SETTINGS say. */
-  peerInitialWindow: number = defaultWindow;
-  /** The connection's unsent bytes are above the watermark: DATA waits in its streams. */
-  blocked = false;
-  protected readonly now: () => number;
   protected readonly reader: FrameReader;
-  protected readonly streams: Map<number, AnyStream> = new Map();
-  protected state: ConnectionState = "open";
   /** The highest id the client has used. */
   protected lastId = 0;
-  /** Streams there have been. */
-  protected opened = 0;
-  readonly #decoder: HpackDecoder;
-  readonly #encoder: HpackEncoder;
   readonly #trailerSection: TrailerSection;
-  readonly #resetIds: RecentIds = new RecentIds();
-  #settingsSeen = false;
-  #sendWindow = defaultWindow;
   #receiveWindow: number;
   #owed = 0;
-  /** Streams with something to send and a window for it, in turn. */
-  #waiting: AnyStream[] = [];
   /** Where the parts of a DATA frame go. */
   #dataStream: AnyStream | undefined = undefined;
   #dataEnds = false;
@@ -71,27 +28,13 @@ export abstract class Http2Connection implements FrameHandler {
   #block: Uint8Array[] = [];
   #blockSize = 0;
   #blockFrames = 0;
-  // Floods.
   #emptyFrames = 0;
-  #priorityFrames = 0;
-  #windowUpdates = 0;
-  #dataFramesSent = 0;
 
   constructor(options: Http2Options, services: Http2Services, output: FrameSink) {
-    this.options = options;
-    this.stats = services.stats;
-    this.now = services.now;
-    this.writer = new FrameWriter(output, this);
+    super(options, services, output);
     this.reader = new FrameReader(this);
-    this.#decoder = new HpackDecoder({ tableSizeMax: options.hpackTableSize });
-    this.#encoder = new HpackEncoder({ tableSizeMax: options.hpackTableSize });
     this.#trailerSection = new TrailerSection(options);
     this.#receiveWindow = options.initialConnectionWindowSize;
-  }
-
-  /** Streams not yet over, those included whose last bytes still wait for the peer's window. */
-  get active(): number {
-    return this.streams.size;
   }
 
   protected abstract onFieldBlock(
@@ -101,230 +44,10 @@ export abstract class Http2Connection implements FrameHandler {
     start: number,
     blockEnd: number,
   ): void;
-  protected abstract onPeerSetting(setting: number, value: number): void;
-  protected abstract onPeerGoAway(lastStreamId: number, code: number): void;
-  protected abstract onPong(): void;
-  /** Every stream has been told; the connection closes when what is written has left. */
-  protected abstract onBroken(detail: string): void;
-  protected abstract onStreamReset(stream: AnyStream, code: number): void;
-  /** RFC 9113 §5.1.1: no frame has opened it yet. */
-  protected abstract isIdle(streamId: number): boolean;
 
-  // === The connection's begin and end ===
-
-  protected sendSettings(pairs: (readonly [setting: number, value: number])[]): void {
-    const { options } = this;
-    if (options.hpackTableSize !== 4096)
-      pairs.push([Setting.headerTableSize, options.hpackTableSize]);
-    if (options.initialStreamWindowSize !== defaultWindow)
-      pairs.push([Setting.initialWindowSize, options.initialStreamWindowSize]);
-    // RFC 9113 §6.5.2 counts 32 octets more for each field.
-    pairs.push([Setting.maxHeaderListSize, options.fieldBytesMax + 32 * options.fieldsMax]);
-    this.writer.settings(pairs);
-    const more = options.initialConnectionWindowSize - defaultWindow;
-    if (more > 0) this.writer.windowUpdate(0, more);
-  }
-
-  ping(): void {
-    if (this.state !== "over") this.writer.ping(pingPayload, false);
-  }
-
-  protected sendGoAway(lastStreamId: number, code: number): void {
-    this.stats.goAwaySent.inc();
-    this.writer.goAway(lastStreamId, code);
-  }
-
-  /** RFC 9113 §5.4.1. */
-  connectionError(code: number, detail: string): void {
-    if (this.state === "over") return;
-    this.sendGoAway(this.lastProcessed, code);
-    this.finish("protocol", detail);
-    this.onBroken(detail);
-  }
-
-  protected abstract readonly lastProcessed: number;
-
-  /** Tell every stream that it is over, and read nothing more. */
-  protected finish(reason: ResetReason, detail: string): void {
-    this.state = "over";
+  protected stopReading(): void {
     this.reader.stop();
-    this.#waiting = [];
     this.#block = [];
-    for (const stream of [...this.streams.values()]) this.abort(stream, reason, detail);
-  }
-
-  /** The stream ends with an event. */
-  protected abort(stream: AnyStream, reason: ResetReason, detail: string): void {
-    if (stream.state === "closed") return;
-    this.#forget(stream);
-    stream.sink?.onReset(reason, detail);
-    stream.onClosed();
-  }
-
-  /** RFC 9113 §5.4.2. */
-  streamError(stream: AnyStream, code: number, detail: string): void {
-    this.sendReset(stream.id, code);
-    this.abort(stream, "protocol", detail);
-  }
-
-  /** RFC 9113 §8.1.1: a malformed message is a stream error; Envoy makes it the connection's unless told otherwise. */
-  protected messagingError(stream: AnyStream, detail: string): void {
-    this.stats.rxMessagingError.inc();
-    if (this.options.streamErrorOnInvalidMessage)
-      this.streamError(stream, ErrorCode.protocolError, detail);
-    else this.connectionError(ErrorCode.protocolError, detail);
-  }
-
-  protected sendReset(streamId: number, code: number): void {
-    if (this.state === "over") return;
-    this.#resetIds.add(streamId);
-    this.stats.txReset.inc();
-    this.writer.rstStream(streamId, code);
-  }
-
-  resetStream(stream: AnyStream, code: number): void {
-    if (stream.id !== 0) this.sendReset(stream.id, code);
-    this.close(stream);
-  }
-
-  /** The stream is over, without an event. */
-  close(stream: AnyStream): void {
-    if (stream.state === "closed") return;
-    this.#forget(stream);
-    stream.onClosed();
-  }
-
-  #forget(stream: AnyStream): void {
-    if (this.streams.delete(stream.id)) this.stats.streamsActive.dec();
-    stream.release();
-  }
-
-  protected adopt(stream: AnyStream): void {
-    this.streams.set(stream.id, stream);
-    this.opened++;
-    this.stats.streamsActive.inc();
-  }
-
-  // === Sending ===
-
-  /** How many of `wanted` octets of DATA may go in a frame now. */
-  sendable(streamWindow: number, wanted: number): number {
-    if (this.blocked) return 0;
-    const count = Math.min(streamWindow, this.#sendWindow, wanted, frameSizeMax);
-    return Math.max(count, 0);
-  }
-
-  sendData(stream: AnyStream, payload: Uint8Array, end: boolean): void {
-    const length = payload.length;
-    this.#sendWindow -= length;
-    stream.sendWindow -= length;
-    this.#dataFramesSent++;
-    this.writer.data(stream.id, payload, end);
-  }
-
-  /** A field block; `first` and `rest` are flat lists of names and values. */
-  sendFields(
-    streamId: number,
-    first: readonly string[],
-    end: boolean,
-    rest?: readonly string[],
-  ): void {
-    const { writer } = this;
-    const encoder = this.#encoder;
-    const size = this.#fieldsSize(first) + (rest === undefined ? 0 : this.#fieldsSize(rest));
-    writer.reserve(frameHeadSize + beginBytesMax + size);
-    let at = encoder.begin(writer.bytes, writer.at + frameHeadSize);
-    at = this.#encodeFields(first, at);
-    if (rest !== undefined) at = this.#encodeFields(rest, at);
-    writer.fieldBlock(streamId, at, end);
-  }
-
-  #fieldsSize(list: readonly string[]): number {
-    let size = 0;
-    for (let i = 0; i < list.length; i += 2)
-      size += this.#encoder.fieldBytesMax(list[i] as string, list[i + 1] as string);
-    return size;
-  }
-
-  #encodeFields(list: readonly string[], start: number): number {
-    const { bytes } = this.writer;
-    const encoder = this.#encoder;
-    let at = start;
-    for (let i = 0; i < list.length; i += 2)
-      at = encoder.field(bytes, at, list[i] as string, list[i + 1] as string);
-    return at;
-  }
-
-  enqueue(stream: AnyStream): void {
-    this.#waiting.push(stream);
-    // Its data may have been refused for want of the connection's window only.
-    if (this.#sendWindow > 0 && !this.blocked) this.#drain();
-  }
-
-  onQueued(octets: number): void {
-    this.stats.pendingSendBytes.add(octets);
-  }
-
-  #draining = false;
-
-  /** Frame by frame in turn, so that a large answer does not hold up small ones. */
-  #drain(): void {
-    if (this.#draining) return;
-    this.#draining = true;
-    const waiting = this.#waiting;
-    let at = 0;
-    while (at < waiting.length && this.#sendWindow > 0 && !this.blocked && this.state !== "over") {
-      const stream = waiting[at++] as AnyStream;
-      stream.queued = false;
-      if (stream.takeTurn() && !stream.queued) {
-        stream.queued = true;
-        waiting.push(stream);
-      }
-    }
-    waiting.splice(0, at);
-    this.#draining = false;
-  }
-
-  /** The connection's output: at the end of an event. */
-  onGather(): void {
-    this.#checkOutbound();
-    this.writer.handOver();
-  }
-
-  #checkOutbound(): void {
-    const { options, stats, writer } = this;
-    if (writer.controlFrames > options.maxOutboundControlFrames) {
-      if (this.state === "over") return;
-      stats.outboundControlFlood.inc();
-      this.connectionError(ErrorCode.enhanceYourCalm, "http2.outbound_control_frames_flood");
-    } else if (writer.frames > options.maxOutboundFrames) {
-      if (this.state === "over") return;
-      stats.outboundFlood.inc();
-      this.connectionError(ErrorCode.enhanceYourCalm, "http2.outbound_frames_flood");
-    }
-  }
-
-  onUnwritable(): void {
-    this.blocked = true;
-    for (const stream of [...this.streams.values()]) stream.onConnectionWatermark();
-  }
-
-  onWritable(): void {
-    this.blocked = false;
-    this.#drain();
-    for (const stream of [...this.streams.values()]) {
-      if (this.blocked) return;
-      stream.onConnectionWatermark();
-    }
-  }
-
-  /** `length` octets of DATA were taken. */
-  giveBack(length: number): void {
-    this.#owed += length;
-    if (this.#owed < this.options.initialConnectionWindowSize >> 1 || this.state === "over") return;
-    this.#receiveWindow += this.#owed;
-    this.writer.windowUpdate(0, this.#owed);
-    this.#owed = 0;
   }
 
   // === Receiving ===
@@ -339,12 +62,12 @@ export abstract class Http2Connection implements FrameHandler {
   ): void {
     // RFC 9113 §4.3: nothing comes between the frames of a field block.
     if (this.#blockId !== 0 && (type !== FrameType.continuation || streamId !== this.#blockId)) {
-      this.#protocolError();
+      this.protocolError();
       return;
     }
     // RFC 9113 §3.4.
-    if (!this.#settingsSeen && (type !== FrameType.settings || (flags & Flag.ack) !== 0)) {
-      this.#protocolError();
+    if (!this.settingsSeen && (type !== FrameType.settings || (flags & Flag.ack) !== 0)) {
+      this.protocolError();
       return;
     }
     switch (type) {
@@ -358,67 +81,31 @@ export abstract class Http2Connection implements FrameHandler {
         this.#onContinuation(flags, bytes, start, end);
         return;
       case FrameType.windowUpdate:
-        this.#onWindowUpdate(streamId, bytes, start, end);
+        this.onWindowUpdate(streamId, bytes, start, end);
         return;
       default:
-        this.#onControl(type, flags, streamId, bytes, start, end);
-    }
-  }
-
-  #onControl(
-    type: number,
-    flags: number,
-    streamId: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-  ): void {
-    const length = end - start;
-    switch (type) {
-      case FrameType.rstStream:
-        if (length !== 4) this.#frameSizeError();
-        else this.#onReset(streamId, readUint32(bytes, start));
-        return;
-      case FrameType.settings:
-        this.#onSettings(flags, streamId, bytes, start, end);
-        return;
-      case FrameType.ping:
-        this.#onPing(flags, streamId, bytes, start, end);
-        return;
-      case FrameType.priority:
-        this.#onPriority(streamId, bytes, start, end);
-        return;
-      case FrameType.goAway:
-        if (streamId !== 0) this.#protocolError();
-        else if (length < 8) this.#frameSizeError();
-        else this.onPeerGoAway(readUint31(bytes, start), readUint32(bytes, start + 4));
-        return;
-      case FrameType.pushPromise:
-        // RFC 9113 §8.4: clients cannot push, and we have told servers not to.
-        this.#protocolError();
-        return;
-      default:
-      // RFC 9113 §5.5: unknown types are ignored.
+        this.onControl(type, flags, streamId, bytes, start, end);
     }
   }
 
   onFrameTooLarge(): void {
-    this.#frameSizeError();
-  }
-
-  #protocolError(): void {
-    this.connectionError(ErrorCode.protocolError, "http2.protocol_error");
-  }
-
-  #frameSizeError(): void {
-    this.connectionError(ErrorCode.frameSizeError, "http2.frame_size_error");
+    this.frameSizeError();
   }
 
   // === DATA ===
 
+  /** `length` octets of DATA were taken. */
+  giveBack(length: number): void {
+    this.#owed += length;
+    if (this.#owed < this.options.initialConnectionWindowSize >> 1 || this.state === "over") return;
+    this.#receiveWindow += this.#owed;
+    this.writer.windowUpdate(0, this.#owed);
+    this.#owed = 0;
+  }
+
   onDataStart(flags: number, streamId: number, length: number): void {
-    if (this.#blockId !== 0 || !this.#settingsSeen) {
-      this.#protocolError();
+    if (this.#blockId !== 0 || !this.settingsSeen) {
+      this.protocolError();
       return;
     }
     this.#emptyFrames = 0;
@@ -448,7 +135,7 @@ export abstract class Http2Connection implements FrameHandler {
       const padding = length > 0 ? (bytes[start] as number) : 0;
       // RFC 9113 §6.1.
       if (length === 0 || padding >= length) {
-        this.#protocolError();
+        this.protocolError();
         return;
       }
       start++;
@@ -498,8 +185,8 @@ export abstract class Http2Connection implements FrameHandler {
 
   /** RFC 9113 §5.1: DATA or HEADERS for a stream that is idle or closed. */
   #onUnknownStream(streamId: number): void {
-    if (streamId === 0 || this.isIdle(streamId)) this.#protocolError();
-    else if (!this.#resetIds.has(streamId))
+    if (streamId === 0 || this.isIdle(streamId)) this.protocolError();
+    else if (!this.resetIds.has(streamId))
       this.connectionError(ErrorCode.streamClosed, "http2.stream_closed");
   }
 
@@ -540,7 +227,7 @@ export abstract class Http2Connection implements FrameHandler {
     let start = payloadStart;
     let end = payloadEnd;
     if (streamId === 0) {
-      this.#protocolError();
+      this.protocolError();
       return;
     }
     if ((flags & (Flag.padded | Flag.priority)) !== 0) {
@@ -552,7 +239,7 @@ export abstract class Http2Connection implements FrameHandler {
         start += 5;
       }
       if (start > end) {
-        this.#protocolError();
+        this.protocolError();
         return;
       }
     }
@@ -585,7 +272,7 @@ export abstract class Http2Connection implements FrameHandler {
   #onContinuation(flags: number, bytes: Uint8Array, start: number, end: number): void {
     const streamId = this.#blockId;
     if (streamId === 0) {
-      this.#protocolError();
+      this.protocolError();
       return;
     }
     if (start === end) {
@@ -601,7 +288,7 @@ export abstract class Http2Connection implements FrameHandler {
 
   /** Returns false when the connection has broken over it. */
   protected decode(sink: HpackFieldSink, bytes: Uint8Array, start: number, end: number): boolean {
-    const problem = this.#decoder.decode(bytes, start, end, sink);
+    const problem = this.decoder.decode(bytes, start, end, sink);
     if (problem === undefined) return true;
     this.connectionError(ErrorCode.compressionError, problem);
     return false;
@@ -656,144 +343,4 @@ export abstract class Http2Connection implements FrameHandler {
     this.sendReset(stream.id, ErrorCode.enhanceYourCalm);
     this.abort(stream, "overflow", detail);
   }
-
-  // === Control frames ===
-
-  #onReset(streamId: number, code: number): void {
-    if (streamId === 0 || this.isIdle(streamId)) {
-      this.#protocolError();
-      return;
-    }
-    const stream = this.streams.get(streamId);
-    if (stream === undefined) return;
-    this.stats.rxReset.inc();
-    if (code === ErrorCode.refusedStream) this.stats.streamRefusedErrors.inc();
-    this.onStreamReset(stream, code);
-  }
-
-  #onSettings(
-    flags: number,
-    streamId: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-  ): void {
-    if (streamId !== 0) {
-      this.#protocolError();
-      return;
-    }
-    const isAck = (flags & Flag.ack) !== 0;
-    if ((end - start) % 6 !== 0 || (isAck && end > start)) {
-      this.#frameSizeError();
-      return;
-    }
-    if (isAck) {
-      this.#decoder.onSettingsAcknowledged();
-      return;
-    }
-    this.#settingsSeen = true;
-    for (let at = start; at < end && this.state !== "over"; at += 6)
-      this.#onSetting(readUint16(bytes, at), readUint32(bytes, at + 2));
-    if (this.state !== "over") this.writer.settingsAck();
-  }
-
-  /** RFC 9113 §6.5.2. */
-  #onSetting(setting: number, value: number): void {
-    switch (setting) {
-      case Setting.headerTableSize:
-        this.#encoder.setPeerTableSize(value);
-        return;
-      case Setting.initialWindowSize:
-        this.#onInitialWindow(value);
-        return;
-      case Setting.maxFrameSize:
-        if (value < frameSizeMax || value > 0xff_ffff) this.#protocolError();
-        return;
-      case Setting.enablePush:
-      case Setting.enableConnectProtocol:
-        if (value > 1) this.#protocolError();
-        else this.onPeerSetting(setting, value);
-        return;
-      default:
-        this.onPeerSetting(setting, value);
-    }
-  }
-
-  /** RFC 9113 §6.9.2. */
-  #onInitialWindow(value: number): void {
-    if (value > windowMax) {
-      this.connectionError(ErrorCode.flowControlError, "http2.flow_control_error");
-      return;
-    }
-    const change = value - this.peerInitialWindow;
-    this.peerInitialWindow = value;
-    for (const stream of this.streams.values()) {
-      if (stream.widen(change)) continue;
-      this.connectionError(ErrorCode.flowControlError, "http2.flow_control_error");
-      return;
-    }
-  }
-
-  #onPing(flags: number, streamId: number, bytes: Uint8Array, start: number, end: number): void {
-    if (streamId !== 0) this.#protocolError();
-    else if (end - start !== 8) this.#frameSizeError();
-    else if ((flags & Flag.ack) !== 0) this.onPong();
-    else this.writer.ping(bytes.subarray(start, end), true);
-  }
-
-  #onPriority(streamId: number, bytes: Uint8Array, start: number, end: number): void {
-    if (streamId === 0) this.#protocolError();
-    else if (end - start !== 5) {
-      const stream = this.streams.get(streamId);
-      if (stream === undefined) this.#frameSizeError();
-      else this.streamError(stream, ErrorCode.frameSizeError, "http2.frame_size_error");
-    } else if (readUint31(bytes, start) === streamId) this.#protocolError();
-    else if (
-      ++this.#priorityFrames >
-      this.options.maxInboundPriorityFramesPerStream * (1 + this.opened)
-    ) {
-      this.stats.inboundPriorityFramesFlood.inc();
-      this.connectionError(ErrorCode.enhanceYourCalm, "http2.inbound_priority_frames_flood");
-    }
-  }
-
-  #onWindowUpdate(streamId: number, bytes: Uint8Array, start: number, end: number): void {
-    if (end - start !== 4) {
-      this.#frameSizeError();
-      return;
-    }
-    const { maxInboundWindowUpdateFramesPerDataFrameSent: perDataFrame } = this.options;
-    if (++this.#windowUpdates > 5 + 2 * (this.opened + perDataFrame * this.#dataFramesSent)) {
-      this.stats.inboundWindowUpdateFramesFlood.inc();
-      this.connectionError(ErrorCode.enhanceYourCalm, "http2.inbound_window_update_frames_flood");
-      return;
-    }
-    const increment = readUint31(bytes, start);
-    if (streamId === 0) this.#widen(increment);
-    else this.#widenStream(streamId, increment);
-  }
-
-  #widen(increment: number): void {
-    if (increment === 0) {
-      this.#protocolError();
-      return;
-    }
-    this.#sendWindow += increment;
-    if (this.#sendWindow > windowMax)
-      this.connectionError(ErrorCode.flowControlError, "http2.flow_control_error");
-    else this.#drain();
-  }
-
-  #widenStream(streamId: number, increment: number): void {
-    const stream = this.streams.get(streamId);
-    if (stream === undefined) {
-      if (this.isIdle(streamId)) this.#protocolError();
-      return;
-    }
-    if (increment === 0) this.streamError(stream, ErrorCode.protocolError, "http2.protocol_error");
-    else if (!stream.widen(increment))
-      this.streamError(stream, ErrorCode.flowControlError, "http2.flow_control_error");
-  }
 }
-
-export const noticeId: number = streamIdMax;

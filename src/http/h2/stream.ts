@@ -1,7 +1,7 @@
 import type { HeaderList } from "../headers.ts";
 import type { OutgoingStream, ResetReason } from "../message.ts";
 import { ErrorCode } from "./frames.ts";
-import type { Http2Connection } from "./http2-connection.ts";
+import type { Http2Outbound } from "./http2-outbound.ts";
 
 /** What the sinks of requests and responses share. */
 export interface MessageSink {
@@ -20,6 +20,8 @@ class SendQueue {
   size = 0;
   end = false;
   trailers: HeaderList | undefined = undefined;
+  /** When anything of it left last. */
+  movedMs = 0;
 }
 
 /**
@@ -46,7 +48,7 @@ export abstract class Http2Stream<Sink extends MessageSink> implements OutgoingS
   bodyLeft = -1;
   /** The head of the message is there. */
   expectsData = true;
-  protected readonly connection: Http2Connection;
+  protected readonly connection: Http2Outbound;
   sink: Sink | undefined = undefined;
   #receiveWindow: number;
   /** Taken by the sink and not yet given back to the peer. */
@@ -58,7 +60,7 @@ export abstract class Http2Stream<Sink extends MessageSink> implements OutgoingS
   /** The producer has been told to stop. */
   #unwritable = false;
 
-  constructor(connection: Http2Connection, id: number) {
+  constructor(connection: Http2Outbound, id: number) {
     this.connection = connection;
     this.id = id;
     this.sendWindow = connection.peerInitialWindow;
@@ -160,6 +162,7 @@ export abstract class Http2Stream<Sink extends MessageSink> implements OutgoingS
     if (rest.length > 0) queue.chunks.push(new Uint8Array(rest));
     queue.size += rest.length;
     queue.end = end;
+    queue.movedMs = this.connection.now();
     this.connection.onQueued(rest.length);
     this.#queueForTurn();
     this.#tellProducer();
@@ -210,11 +213,17 @@ export abstract class Http2Stream<Sink extends MessageSink> implements OutgoingS
       queue.offset = 0;
     }
     const ends = last && queue.end && queue.trailers === undefined;
+    queue.movedMs = this.connection.now();
     this.connection.onQueued(-count);
     this.connection.sendData(this, chunk.subarray(from, from + count), ends);
     if (last) this.#endQueue(queue);
     this.#tellProducer();
     return this.#queue !== undefined && this.sendWindow > 0;
+  }
+
+  /** Nothing of it has left since `beforeMs`, and its producer is done. */
+  isStalled(beforeMs: number): boolean {
+    return this.#queue?.end === true && this.#queue.movedMs < beforeMs;
   }
 
   /** Its data has all left. */
