@@ -25,6 +25,12 @@ export class FrameWriter {
   controlFrames = 0;
   #handedFrames = 0;
   #handedControlFrames = 0;
+  /** Octets handed on, ever. */
+  #handed = 0;
+  /** What of these had been when `settle` last got there, and the frames up to then: they leave as one. */
+  #mark = 0;
+  #markedFrames = 0;
+  #markedControlFrames = 0;
   readonly #output: FrameSink;
   readonly #source: { onGather(): void };
 
@@ -43,23 +49,37 @@ export class FrameWriter {
       this.bytes = spares.pop() ?? new Uint8Array(bufferSize);
       this.#output.gather(this.#source);
     } else if (this.at > 0) {
+      this.#handed += this.at;
       this.#output.write(this.bytes.slice(0, this.at));
       this.at = 0;
     }
     if (size > this.bytes.length) this.bytes = new Uint8Array(size);
   }
 
+  /** Count no more what has left. An output that is never empty is not stuck: its octets say how far it is. */
+  settle(): void {
+    const { unsent } = this.#output;
+    if (unsent === 0) {
+      this.#markedFrames = this.#handedFrames;
+      this.#markedControlFrames = this.#handedControlFrames;
+    } else if (this.#handed - unsent < this.#mark) return;
+    this.frames -= this.#markedFrames;
+    this.controlFrames -= this.#markedControlFrames;
+    this.#handedFrames -= this.#markedFrames;
+    this.#handedControlFrames -= this.#markedControlFrames;
+    this.#markedFrames = this.#handedFrames;
+    this.#markedControlFrames = this.#handedControlFrames;
+    this.#mark = this.#handed;
+  }
+
   /** At the end of the event. */
   handOver(): void {
-    if (this.#output.unsent === 0) {
-      this.frames -= this.#handedFrames;
-      this.controlFrames -= this.#handedControlFrames;
-    }
     this.#handedFrames = this.frames;
     this.#handedControlFrames = this.controlFrames;
     const { bytes, at } = this;
     this.bytes = noBuffer;
     this.at = 0;
+    this.#handed += at;
     if (at > 0) this.#output.write(bytes.subarray(0, at));
     if (bytes.length === bufferSize && spares.length < sparesMax) spares.push(bytes);
   }

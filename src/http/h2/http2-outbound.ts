@@ -246,6 +246,7 @@ export abstract class Http2Outbound {
 
   #checkOutbound(): void {
     const { options, stats, writer } = this;
+    writer.settle();
     if (writer.controlFrames > options.maxOutboundControlFrames) {
       if (this.state === "over") return;
       stats.outboundControlFlood.inc();
