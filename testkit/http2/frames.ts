@@ -140,3 +140,15 @@ export function parseFrames(bytes: Uint8Array): Frame[] {
   }
   return frames;
 }
+
+export const get: Buffer = literals(getFields);
+export const post: Buffer = literals(postFields);
+
+/** The client's streams. */
+export function id(index: number): number {
+  return 2 * index + 1;
+}
+
+export function times(count: number, make: (index: number) => Uint8Array): Buffer {
+  return Buffer.concat(Array.from({ length: count }, (_, index) => make(index)));
+}

@@ -1,14 +1,14 @@
-import { type FieldSection, TrailerSection } from "./field-section.ts";
+import { Detail, type FieldSection, TrailerSection } from "./field-section.ts";
 import { type FrameHandler, FrameReader } from "./frame-reader.ts";
 import type { FrameSink } from "./frame-writer.ts";
-import { ErrorCode, Flag, FrameType, readUint31 } from "./frames.ts";
+import { ErrorCode, Flag, FrameType, frameSizeMax, readUint31 } from "./frames.ts";
 import type { HpackFieldSink } from "./hpack-decoder.ts";
 import { Http2Control } from "./http2-control.ts";
 import type { Http2Options, Http2Services } from "./http2-options.ts";
 import type { AnyStream } from "./http2-outbound.ts";
 
-/** A field block in more frames than this is an attack: the largest we take is whole in five. */
-const continuationsMax = 16;
+/** A field block in more frames than this, and those that a block of twice the limit fills, is an attack. */
+const blockFramesMin = 8;
 
 /** One HTTP/2 connection: what both roles share (RFC 9113). Bytes in, events out; no socket, no timer. */
 export abstract class Http2Connection extends Http2Control implements FrameHandler {
@@ -26,7 +26,6 @@ export abstract class Http2Connection extends Http2Control implements FrameHandl
   #blockId = 0;
   #blockEnds = false;
   #block: Uint8Array[] = [];
-  #blockSize = 0;
   #blockFrames = 0;
   #emptyFrames = 0;
 
@@ -253,15 +252,15 @@ export abstract class Http2Connection extends Http2Control implements FrameHandl
     }
     this.#blockId = streamId;
     this.#blockEnds = ends;
-    this.#blockSize = 0;
     this.#blockFrames = 0;
     this.#keepBlock(bytes, start, end);
   }
 
   #keepBlock(bytes: Uint8Array, start: number, end: number): void {
-    this.#blockSize += end - start;
-    // The block cannot be skipped without the decoder losing step with the peer's encoder, so the connection goes.
-    if (++this.#blockFrames > continuationsMax || this.#blockSize > this.options.fieldBytesMax) {
+    // The block cannot be skipped without the decoder losing step with the peer's encoder, so the connection goes. There is room for
+    // some that are too large: they cost their stream only.
+    const framesMax = blockFramesMin + (2 * this.options.fieldBytesMax) / frameSizeMax;
+    if (++this.#blockFrames > framesMax) {
       this.stats.headerOverflow.inc();
       this.connectionError(ErrorCode.enhanceYourCalm, "http2.headers_too_large");
       return;
@@ -339,8 +338,14 @@ export abstract class Http2Connection extends Http2Control implements FrameHandl
   }
 
   protected onOverflow(stream: AnyStream, detail: string): void {
-    this.stats.headerOverflow.inc();
-    this.sendReset(stream.id, ErrorCode.enhanceYourCalm);
+    this.resetForOverflow(stream.id, detail);
     this.abort(stream, "overflow", detail);
+  }
+
+  /** With Envoy's error code. */
+  protected resetForOverflow(streamId: number, detail: string): void {
+    if (detail === Detail.tooLarge) this.stats.headerListSizeTooLarge.inc();
+    else this.stats.headerOverflow.inc();
+    this.sendReset(streamId, ErrorCode.internalError);
   }
 }

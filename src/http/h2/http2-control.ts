@@ -14,6 +14,9 @@ import { HpackDecoder } from "./hpack-decoder.ts";
 import type { Http2Options, Http2Services } from "./http2-options.ts";
 import { type AnyStream, Http2Outbound } from "./http2-outbound.ts";
 
+/** Settings in a frame; nghttp2's figure. */
+const settingsMax = 32;
+
 /** The frames that carry no message: all but DATA, HEADERS and CONTINUATION. */
 export abstract class Http2Control extends Http2Outbound {
   protected readonly decoder: HpackDecoder;
@@ -111,6 +114,11 @@ export abstract class Http2Control extends Http2Outbound {
     }
     if (isAck) {
       this.decoder.onSettingsAcknowledged();
+      return;
+    }
+    // A change of the window concerns every stream: many in a frame are out of proportion to their octets.
+    if (end - start > 6 * settingsMax) {
+      this.connectionError(ErrorCode.enhanceYourCalm, "http2.inbound_settings_flood");
       return;
     }
     this.settingsSeen = true;

@@ -12,6 +12,7 @@ export interface Http2Gauge {
 export const http2CounterNames = {
   droppedHeadersWithUnderscores: "dropped_headers_with_underscores",
   goAwaySent: "goaway_sent",
+  headerListSizeTooLarge: "header_list_size_too_large",
   headerOverflow: "header_overflow",
   inboundEmptyFramesFlood: "inbound_empty_frames_flood",
   inboundPriorityFramesFlood: "inbound_priority_frames_flood",

@@ -165,8 +165,7 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
       return;
     }
     if (section.overflow !== undefined) {
-      this.stats.headerOverflow.inc();
-      this.sendReset(streamId, ErrorCode.enhanceYourCalm);
+      this.resetForOverflow(streamId, section.overflow);
       return;
     }
     const head = section.problem === undefined ? section.head() : undefined;
@@ -201,6 +200,12 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
   protected onStreamReset(stream: AnyStream, code: number): void {
     const detail = code === ErrorCode.refusedStream ? "http2.remote_refuse" : "http2.remote_reset";
     this.abort(stream, "remote-reset", detail);
+    this.#countEarlyReset(stream as ServerStream);
+  }
+
+  /** A client that breaks its stream's rules makes us do what it could have done by RST_STREAM (CVE-2025-8671). */
+  override streamError(stream: AnyStream, code: number, detail: string): void {
+    super.streamError(stream, code, detail);
     this.#countEarlyReset(stream as ServerStream);
   }
 
