@@ -10,10 +10,14 @@ export interface FrameSink {
 }
 
 const bufferSize = 64 * 1024;
-const sparesMax = 16;
+const sparesMax = 64;
 /** A connection has a buffer only from its first frame in an event to the end of that event: idle ones have none. */
 const spares: Uint8Array[] = [];
 const noBuffer = new Uint8Array(0);
+
+function release(buffer: Uint8Array): void {
+  if (buffer.length === bufferSize && spares.length < sparesMax) spares.push(buffer);
+}
 
 /** Encodes frames in place, one after the other, and hands them on at the end of the event. */
 export class FrameWriter {
@@ -23,6 +27,8 @@ export class FrameWriter {
   /** Frames that may not have left yet, and of these PING, SETTINGS and RST_STREAM. */
   frames = 0;
   controlFrames = 0;
+  /** Handed on in this event. */
+  readonly #full: Uint8Array[] = [];
   #handedFrames = 0;
   #handedControlFrames = 0;
   /** Octets handed on, ever. */
@@ -45,15 +51,15 @@ export class FrameWriter {
   }
 
   #makeRoom(size: number): void {
-    if (this.bytes === noBuffer) {
-      this.bytes = spares.pop() ?? new Uint8Array(bufferSize);
-      this.#output.gather(this.#source);
-    } else if (this.at > 0) {
+    if (this.bytes === noBuffer) this.#output.gather(this.#source);
+    else {
       this.#handed += this.at;
-      this.#output.write(this.bytes.slice(0, this.at));
+      if (this.at > 0) this.#output.write(this.bytes.subarray(0, this.at));
+      this.#full.push(this.bytes);
       this.at = 0;
     }
-    if (size > this.bytes.length) this.bytes = new Uint8Array(size);
+    this.bytes =
+      size > bufferSize ? new Uint8Array(size) : (spares.pop() ?? new Uint8Array(bufferSize));
   }
 
   /** Count no more what has left. An output that is never empty is not stuck: its octets say how far it is. */
@@ -81,7 +87,9 @@ export class FrameWriter {
     this.at = 0;
     this.#handed += at;
     if (at > 0) this.#output.write(bytes.subarray(0, at));
-    if (bytes.length === bufferSize && spares.length < sparesMax) spares.push(bytes);
+    // The output takes what they hold before anyone else can encode into them.
+    release(bytes);
+    for (let full = this.#full.pop(); full !== undefined; full = this.#full.pop()) release(full);
   }
 
   /** The head of a frame whose payload of `length` the caller writes next; room for both must be reserved. */
