@@ -70,7 +70,9 @@ export class TimerList {
   }
 }
 
-/** The lists by duration. Durations come from configuration, so there are few of them. */
+const listsMax = 1024;
+
+/** The lists by duration. Most durations come from configuration, so there are few; what clients may choose is not all kept. */
 export class Timers {
   readonly clock: Clock;
   readonly #lists = new Map<number, TimerList>();
@@ -85,7 +87,7 @@ export class Timers {
     let list = this.#lists.get(durationMs);
     if (list === undefined) {
       list = new TimerList(this.clock, durationMs);
-      this.#lists.set(durationMs, list);
+      if (this.#lists.size < listsMax) this.#lists.set(durationMs, list);
     }
     return list;
   }

@@ -16,7 +16,14 @@ import type { PathSpecifier } from "./match.ts";
 import { compileLocation, redirectStatus } from "./redirect.ts";
 import { compileTally } from "./request-stats.ts";
 import { compileRewrite } from "./rewrite.ts";
-import type { DirectAction, ForwardAction, Route, RouteCommon, RouteInput } from "./route.ts";
+import type {
+  DirectAction,
+  ForwardAction,
+  Route,
+  RouteCommon,
+  RouteInput,
+  StreamDuration,
+} from "./route.ts";
 
 /** The route for one request: the same object each time unless a header or a weight decides. */
 export type RouteMaker = (input: RouteInput) => Route;
@@ -235,26 +242,20 @@ function forwardBase(
     config.perRequestBufferLimitBytes ??
     around.virtualHost.requestBodyBufferLimit ??
     around.virtualHost.perRequestBufferLimitBytes;
-  const duration = action.maxStreamDuration;
   const rewrite = compileRewrite(action, parts.specifier, hostLiteral);
   return {
     kind: "forward",
     clusterNotFoundStatus:
       notFoundStatus[String(action.clusterNotFoundResponseCode ?? "SERVICE_UNAVAILABLE")] ?? 503,
-    timeoutMs: within("timeout", () => durationMs(action.timeout, defaultTimeoutMs)),
+    timeoutMs:
+      action.maxStreamDuration === undefined
+        ? within("timeout", () => durationMs(action.timeout, defaultTimeoutMs))
+        : 0,
     idleTimeoutMs:
       action.idleTimeout === undefined
         ? undefined
         : within("idle_timeout", () => durationMs(action.idleTimeout, 0)),
-    maxStreamDurationMs:
-      duration?.maxStreamDuration === undefined
-        ? undefined
-        : within("max_stream_duration", () => durationMs(duration.maxStreamDuration, 0)),
-    grpcTimeoutHeaderMaxMs:
-      duration?.grpcTimeoutHeaderMax === undefined
-        ? undefined
-        : durationMs(duration.grpcTimeoutHeaderMax, 0),
-    grpcTimeoutHeaderOffsetMs: durationMs(duration?.grpcTimeoutHeaderOffset, 0),
+    streamDuration: within("max_stream_duration", () => compileDuration(action)),
     priority: action.priority === "HIGH" ? "HIGH" : "DEFAULT",
     requestBodyBufferLimit: limit === undefined ? undefined : Number(limit),
     rewrite,
@@ -270,6 +271,21 @@ function forwardBase(
     tally: compileTally(around.virtualClusters, config.statPrefix),
     action,
     virtualHost: around.virtualHost,
+  };
+}
+
+function compileDuration({ maxStreamDuration }: RouteActionJson): StreamDuration | undefined {
+  if (maxStreamDuration === undefined) return undefined;
+  const {
+    maxStreamDuration: max,
+    grpcTimeoutHeaderMax,
+    grpcTimeoutHeaderOffset,
+  } = maxStreamDuration;
+  return {
+    maxMs: max === undefined ? undefined : durationMs(max, 0),
+    headerMaxMs:
+      grpcTimeoutHeaderMax === undefined ? undefined : durationMs(grpcTimeoutHeaderMax, 0),
+    headerOffsetMs: durationMs(grpcTimeoutHeaderOffset, 0),
   };
 }
 

@@ -30,7 +30,7 @@ function compilePredicate(config: unknown, index: number): Check {
   const type = typed?.["@type"]?.split("/").pop() ?? "";
   switch (type) {
     case `${prefix}previous_routes.v3.PreviousRoutesConfig`:
-      return ({ targetName, previousNames }) => !previousNames.includes(targetName);
+      return ({ taken }) => !taken;
     case `${prefix}allow_listed_routes.v3.AllowListedRoutesConfig`: {
       const names = new Set(typed?.allowedRouteNames ?? []);
       return ({ targetName }) => names.has(targetName);

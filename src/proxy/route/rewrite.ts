@@ -37,7 +37,9 @@ export function compileRewrite(
 ): Rewrite | undefined {
   const parts = [
     compilePathRewrite(action, specifier),
-    compileHostRewrite(action, hostLiteral),
+    // As in Envoy: a weighted cluster's, and then the route's over it.
+    hostRewriter(hostLiteral === undefined ? undefined : () => hostLiteral, action),
+    hostRewriter(hostSource(action), action),
   ].filter((part) => part !== undefined);
   if (parts.length === 0) return undefined;
   return (head, info) => {
@@ -67,11 +69,9 @@ function compilePathRewrite(
   };
 }
 
-function compileHostRewrite(
-  action: RouteActionJson,
-  hostLiteral: string | undefined,
-): Rewrite | undefined {
-  const host = hostSource(action, hostLiteral);
+type HostSource = (head: RequestHead) => string | undefined;
+
+function hostRewriter(host: HostSource | undefined, action: RouteActionJson): Rewrite | undefined {
   if (host === undefined) return undefined;
   const appendForwarded = action.appendXForwardedHost === true;
   return (head) => {
@@ -83,11 +83,8 @@ function compileHostRewrite(
   };
 }
 
-function hostSource(
-  action: RouteActionJson,
-  hostLiteral: string | undefined,
-): ((head: RequestHead) => string | undefined) | undefined {
-  const literal = hostLiteral ?? action.hostRewriteLiteral;
+function hostSource(action: RouteActionJson): HostSource | undefined {
+  const literal = action.hostRewriteLiteral;
   if (literal !== undefined && literal !== "") return () => literal;
   if (action.hostRewriteHeader !== undefined && action.hostRewriteHeader !== "") {
     const name = action.hostRewriteHeader.toLowerCase();

@@ -44,10 +44,8 @@ export interface ForwardAction extends RouteCommon {
   readonly timeoutMs: number;
   /** Route's stream idle timeout; undefined: the connection manager's. */
   readonly idleTimeoutMs: number | undefined;
-  /** undefined: the connection manager's; 0: none. */
-  readonly maxStreamDurationMs: number | undefined;
-  readonly grpcTimeoutHeaderMaxMs: number | undefined;
-  readonly grpcTimeoutHeaderOffsetMs: number;
+  /** `max_stream_duration`, in whose presence `timeout` does not count. */
+  readonly streamDuration: StreamDuration | undefined;
   readonly priority: "DEFAULT" | "HIGH";
   readonly requestBodyBufferLimit: number | undefined;
   /** Path, host and header rewrites, in Envoy's order; sets x-envoy-original-path. Undefined: nothing to rewrite. */
@@ -71,6 +69,14 @@ export interface ForwardAction extends RouteCommon {
   readonly virtualHost: unknown;
 }
 
+export interface StreamDuration {
+  /** Undefined: the connection manager's; 0: none. */
+  readonly maxMs: number | undefined;
+  /** Undefined: grpc-timeout is not asked; 0: no cap. */
+  readonly headerMaxMs: number | undefined;
+  readonly headerOffsetMs: number;
+}
+
 export interface InternalRedirect {
   readonly maxRedirects: number;
   readonly codes: ReadonlySet<number>;
@@ -78,9 +84,9 @@ export interface InternalRedirect {
   readonly responseHeadersToCopy: readonly string[];
   /** Predicates: previous_routes, allow_listed_routes, safe_cross_scheme. */
   allows(input: {
-    readonly target: Route;
     readonly targetName: string;
-    readonly previousNames: readonly string[];
+    /** This policy's route has redirected to the target before. */
+    readonly taken: boolean;
     readonly downstreamSecure: boolean;
     readonly targetSecure: boolean;
   }): boolean;

@@ -1,6 +1,7 @@
 import { refuse } from "#lib/config-error.ts";
 import type { ActiveStream } from "../../network/http-connection-manager/active-stream.ts";
 import type { FilterContext, HttpFilterFactory } from "../filter.ts";
+import { RedirectCounters } from "./internal-redirect.ts";
 import { Router, type RouterSettings } from "./router.ts";
 
 interface RouterConfig {
@@ -30,6 +31,7 @@ function compileSettings(config: RouterConfig, context: FilterContext): RouterSe
     noCluster: context.scope.counter("no_cluster"),
     directResponse: context.scope.counter("rq_direct_response"),
     forwarded: context.scope.counter("rq_total"),
+    redirects: new RedirectCounters(context.scope),
     envoyHeaders: config.suppressEnvoyHeaders !== true,
     dynamicStats: config.dynamicStats !== false,
     respectExpectedTimeout: config.respectExpectedRqTimeout === true,

@@ -24,7 +24,8 @@ import type { Counter, StatsScope } from "../../../stats/stats.ts";
 import type { ActiveStream } from "../../network/http-connection-manager/active-stream.ts";
 import type { HttpFilter, LocalReply, Verdict } from "../filter.ts";
 import { Backlog } from "./backlog.ts";
-import { followRedirect } from "./internal-redirect.ts";
+import { followRedirect, type RedirectCounters } from "./internal-redirect.ts";
+import { Replay } from "./replay.ts";
 import {
   connectFailureReply,
   directReply,
@@ -34,6 +35,7 @@ import {
   resetReply,
 } from "./replies.ts";
 import { requestTimeouts } from "./timeouts.ts";
+import { prepareUpstreamHead } from "./upstream-head.ts";
 
 /** One router filter's configuration and its connection manager's counters. */
 export interface RouterSettings {
@@ -43,6 +45,7 @@ export interface RouterSettings {
   readonly noCluster: Counter;
   readonly directResponse: Counter;
   readonly forwarded: Counter;
+  readonly redirects: RedirectCounters;
   /** Send x-envoy-* headers, both ways. */
   readonly envoyHeaders: boolean;
   readonly dynamicStats: boolean;
@@ -69,6 +72,7 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
   #wait: { cancel(): void } | undefined;
   #upstream: RequestStream | undefined;
   #backlog: Backlog | undefined;
+  #replay: Replay | undefined;
   #responseStarted = false;
   #downstreamHeld = false;
   #upstreamHeld = false;
@@ -127,6 +131,8 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     this.#route = route;
     this.#head = head;
     this.#headEnds = end;
+    if (!end && route.internalRedirect !== undefined)
+      this.#replay = new Replay(route.requestBodyBufferLimit ?? this.#stream.settings.bufferLimit);
     const cluster = clusters.get(route.clusterName);
     if (cluster === undefined) {
       this.#settings.noCluster.inc();
@@ -186,7 +192,7 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     this.#host = host;
     info.upstreamHost = host;
     info.attemptCount = 1;
-    this.#prepareHead(route, head);
+    prepareUpstreamHead({ route, head, info, host, timeoutMs: this.#timeoutMs }, this.#settings);
     if (stream.requestEnded) this.#armTimeout();
     this.#state = "waiting";
     stream.producer = this;
@@ -205,29 +211,12 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     if (this.#state === "waiting") this.#wait = wait;
   }
 
-  #prepareHead(route: ForwardAction, head: RequestHead): void {
-    const { info } = this.#stream;
-    const { headers } = head;
-    if (this.#settings.envoyHeaders && this.#timeoutMs > 0)
-      headers.set("x-envoy-expected-rq-timeout-ms", String(Math.round(this.#timeoutMs)));
-    if (route.includeAttemptCountRequest) headers.set("x-envoy-attempt-count", "1");
-    if (route.headers?.changesRequest === true) route.headers.request(head, info);
-    route.rewrite?.(head, info);
-    if (!this.#settings.envoyHeaders) {
-      headers.remove("x-envoy-original-path");
-      headers.remove("x-envoy-original-host");
-    }
-    if (route.autoHostRewrite && this.#host !== undefined && this.#host.hostname !== "") {
-      if (route.appendXForwardedHost) headers.add("x-forwarded-host", head.authority);
-      head.authority = this.#host.hostname;
-    }
-  }
-
   #armTimeout(): void {
     if (this.#timeoutMs > 0) this.#settings.services.timers.of(this.#timeoutMs)?.arm(this);
   }
 
   onRequestData(_stream: ActiveStream, chunk: Uint8Array, end: boolean): Verdict {
+    this.#replay?.add(chunk);
     if (this.#state === "sending") {
       this.#upstream?.sendData(chunk, end);
       this.#stream.info.upstreamWireBytesSent += chunk.length;
@@ -330,15 +319,8 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     info.responseCode = head.status;
     info.responseHead = head;
     const route = this.#route;
+    if (route?.internalRedirect !== undefined && this.#redirect(route, head, end)) return;
     if (this.#cluster !== undefined) this.#count(head.status, now);
-    if (
-      route?.internalRedirect !== undefined &&
-      followRedirect(stream, route, head, this.#cluster?.clusterStats)
-    ) {
-      this.#release();
-      stream.recreate();
-      return;
-    }
     if (this.#settings.envoyHeaders) {
       head.headers.set(
         "x-envoy-upstream-service-time",
@@ -350,6 +332,18 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     if (route?.headers?.changesResponse === true) route.headers.response(head, info);
     if (end) this.#onResponseEnd();
     stream.respondHead(head, end);
+  }
+
+  #redirect(route: ForwardAction, head: ResponseHead, end: boolean): boolean {
+    const stream = this.#stream;
+    const { redirects: counters } = this.#settings;
+    const stats = this.#cluster?.clusterStats;
+    const body = followRedirect({ stream, route, counters, stats, replay: this.#replay }, head);
+    if (body === undefined) return false;
+    if (end) this.#onResponseEnd();
+    else this.#release();
+    stream.recreate(body);
+    return true;
   }
 
   #count(status: number, now: number): void {

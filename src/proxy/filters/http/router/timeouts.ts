@@ -1,4 +1,3 @@
-import { parseGrpcTimeout } from "#grpc/timeout.ts";
 import type { RequestHead } from "#http/message.ts";
 import type { ForwardAction } from "../../../route/route.ts";
 import type { RouterSettings } from "./router.ts";
@@ -28,7 +27,6 @@ export function requestTimeouts(
       return { totalMs: 0, alternativeStatus: 504, invalidHeader: name };
   }
   let totalMs = route.timeoutMs;
-  if (route.grpcTimeoutHeaderMaxMs !== undefined) totalMs = grpcTimeout(head, route) ?? totalMs;
   if (settings.respectExpectedTimeout) {
     const expected = wholeNumber(headers.get("x-envoy-expected-rq-timeout-ms"));
     if (expected !== undefined) totalMs = expected;
@@ -44,13 +42,4 @@ export function requestTimeouts(
 
 function wholeNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
-}
-
-/** `grpc-timeout`, capped and shortened as the route says. */
-function grpcTimeout(head: RequestHead, route: ForwardAction): number | undefined {
-  const askedMs = parseGrpcTimeout(head.headers.get("grpc-timeout"));
-  if (askedMs === undefined) return undefined;
-  const max = route.grpcTimeoutHeaderMaxMs ?? 0;
-  const capped = max > 0 ? Math.min(askedMs, max) : askedMs;
-  return Math.max(0, capped - route.grpcTimeoutHeaderOffsetMs);
 }

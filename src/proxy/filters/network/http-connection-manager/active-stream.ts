@@ -17,7 +17,9 @@ import { FilterPassage } from "./filter-passage.ts";
 import { receiveRequest } from "./receive-request.ts";
 import { completeResponseHead } from "./response-head.ts";
 import type { ManagerSettings } from "./settings.ts";
+import { streamDurationLimit } from "./stream-duration.ts";
 import { StreamTimer } from "./stream-timer.ts";
+import { durationReply, idleReply, requestTimeoutReply } from "./timeout-replies.ts";
 
 let lastStreamId = 0;
 
@@ -25,6 +27,8 @@ let lastStreamId = 0;
 export class ActiveStream extends FilterPassage implements RequestSink, HttpStream {
   readonly settings: ManagerSettings;
   readonly info: StreamInfo;
+  /** Among its connection's streams. */
+  place = -1;
   readonly #manager: ConnectionManager;
   readonly #codec: ResponseStream;
   #request: RequestHead | undefined;
@@ -40,7 +44,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
   #idle: TimerList | undefined;
   #requestTimer: StreamTimer | undefined;
   #durationTimer: StreamTimer | undefined;
-  #redirects: { count: number; names: string[] } | undefined;
+  #redirects: { count: number; taken: Set<string> } | undefined;
 
   constructor(manager: ConnectionManager, codec: ResponseStream) {
     super();
@@ -143,8 +147,9 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
       this.#idle = this.services.timers.of(route.idleTimeoutMs);
       this.#idle?.arm(this);
     }
-    if (route.maxStreamDurationMs !== undefined)
-      this.#limitDuration(this.services.timers.of(route.maxStreamDurationMs));
+    const { streamDuration } = route;
+    if (streamDuration !== undefined)
+      this.#limitDuration(streamDurationLimit(streamDuration, head, this.settings));
   }
 
   #limitDuration(list: TimerList | undefined): void {
@@ -408,48 +413,30 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
       this.abort("stream_idle_timeout", ResponseFlag.streamIdleTimeout);
       return;
     }
-    this.#replyAbandoning({
-      status: this.#requestEnded ? 504 : 408,
-      body: "stream timeout",
-      details: "stream_idle_timeout",
-      flags: ResponseFlag.streamIdleTimeout,
-      close: !this.#requestEnded,
-    });
+    this.#replyAbandoning(idleReply(this.#requestEnded));
   }
 
   #onRequestTimeout(): void {
     this.settings.stats.requestTimeout.inc();
     if (this.#responseStarted) this.abort("request_overall_timeout", 0);
-    else
-      this.#replyAbandoning({
-        status: 408,
-        body: "request timeout",
-        details: "request_overall_timeout",
-        close: true,
-      });
+    else this.#replyAbandoning(requestTimeoutReply);
   }
 
   #onMaxDuration(): void {
     this.settings.stats.requestMaxDuration.inc();
     if (this.#responseStarted) this.abort("max_duration_timeout", 0);
-    else
-      this.#replyAbandoning({
-        status: this.#requestEnded ? 504 : 408,
-        body: "downstream duration timeout",
-        details: "max_duration_timeout",
-        close: !this.#requestEnded,
-      });
+    else this.#replyAbandoning(durationReply(this.#requestEnded));
   }
 
   // === Internal redirects (route.InternalRedirect): the same request again, through the whole chain ===
 
-  get redirects(): { count: number; names: string[] } {
-    this.#redirects ??= { count: 0, names: [] };
+  get redirects(): { count: number; taken: Set<string> } {
+    this.#redirects ??= { count: 0, taken: new Set() };
     return this.#redirects;
   }
 
   /** The filters end and begin again with the changed head; the first pass is logged as a stream of its own. */
-  recreate(): void {
+  recreate(body: readonly Uint8Array[]): void {
     for (const filter of this.filters) filter.onDone?.(this);
     this.info.endMs = this.services.clock.monotonicMs();
     for (const log of this.settings.accessLogs) log.log(this.info);
@@ -460,8 +447,15 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     info.upstreamHost = undefined;
     info.attemptCount = 0;
     this.clearRoute();
+    this.settings.stats.requestTotal.inc();
     this.#createFilters();
-    this.passRequestHead(this.request, true);
+    const last = body.length - 1;
+    this.passRequestHead(this.request, last < 0);
+    for (let i = 0; i <= last && !this.requestClosed; i++) {
+      const chunk = body[i] as Uint8Array;
+      info.bytesReceived += chunk.length;
+      this.passRequestData(chunk, i === last);
+    }
   }
 
   setDynamicMetadata(namespace: string, values: { readonly [key: string]: Json }): void {

@@ -1,0 +1,32 @@
+import { ResponseFlag } from "../../../response-flags.ts";
+import type { LocalReply } from "../../http/filter.ts";
+
+/** Before the end of the request the client is to blame, and the connection is out of step. */
+export function idleReply(requestEnded: boolean): LocalReply {
+  return {
+    status: requestEnded ? 504 : 408,
+    body: "stream timeout",
+    details: "stream_idle_timeout",
+    flags: ResponseFlag.streamIdleTimeout,
+    close: !requestEnded,
+  };
+}
+
+export const requestTimeoutReply: LocalReply = {
+  status: 408,
+  body: "request timeout",
+  details: "request_overall_timeout",
+  close: true,
+};
+
+const deadlineExceeded = 4;
+
+export function durationReply(requestEnded: boolean): LocalReply {
+  return {
+    status: requestEnded ? 504 : 408,
+    body: "downstream duration timeout",
+    details: "max_duration_timeout",
+    grpcStatus: deadlineExceeded,
+    close: !requestEnded,
+  };
+}
