@@ -122,6 +122,8 @@ export class ServedStream implements RequestSink {
 export interface ServerRunOptions extends Partial<Http2Options> {
   /** What to do with a request that is whole; nothing by default: streams stay open. */
   readonly onEnd?: (stream: ResponseStream) => void;
+  /** Streams are paused from their begin: no window is given back. */
+  readonly paused?: boolean;
 }
 
 /** An empty answer. */
@@ -138,10 +140,12 @@ export class ServerRun implements Http2ServerHandler {
   /** Why the connection broke. */
   broken: string | undefined = undefined;
   readonly #onEnd: (stream: ResponseStream) => void;
+  readonly #paused: boolean;
 
   constructor(options: ServerRunOptions = {}) {
-    const { onEnd = () => {}, ...codecOptions } = options;
+    const { onEnd = () => {}, paused = false, ...codecOptions } = options;
     this.#onEnd = onEnd;
+    this.#paused = paused;
     const services = { stats: this.stats.stats, now: () => this.nowMs };
     this.codec = new Http2ServerCodec(
       { ...http2Defaults, ...codecOptions },
@@ -158,6 +162,7 @@ export class ServerRun implements Http2ServerHandler {
   }
 
   onStream(stream: ResponseStream): RequestSink {
+    if (this.#paused) stream.pause();
     const served = new ServedStream(stream, this.#onEnd);
     this.streams.push(served);
     return served;

@@ -1,7 +1,13 @@
 /** Messages and frames that are wrong or too large, and what they cost: their stream or their connection. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { answerEmpty, ClientRun, connected, frameNames } from "../../../testkit/http2/codec-log.ts";
+import {
+  answerEmpty,
+  ClientRun,
+  connected,
+  frameNames,
+  ServerRun,
+} from "../../../testkit/http2/codec-log.ts";
 import {
   continuation,
   data,
@@ -302,4 +308,21 @@ describe("a hostile server", () => {
     assert.equal(run.broken, undefined);
     assert.match(run.text(), /reset overflow/);
   });
+});
+
+describe("SETTINGS are the first that a server says", () => {
+  const first: readonly (readonly [title: string, say: (run: ServerRun) => void])[] = [
+    ["a client's octet", (run) => run.codec.feed(Buffer.from("P"))],
+    ["PING", (run) => run.codec.ping()],
+    ["GOAWAY", (run) => run.codec.goAway()],
+    ["the notice of a GOAWAY", (run) => run.codec.noticeGoAway()],
+  ];
+  for (const [title, say] of first) {
+    it(`before ${title}`, () => {
+      const run = new ServerRun();
+      say(run);
+      run.output.endEvent();
+      assert.equal(frameNames(run.output.takeFrames())[0], "settings");
+    });
+  }
 });

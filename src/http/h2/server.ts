@@ -87,7 +87,7 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
 
   feed(bytes: Uint8Array): void {
     if (this.state === "over") return;
-    if (!this.#begun) this.#begin();
+    this.#begin();
     this.#feedMs = -1;
     let at = 0;
     while (this.#prefaceAt < clientPreface.length && at < bytes.length) {
@@ -98,8 +98,9 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
     if (at < bytes.length) this.reader.feed(bytes, at);
   }
 
-  /** RFC 9113 §3.4: the server's preface is its SETTINGS, which need not wait for the client's. */
+  /** RFC 9113 §3.4: the server's preface is its SETTINGS, which come before all else and need not wait for the client's. */
   #begin(): void {
+    if (this.#begun) return;
     this.#begun = true;
     const { options } = this;
     const pairs: [setting: number, value: number][] = [];
@@ -113,14 +114,21 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
     if (this.state !== "over") this.finish("remote-close", "downstream_remote_disconnect");
   }
 
+  override ping(): void {
+    this.#begin();
+    super.ping();
+  }
+
   noticeGoAway(): void {
     if (this.state !== "open") return;
+    this.#begin();
     this.state = "noticed";
     this.sendGoAway(streamIdMax, ErrorCode.noError);
   }
 
   goAway(): void {
     if (this.closing) return;
+    this.#begin();
     this.state = "going";
     this.#lastTaken = this.lastId;
     this.sendGoAway(this.lastId, ErrorCode.noError);
