@@ -229,7 +229,7 @@ export class Http2ClientCodec extends Http2Connection implements ClientCodec {
     const first = this.state === "open";
     if (first) this.state = "going";
     // RFC 9113 §6.8: those were not processed and may be tried elsewhere.
-    for (const stream of [...this.streams.values()])
+    for (const stream of this.streams.values())
       if (stream.id > lastStreamId) this.abort(stream, "refused", "http2.remote_refuse");
     this.#abortUnsent("refused", "http2.remote_refuse");
     if (first) this.#handler.onGoAway();

@@ -12,6 +12,7 @@ import { beginBytesMax, HpackEncoder } from "./hpack-encoder.ts";
 import type { Http2Options, Http2Services, Http2Stats } from "./http2-options.ts";
 import { RecentIds } from "./recent-ids.ts";
 import type { Http2Stream, MessageSink } from "./stream.ts";
+import { StreamTable } from "./stream-table.ts";
 
 export type AnyStream = Http2Stream<MessageSink>;
 
@@ -34,7 +35,7 @@ export abstract class Http2Outbound {
   peerInitialWindow: number = defaultWindow;
   /** The connection's unsent bytes are above the watermark: DATA waits in its streams. */
   blocked = false;
-  protected readonly streams: Map<number, AnyStream> = new Map();
+  protected readonly streams: StreamTable<AnyStream> = new StreamTable();
   protected state: ConnectionState = "open";
   /** Streams there have been. */
   protected opened = 0;
@@ -105,7 +106,7 @@ export abstract class Http2Outbound {
     this.state = "over";
     this.#waiting = [];
     this.stopReading();
-    for (const stream of [...this.streams.values()]) this.abort(stream, reason, detail);
+    for (const stream of this.streams.values()) this.abort(stream, reason, detail);
   }
 
   /** The stream ends with an event. */
@@ -260,13 +261,13 @@ export abstract class Http2Outbound {
 
   onUnwritable(): void {
     this.blocked = true;
-    for (const stream of [...this.streams.values()]) stream.onConnectionWatermark();
+    for (const stream of this.streams.values()) stream.onConnectionWatermark();
   }
 
   onWritable(): void {
     this.blocked = false;
     this.drain();
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.values()) {
       if (this.blocked) return;
       stream.onConnectionWatermark();
     }
@@ -289,7 +290,7 @@ export abstract class Http2Outbound {
   /** Reset streams whose last bytes have waited for the peer's window for so long; their producers are done (tx_flush_timeout). */
   resetStalled(stalledMs: number): void {
     const before = this.now() - stalledMs;
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.values()) {
       if (!stream.isStalled(before)) continue;
       this.stats.txFlushTimeout.inc();
       this.resetStream(stream, ErrorCode.cancel);

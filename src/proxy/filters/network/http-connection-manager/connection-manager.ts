@@ -2,6 +2,7 @@ import { Http1ServerCodec } from "#http/h1/server.ts";
 import { Http2ServerCodec, type Http2ServerHandler } from "#http/h2/server.ts";
 import type { HttpVersion, RequestSink, ResponseStream, ServerCodec } from "#http/message.ts";
 import { Keepalive } from "#lib/keepalive.ts";
+import { Roster } from "#lib/roster.ts";
 import { Timer } from "#lib/timers.ts";
 import type { Connection } from "#net/connection.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
@@ -44,7 +45,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
   #undecided: Uint8Array | undefined;
   #state: State = "open";
   /** Those not over yet; HTTP/1 has one at a time. */
-  readonly #streams: Set<ActiveStream> = new Set();
+  readonly #streams: Roster<ActiveStream> = new Roster();
   #requests = 0;
   readonly #bornMs: number;
   #lifeTimer: CallTimer | undefined;
@@ -204,7 +205,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
 
   /** The stream is over and logged. */
   onStreamDone(stream: ActiveStream, aborted: boolean): void {
-    if (!this.#streams.delete(stream)) return;
+    if (!this.#streams.remove(stream)) return;
     if (this.#state === "closed") return;
     if (aborted && this.#http1 !== undefined) {
       this.connection.destroy();
@@ -316,7 +317,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
     }
     stats.connectionDestroyActive.inc();
     stats.connectionDestroyRemoteActive.inc();
-    for (const stream of this.#streams)
+    for (const stream of this.#streams.values())
       stream.onConnectionLost(ResponseFlag.downstreamConnectionTermination);
     this.#codec?.onEnd();
   }
