@@ -98,6 +98,8 @@ export class StreamInfo {
   attemptCount = 0;
   localReplyBody = "";
   isHealthCheck = false;
+  /** The log entry's kind (AccessLogType); "": the end of the stream. */
+  accessLogType = "";
   /** Unique number of the stream in this worker. */
   streamId = 0;
   dynamicMetadata: Record<string, { [key: string]: Json }> | undefined = undefined;

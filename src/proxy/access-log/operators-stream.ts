@@ -100,6 +100,7 @@ function addressOperators(
 
 /** Names of the log entry's kind (envoy.data.accesslog.v3.AccessLogType). */
 export function accessLogType(info: StreamInfo): string {
+  if (info.accessLogType !== "") return info.accessLogType;
   return info.protocol === undefined ? "TcpConnectionEnd" : "DownstreamEnd";
 }
 

@@ -13,6 +13,7 @@ export class ClusterStats {
   readonly connectionDestroyRemote: Counter;
   readonly connectionDestroyLocalActive: Counter;
   readonly connectionDestroyRemoteActive: Counter;
+  readonly connectionDestroyActive: Counter;
   readonly connectionOverflow: Counter;
   readonly connectionMaxRequests: Counter;
   readonly connectionMaxDuration: Counter;
@@ -21,6 +22,7 @@ export class ClusterStats {
   readonly connectionLengthMs: Histogram;
   readonly connectFail: Counter;
   readonly connectTimeout: Counter;
+  readonly connectAttemptsExceeded: Counter;
   readonly connectMs: Histogram;
   readonly bytesReceived: Counter;
   readonly bytesSent: Counter;
@@ -59,6 +61,7 @@ export class ClusterStats {
     this.connectionDestroyRemote = counter("cx_destroy_remote");
     this.connectionDestroyLocalActive = counter("cx_destroy_local_with_active_rq");
     this.connectionDestroyRemoteActive = counter("cx_destroy_remote_with_active_rq");
+    this.connectionDestroyActive = counter("cx_destroy_with_active_rq");
     this.connectionOverflow = counter("cx_overflow");
     this.connectionMaxRequests = counter("cx_max_requests");
     this.connectionMaxDuration = counter("cx_max_duration_reached");
@@ -67,6 +70,7 @@ export class ClusterStats {
     this.connectionLengthMs = scope.histogram("upstream_cx_length_ms");
     this.connectFail = counter("cx_connect_fail");
     this.connectTimeout = counter("cx_connect_timeout");
+    this.connectAttemptsExceeded = counter("cx_connect_attempts_exceeded");
     this.connectMs = scope.histogram("upstream_cx_connect_ms");
     this.bytesReceived = counter("cx_rx_bytes_total");
     this.bytesSent = counter("cx_tx_bytes_total");

@@ -343,7 +343,7 @@ export class ActiveConnection
     const { stats, listener, services } = this.#accepting;
     const { info } = this;
     info.endMs = services.clock.monotonicMs();
-    for (const filter of this.#filters) filter.onClose?.();
+    for (const filter of this.#filters) filter.onClose?.(reason);
     stats.closed(info.endMs - this.#bornMs);
     for (const log of listener.accessLogs) log.log(info);
     this.#accepting.onClosed(this);

@@ -33,6 +33,7 @@ class TcpAttempt extends Timer {
   readonly #limits: PoolLimits;
   readonly #pending: PendingConnect;
   readonly #startMs: number;
+  #ended = false;
 
   constructor(settings: PoolSettings, options: TcpOptions, limits: PoolLimits) {
     super();
@@ -41,13 +42,14 @@ class TcpAttempt extends Timer {
     this.#limits = limits;
     const { stats } = settings;
     stats.connectionTotal.inc();
+    stats.pendingTotal.inc();
+    stats.pendingActive.inc();
     options.host.connectionsTotal++;
     this.#startMs = settings.now();
     settings.connectTimeout?.arm(this);
     this.#pending = connect(options.host.address, settings.connect, {
       onConnect: (connection) => this.#onConnect(connection),
       onError: (detail) => {
-        super.cancel();
         this.#failed();
         options.onFailure({ kind: "connect-failure", detail, host: options.host });
       },
@@ -55,7 +57,8 @@ class TcpAttempt extends Timer {
   }
 
   #onConnect(connection: Connection): void {
-    super.cancel();
+    this.#end();
+    this.#settings.stats.requestTotal.inc();
     this.#settings.stats.connectMs.record(this.#settings.now() - this.#startMs);
     connection.bufferLimit = this.#settings.bufferLimit;
     connection.handler = new CountedHandler(this.#options.handler, {
@@ -75,6 +78,7 @@ class TcpAttempt extends Timer {
   }
 
   #failed(): void {
+    this.#end();
     this.#settings.stats.connectFail.inc();
     this.#options.host.connectFailures++;
     this.#limits.release("connections");
@@ -82,9 +86,16 @@ class TcpAttempt extends Timer {
 
   /** The downstream went before the upstream was there. */
   override cancel(): void {
-    super.cancel();
+    if (this.#ended) return;
+    this.#end();
     this.#pending.cancel();
     this.#limits.release("connections");
+  }
+
+  #end(): void {
+    this.#ended = true;
+    super.cancel();
+    this.#settings.stats.pendingActive.dec();
   }
 }
 
@@ -100,12 +111,14 @@ class CountedHandler implements ConnectionHandler {
   readonly #inner: ConnectionHandler;
   readonly #counted: Counted;
   readonly #bornMs: number;
+  #ending = false;
 
   constructor(inner: ConnectionHandler, counted: Counted) {
     this.#inner = inner;
     this.#counted = counted;
     this.#bornMs = counted.settings.now();
     counted.settings.stats.connectionActive.inc();
+    counted.settings.stats.requestActive.inc();
     counted.host.connectionsActive++;
   }
 
@@ -114,7 +127,10 @@ class CountedHandler implements ConnectionHandler {
   }
 
   onEnd(): void {
+    // Whoever closes now does so because the peer has.
+    this.#ending = true;
     this.#inner.onEnd();
+    this.#ending = false;
   }
 
   onUnwritable(): void {
@@ -131,8 +147,15 @@ class CountedHandler implements ConnectionHandler {
     const { stats } = settings;
     stats.connectionActive.dec();
     stats.connectionDestroy.inc();
-    if (reason.kind === "local") stats.connectionDestroyLocal.inc();
-    else stats.connectionDestroyRemote.inc();
+    stats.connectionDestroyActive.inc();
+    stats.requestActive.dec();
+    if (reason.kind === "local" && !this.#ending) {
+      stats.connectionDestroyLocal.inc();
+      stats.connectionDestroyLocalActive.inc();
+    } else {
+      stats.connectionDestroyRemote.inc();
+      stats.connectionDestroyRemoteActive.inc();
+    }
     stats.connectionLengthMs.record(settings.now() - this.#bornMs);
     stats.bytesReceived.add(connection.bytesReceived);
     stats.bytesSent.add(connection.bytesSent);

@@ -1,4 +1,4 @@
-import type { Connection } from "#net/connection.ts";
+import type { CloseReason, Connection } from "#net/connection.ts";
 import type { Services } from "../../services.ts";
 import type { StatsScope } from "../../stats/stats.ts";
 import type { StreamInfo } from "../../stream-info.ts";
@@ -14,7 +14,7 @@ export interface NetworkFilter {
   onUnwritable?(): void;
   onWritable?(): void;
   /** The downstream connection is gone. */
-  onClose?(): void;
+  onClose?(reason: CloseReason): void;
   /** Drain: finish what runs, take no more, then close (HTTP sends `connection: close`). */
   drain?(): void;
 }

@@ -2,6 +2,7 @@ import type { RequestHead, ResetReason } from "#http/message.ts";
 import { unreachable } from "#lib/assert.ts";
 import { fromByteString } from "../../../access-log/parse-format.ts";
 import type { UpstreamFailure } from "../../../cluster/manager.ts";
+import { connectErrorText } from "../../../connect-error.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { DirectAction, RedirectAction } from "../../../route/route.ts";
 import type { StreamInfo } from "../../../stream-info.ts";
@@ -74,29 +75,12 @@ export function connectFailureReply(failure: UpstreamFailure, envoyHeaders: bool
       return {
         status: 503,
         body: `${prefix}remote connection failure`,
-        details: `upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_${errorText(failure.detail)}}`,
+        details: `upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_${connectErrorText(failure.detail)}}`,
         flags: ResponseFlag.upstreamConnectionFailure,
       };
     default:
       return unreachable(failure);
   }
-}
-
-/** strerror's words with `_` for spaces, as Envoy puts them into details. */
-const errorWords: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "Connection_refused",
-  ETIMEDOUT: "Connection_timed_out",
-  EHOSTUNREACH: "No_route_to_host",
-  ENETUNREACH: "Network_is_unreachable",
-  ENOENT: "No_such_file_or_directory",
-  EACCES: "Permission_denied",
-  ECONNRESET: "Connection_reset_by_peer",
-  EADDRNOTAVAIL: "Cannot_assign_requested_address",
-  EINVAL: "Invalid_argument",
-};
-
-function errorText(name: string): string {
-  return errorWords[name] ?? name;
 }
 
 /** The upstream broke off: what is said when nothing was sent yet, and what is logged when something was. */

@@ -1,7 +1,9 @@
+import type { BackoffStrategyJson } from "#gen/envoy/config/core/v3/backoff_pb.js";
 import type { TcpProxyJson } from "#gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import { compileAccessLogs } from "../../../access-log/compile.ts";
+import type { Services } from "../../../services.ts";
 import type { NetworkFilterContext, NetworkFilterFactory } from "../filter.ts";
 import { TcpProxy, type TcpProxySettings } from "./tcp-proxy.ts";
 
@@ -27,11 +29,14 @@ function compileTcpProxy(config: TcpProxyJson, context: NetworkFilterContext): T
     idleTimeout: services.timers.of(
       within("idle_timeout", () => durationMs(config.idleTimeout, hourMs)),
     ),
-    maxDuration: services.timers.of(
-      within("max_downstream_connection_duration", () =>
-        durationMs(config.maxDownstreamConnectionDuration, 0),
+    maxDurationMs: compileMaxDuration(config, services),
+    backoffMs: compileBackoff(config.backoffOptions, services),
+    logFlush: services.timers.of(
+      within("access_log_options.access_log_flush_interval", () =>
+        durationMs(config.accessLogOptions?.accessLogFlushInterval, 0),
       ),
     ),
+    logsConnected: config.accessLogOptions?.flushAccessLogOnConnected === true,
     connectAttemptsMax: config.maxConnectAttempts ?? 1,
     stats: {
       total: scope.counter("downstream_cx_total"),
@@ -42,8 +47,37 @@ function compileTcpProxy(config: TcpProxyJson, context: NetworkFilterContext): T
       resumed: scope.counter("downstream_flow_control_resumed_reading_total"),
       idleTimeout: scope.counter("idle_timeout"),
       maxDuration: scope.counter("max_downstream_connection_duration"),
+      flushTotal: scope.counter("upstream_flush_total"),
+      flushActive: scope.gauge("upstream_flush_active"),
     },
   };
+}
+
+function compileMaxDuration(config: TcpProxyJson, services: Services): (() => number) | undefined {
+  const fixed = within("max_downstream_connection_duration", () =>
+    durationMs(config.maxDownstreamConnectionDuration, 0),
+  );
+  if (fixed === 0) return undefined;
+  const jitter = Number(config.maxDownstreamConnectionDurationJitterPercentage?.value ?? 0) / 100;
+  return jitter === 0 ? () => fixed : () => fixed * (1 + jitter * services.random.unit());
+}
+
+/** Exponential with full jitter, as Envoy's. */
+function compileBackoff(
+  config: BackoffStrategyJson | undefined,
+  services: Services,
+): ((failures: number) => number) | undefined {
+  if (config === undefined) return undefined;
+  const base = within("backoff_options.base_interval", () => durationMs(config.baseInterval, 1));
+  const max = within("backoff_options.max_interval", () =>
+    durationMs(config.maxInterval, 10 * base),
+  );
+  if (max < base)
+    throw refuse(
+      "backoff_options",
+      "max_backoff_interval must be greater or equal to base_backoff_interval",
+    );
+  return (failures) => Math.min(max, base * 2 ** (failures - 1)) * services.random.unit();
 }
 
 function compileClusters(config: TcpProxyJson, { services }: NetworkFilterContext): () => string {

@@ -7,8 +7,16 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "access_log",
     "max_connect_attempts",
     "max_downstream_connection_duration",
+    "max_downstream_connection_duration_jitter_percentage",
+    "access_log_options",
+    "backoff_options",
   ],
   "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster": ["clusters"],
+  "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions": [
+    "access_log_flush_interval",
+    "flush_access_log_on_connected",
+  ],
+  "envoy.config.core.v3.BackoffStrategy": ["base_interval", "max_interval"],
   "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight": [
     "name",
     "weight",

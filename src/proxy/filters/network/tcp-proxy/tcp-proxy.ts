@@ -1,10 +1,12 @@
 import { Timer, type TimerList } from "#lib/timers.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
+import { dispatch } from "#net/raw-connection.ts";
 import type { AccessLog } from "../../../access-log/access-log.ts";
 import type { Cluster, UpstreamFailure } from "../../../cluster/manager.ts";
+import { connectErrorText } from "../../../connect-error.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { Services } from "../../../services.ts";
-import type { Counter } from "../../../stats/stats.ts";
+import type { Counter, Gauge } from "../../../stats/stats.ts";
 import type { NetworkFilter, NetworkStream, NetworkVerdict } from "../filter.ts";
 
 export interface TcpProxySettings {
@@ -12,7 +14,12 @@ export interface TcpProxySettings {
   readonly chooseCluster: () => string;
   readonly accessLogs: readonly AccessLog[];
   readonly idleTimeout: TimerList | undefined;
-  readonly maxDuration: TimerList | undefined;
+  /** Milliseconds for one connection; undefined: for ever. */
+  readonly maxDurationMs: (() => number) | undefined;
+  /** Wait before the attempt after the nth failed one; undefined: none. */
+  readonly backoffMs: ((failures: number) => number) | undefined;
+  readonly logFlush: TimerList | undefined;
+  readonly logsConnected: boolean;
   readonly connectAttemptsMax: number;
   readonly stats: Readonly<
     Record<
@@ -23,16 +30,18 @@ export interface TcpProxySettings {
       | "paused"
       | "resumed"
       | "idleTimeout"
-      | "maxDuration",
+      | "maxDuration"
+      | "flushTotal",
       Counter
     >
-  >;
+  > & { readonly flushActive: Gauge };
 }
 
 /** Filter state by which a filter before this one (sni_cluster) names the cluster, as in Envoy. */
 export const clusterOverrideKey = "envoy.tcp_proxy.cluster";
 
-class DurationTimer extends Timer {
+/** One more timer of the same filter. */
+class OtherTimer extends Timer {
   readonly #expired: () => void;
 
   constructor(expired: () => void) {
@@ -51,9 +60,11 @@ export class TcpProxy extends Timer implements NetworkFilter {
   readonly #network: NetworkStream;
   readonly #downstream: Connection;
   #upstream: Connection | undefined;
+  /** An upstream connection being made, or the wait before the next attempt. */
   #pending: { cancel(): void } | undefined;
   #attempts = 0;
   #held = false;
+  #flushing = false;
   #downstreamEnded = false;
   #upstreamEnded = false;
   #closed = false;
@@ -61,7 +72,8 @@ export class TcpProxy extends Timer implements NetworkFilter {
   #active = false;
   readonly #early: Uint8Array[] = [];
   #earlyEnd = false;
-  #duration: DurationTimer | undefined;
+  #duration: { cancel(): void } | undefined;
+  #logTimer: OtherTimer | undefined;
 
   constructor(settings: TcpProxySettings, network: NetworkStream) {
     super();
@@ -71,15 +83,19 @@ export class TcpProxy extends Timer implements NetworkFilter {
   }
 
   onConnect(): NetworkVerdict {
-    const { stats, idleTimeout, maxDuration } = this.#settings;
+    const { stats, idleTimeout, maxDurationMs, logFlush, services } = this.#settings;
     stats.total.inc();
     idleTimeout?.arm(this);
-    if (maxDuration !== undefined) {
-      this.#duration = new DurationTimer(() => this.#onMaxDuration());
-      maxDuration.arm(this.#duration);
+    if (maxDurationMs !== undefined)
+      this.#duration = services.clock.after(maxDurationMs(), () =>
+        dispatch(() => this.#onMaxDuration()),
+      );
+    if (logFlush !== undefined) {
+      this.#logTimer = new OtherTimer(() => this.#onLogFlush(logFlush));
+      logFlush.arm(this.#logTimer);
     }
     // Nothing is read before there is somewhere to send it.
-    this.#hold();
+    this.#downstream.pause();
     this.#connect();
     return "continue";
   }
@@ -89,12 +105,12 @@ export class TcpProxy extends Timer implements NetworkFilter {
     const override = info.filterState?.get(clusterOverrideKey);
     const name = typeof override === "string" ? override : this.#settings.chooseCluster();
     const cluster = this.#settings.services.clusters.get(name);
-    info.clusterName = name;
     if (cluster === undefined) {
       this.#settings.stats.noRoute.inc();
-      this.#fail(ResponseFlag.noClusterFound, "cluster_not_found");
+      this.#fail(ResponseFlag.noClusterFound);
       return;
     }
+    info.clusterName = name;
     info.clusterMetadata = cluster.metadata;
     this.#connectTo(cluster);
   }
@@ -104,7 +120,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
     const host = cluster.pickHost({ originalDestination: info.downstream.local, info });
     if (host === undefined) {
       cluster.stats.counter("upstream_cx_none_healthy").inc();
-      this.#fail(ResponseFlag.noHealthyUpstream, "");
+      this.#fail(ResponseFlag.noHealthyUpstream);
       return;
     }
     this.#attempts++;
@@ -128,31 +144,42 @@ export class TcpProxy extends Timer implements NetworkFilter {
     info.upstreamLocal = connection.local;
     info.upstreamConnectionId = connection.id;
     this.#sendEarly(connection);
-    this.#release();
+    if (this.#settings.logsConnected) this.#log("TcpUpstreamConnected");
+    this.#downstream.resume();
   }
 
   #onFailure(cluster: Cluster, failure: UpstreamFailure): void {
     this.#pending = undefined;
+    const { info } = this.#network;
     if (failure.kind === "overflow") {
-      this.#fail(ResponseFlag.upstreamOverflow, "");
+      info.attemptCount = this.#attempts - 1;
+      this.#fail(ResponseFlag.upstreamOverflow);
       return;
     }
     if (failure.kind === "connect-failure")
-      this.#network.info.upstreamTransportFailureReason = `delayed_connect_error:_${failure.detail}`;
+      info.upstreamTransportFailureReason = `delayed_connect_error:_${connectErrorText(failure.detail)}`;
+    info.responseFlags |= ResponseFlag.upstreamConnectionFailure;
     if (this.#attempts < this.#settings.connectAttemptsMax) {
-      this.#connectTo(cluster);
+      this.#connectAgain(cluster);
       return;
     }
     cluster.stats.counter("upstream_cx_connect_attempts_exceeded").inc();
-    this.#fail(
-      ResponseFlag.upstreamConnectionFailure | ResponseFlag.upstreamRetryLimitExceeded,
-      "",
+    this.#fail(ResponseFlag.upstreamRetryLimitExceeded);
+  }
+
+  #connectAgain(cluster: Cluster): void {
+    const { backoffMs, services } = this.#settings;
+    if (backoffMs === undefined) {
+      this.#connectTo(cluster);
+      return;
+    }
+    this.#pending = services.clock.after(backoffMs(this.#attempts), () =>
+      dispatch(() => this.#connectTo(cluster)),
     );
   }
 
-  #fail(flags: number, details: string): void {
+  #fail(flags: number): void {
     this.#network.info.responseFlags |= flags;
-    if (details !== "") this.#network.info.responseCodeDetails = details;
     this.#downstream.closeAfterFlush();
   }
 
@@ -175,6 +202,8 @@ export class TcpProxy extends Timer implements NetworkFilter {
   onData(chunk: Uint8Array, end: boolean): NetworkVerdict {
     const upstream = this.#upstream;
     this.#active = true;
+    this.#network.info.bytesReceived += chunk.length;
+    this.#settings.stats.bytesReceived.add(chunk.length);
     if (upstream === undefined) {
       // Peeked bytes, and a FIN, come although reading is paused: they wait for the upstream.
       this.#keep(chunk, end);
@@ -214,6 +243,8 @@ export class TcpProxy extends Timer implements NetworkFilter {
 
   onUpstreamData(chunk: Uint8Array): void {
     this.#active = true;
+    this.#network.info.bytesSent += chunk.length;
+    this.#settings.stats.bytesSent.add(chunk.length);
     this.#downstream.write(chunk);
   }
 
@@ -232,10 +263,17 @@ export class TcpProxy extends Timer implements NetworkFilter {
     this.#release();
   }
 
-  onUpstreamClose(): void {
+  onUpstreamClose(reason: CloseReason): void {
     this.#upstream = undefined;
+    if (this.#flushing) this.#settings.stats.flushActive.dec();
+    if (this.#closed) return;
+    if (reason.kind === "remote-reset") {
+      this.#network.info.responseFlags |= ResponseFlag.upstreamRemoteReset;
+      this.#downstream.destroy(true);
+      return;
+    }
     // What the upstream said last is still to be delivered.
-    if (!this.#closed) this.#downstream.closeAfterFlush();
+    this.#downstream.closeAfterFlush();
   }
 
   // === Ends ===
@@ -263,20 +301,46 @@ export class TcpProxy extends Timer implements NetworkFilter {
     this.#downstream.closeAfterFlush();
   }
 
-  onClose(): void {
+  onClose(reason: CloseReason): void {
     this.#closed = true;
     this.cancel();
     this.#duration?.cancel();
+    this.#logTimer?.cancel();
     this.#pending?.cancel();
-    this.#upstream?.closeAfterFlush();
+    this.#closeUpstream(reason);
+    this.#network.info.endMs = this.#settings.services.clock.monotonicMs();
+    this.#log("");
+  }
+
+  /** A reset is passed on; else what the client said last still goes to the upstream. */
+  #closeUpstream(reason: CloseReason): void {
+    const upstream = this.#upstream;
+    if (upstream === undefined) return;
+    if (reason.kind === "remote-reset") {
+      upstream.destroy(true);
+      return;
+    }
+    if (upstream.unsent > 0) {
+      const { stats } = this.#settings;
+      this.#flushing = true;
+      stats.flushTotal.inc();
+      stats.flushActive.inc();
+    }
+    upstream.closeAfterFlush();
+  }
+
+  // === Access log ===
+
+  #onLogFlush(list: TimerList): void {
+    this.#log("TcpPeriodic");
+    if (this.#logTimer !== undefined) list.arm(this.#logTimer);
+  }
+
+  #log(type: string): void {
     const { info } = this.#network;
-    const { stats, accessLogs, services } = this.#settings;
-    info.bytesReceived = this.#downstream.bytesReceived;
-    info.bytesSent = this.#downstream.bytesSent;
-    stats.bytesReceived.add(info.bytesReceived);
-    stats.bytesSent.add(info.bytesSent);
-    info.endMs = services.clock.monotonicMs();
-    for (const log of accessLogs) log.log(info);
+    info.accessLogType = type;
+    for (const log of this.#settings.accessLogs) log.log(info);
+    info.accessLogType = "";
   }
 }
 
@@ -304,7 +368,7 @@ class UpstreamSide implements ConnectionHandler {
     this.#proxy.onUpstreamWritable();
   }
 
-  onClose(_reason: CloseReason): void {
-    this.#proxy.onUpstreamClose();
+  onClose(reason: CloseReason): void {
+    this.#proxy.onUpstreamClose(reason);
   }
 }
