@@ -8,21 +8,48 @@ export interface Indexed {
 
 /**
  * Finds the first route of a list whose path matches, without looking at the others: exact paths by hash, prefixes by hash at each
- * length that occurs, and only what cannot be indexed (regular expressions, case-insensitive paths, CONNECT) one by one. First match
- * in configuration order, as Envoy.
+ * length that occurs, both once more for paths without regard to case, and only what cannot be indexed (regular expressions, templates,
+ * CONNECT) one by one. First match in configuration order, as Envoy.
  */
 export class PathIndex<R extends Indexed> {
+  readonly #sensitive: LiteralIndex<R>;
+  readonly #folded: LiteralIndex<R> | undefined;
+  readonly #scanned: readonly R[];
+
+  constructor(routes: readonly R[]) {
+    const sensitive: R[] = [];
+    const folded: R[] = [];
+    const scanned: R[] = [];
+    for (const route of routes) {
+      const { kind, caseSensitive } = route.specifier;
+      if (kind === "path" || kind === "prefix" || kind === "segments")
+        (caseSensitive ? sensitive : folded).push(route);
+      else scanned.push(route);
+    }
+    this.#sensitive = new LiteralIndex(sensitive);
+    this.#folded = folded.length === 0 ? undefined : new LiteralIndex(folded);
+    this.#scanned = scanned;
+  }
+
+  /** `accepts` asks a route's other conditions. */
+  find(path: string, accepts: (route: R) => boolean): R | undefined {
+    let best = this.#sensitive.find(path, path, undefined, accepts);
+    if (this.#folded !== undefined)
+      best = this.#folded.find(path.toLowerCase(), path, best, accepts);
+    return firstOf(this.#scanned, best, path, accepts);
+  }
+}
+
+class LiteralIndex<R extends Indexed> {
   readonly #exact: Map<string, R[]> = new Map();
   readonly #prefixes: Map<string, R[]> = new Map();
-  readonly #lengths: number[];
-  readonly #scanned: R[] = [];
+  readonly #lengths: readonly number[];
 
   constructor(routes: readonly R[]) {
     const lengths = new Set<number>();
     for (const route of routes) {
-      const { kind, text, caseSensitive } = route.specifier;
-      if (!caseSensitive || kind === "regex" || kind === "connect") this.#scanned.push(route);
-      else if (kind === "path") push(this.#exact, text, route);
+      const { kind, text } = route.specifier;
+      if (kind === "path") push(this.#exact, text, route);
       else {
         push(this.#prefixes, text, route);
         lengths.add(text.length);
@@ -31,19 +58,20 @@ export class PathIndex<R extends Indexed> {
     this.#lengths = [...lengths].sort((a, b) => a - b);
   }
 
-  /** `accepts` asks a route's other conditions. */
-  find(path: string, accepts: (route: R) => boolean): R | undefined {
-    let best = firstOf(this.#exact.get(path), undefined, path, accepts);
+  /** `key` is the path as the index has it. */
+  find(
+    key: string,
+    path: string,
+    before: R | undefined,
+    accepts: (route: R) => boolean,
+  ): R | undefined {
+    let best = firstOf(this.#exact.get(key), before, path, accepts);
     for (const length of this.#lengths) {
-      if (length > path.length) break;
-      best = firstOf(
-        this.#prefixes.get(length === path.length ? path : path.slice(0, length)),
-        best,
-        path,
-        accepts,
-      );
+      if (length > key.length) break;
+      const candidates = this.#prefixes.get(length === key.length ? key : key.slice(0, length));
+      best = firstOf(candidates, best, path, accepts);
     }
-    return firstOf(this.#scanned, best, path, accepts);
+    return best;
   }
 }
 
