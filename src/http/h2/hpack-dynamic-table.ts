@@ -5,8 +5,8 @@ const slotsAtFirst = 16;
 
 /** The decoder's dynamic table (RFC 7541 §2.3.2): a ring of names and values, grown as entries come. */
 export class DynamicTable {
-  #names: string[] = new Array<string>(slotsAtFirst).fill("");
-  #values: string[] = new Array<string>(slotsAtFirst).fill("");
+  #names: string[] = [];
+  #values: string[] = [];
   /** Where the next entry goes. */
   #next = 0;
   #count = 0;
@@ -77,7 +77,7 @@ export class DynamicTable {
 
   #grow(): void {
     const ordered = (ring: string[]) => ring.slice(this.#next).concat(ring.slice(0, this.#next));
-    const room = new Array<string>(this.#count).fill("");
+    const room = new Array<string>(this.#count || slotsAtFirst).fill("");
     this.#names = ordered(this.#names).concat(room);
     this.#values = ordered(this.#values).concat(room);
     this.#next = this.#count;

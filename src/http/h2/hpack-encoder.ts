@@ -43,8 +43,9 @@ const probeCredit = 16;
 const namesMax = 128;
 /** Longer names are neither kept nor indexed: strangers choose them, and there are none such in earnest. */
 const nameLengthMax = 128;
-/** A power of two. */
+/** Powers of two. A connection that has sent nothing has neither. */
 const recentMax = 32;
+const ringAtFirst = 16;
 
 /** An entry of the dynamic table. */
 interface Entry {
@@ -83,12 +84,10 @@ export class HpackEncoder {
   readonly #huffman: "always" | "never" | "indexed";
   readonly #names: Map<string, NameState> = new Map();
   /** Names of the last block by their place in it: the next is mostly alike, and this spares a look into the map. */
-  readonly #recent: (NameState | undefined)[] = new Array<NameState | undefined>(recentMax).fill(
-    undefined,
-  );
+  #recent: (NameState | undefined)[] = [];
   #place = 0;
   /** Entry number n is at n modulo the length, a power of two. */
-  #ring: (Entry | undefined)[] = new Array<Entry | undefined>(16).fill(undefined);
+  #ring: (Entry | undefined)[] = [];
   #added = 0;
   #count = 0;
   #size = 0;
@@ -200,6 +199,7 @@ export class HpackEncoder {
     if (recent !== undefined && recent.text === text) return recent;
     if (text.length > nameLengthMax) return new NameState(text);
     const name = this.#names.get(text) ?? this.#newName(text);
+    if (this.#recent.length === 0) this.#recent = new Array<undefined>(recentMax).fill(undefined);
     this.#recent[place] = name;
     return name;
   }
@@ -244,7 +244,7 @@ export class HpackEncoder {
 
   #grow(): void {
     const old = this.#ring;
-    const ring = new Array<Entry | undefined>(old.length * 2).fill(undefined);
+    const ring = new Array<Entry | undefined>(old.length * 2 || ringAtFirst).fill(undefined);
     for (const entry of old)
       if (entry !== undefined) ring[entry.number & (ring.length - 1)] = entry;
     this.#ring = ring;
