@@ -6,6 +6,8 @@
 
 export interface NativeRequest {
   oncomplete: ((status: number) => void) | undefined;
+  /** Keeps alive what libuv writes from until the write is complete: nothing else does. */
+  buffer?: Uint8Array;
 }
 
 /** A libuv stream: TCP or Unix socket. Numbers returned are 0 or a negative errno. */

@@ -207,8 +207,9 @@ export class RawConnection implements Connection {
 
   /** `owned`: the pieces were copied when they were written. */
   flush(owned = false): void {
-    const source = this.#source;
-    if (source !== undefined && !owned) {
+    // What it hands on may make it say more: that leaves too.
+    while (this.#source !== undefined && !owned) {
+      const source = this.#source;
       this.#source = undefined;
       source.onGather();
     }
@@ -260,8 +261,11 @@ export class RawConnection implements Connection {
   #writeOut(size: number): number {
     const error = this.#handle.writeBuffer(spareRequest, writeBuffer.subarray(0, size));
     if (error !== 0) return error;
-    // libuv still reads from the old one, and holds it.
-    if (state[kLastWriteWasAsync] !== 0 && !this.#copies) writeBuffer = newWriteBuffer();
+    // libuv still reads from the old one.
+    if (state[kLastWriteWasAsync] !== 0 && !this.#copies) {
+      spareRequest.buffer = writeBuffer;
+      writeBuffer = newWriteBuffer();
+    }
     return this.#written(size);
   }
 
