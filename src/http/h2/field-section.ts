@@ -191,6 +191,7 @@ export class RequestSection extends FieldSection {
   #authority = "";
   #protocol = "";
   #host: string | undefined = undefined;
+  #goodAuthority = "";
   #seen = 0;
   #expectsContinue = false;
   droppedUnderscores = 0;
@@ -223,13 +224,21 @@ export class RequestSection extends FieldSection {
         return this.#first(4);
       case ":authority":
         this.#authority = value;
-        return this.#first(8) && !badAuthority.test(value);
+        return this.#first(8) && this.#isAuthority(value);
       case ":protocol":
         this.#protocol = value;
         return this.#first(16) && this.options.allowConnect && internName(value) !== undefined;
       default:
         return false;
     }
+  }
+
+  /** Nearly always the one before, and the same string. */
+  #isAuthority(value: string): boolean {
+    if (value === this.#goodAuthority) return true;
+    if (badAuthority.test(value)) return false;
+    if (value.length <= rememberedMax) this.#goodAuthority = value;
+    return true;
   }
 
   #first(bit: number): boolean {

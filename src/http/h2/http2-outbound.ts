@@ -241,13 +241,14 @@ export abstract class Http2Outbound {
 
   /** The connection's output: at the end of an event. */
   onGather(): void {
-    this.#checkOutbound();
+    this.writer.settle();
     this.writer.handOver();
+    // A GOAWAY for it has a hand-over of its own.
+    this.#checkOutbound();
   }
 
   #checkOutbound(): void {
     const { options, stats, writer } = this;
-    writer.settle();
     if (writer.controlFrames > options.maxOutboundControlFrames) {
       if (this.state === "over") return;
       stats.outboundControlFlood.inc();

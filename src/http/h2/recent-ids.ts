@@ -1,8 +1,8 @@
 const remembered = 256;
 
 /**
- * The streams that we reset last: their peer may not know yet, and what it still sends for them is ignored (RFC 9113 §5.1). Older
- * ones are taken for such too, since nothing tells them any more from streams that ended well.
+ * The streams that we reset or passed over last: their peer may not know yet, and what it still sends for them is ignored (RFC 9113
+ * §5.1, §6.8). Older ones are taken for such too, since nothing tells them any more from streams that ended well.
  */
 export class RecentIds {
   #ids: Int32Array | undefined = undefined;

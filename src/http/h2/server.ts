@@ -167,7 +167,10 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
     this.lastId = streamId;
     if (!this.decodeSection(section, bytes, start, end)) return;
     // RFC 9113 §6.8: the client will try these elsewhere.
-    if (streamId > this.#lastTaken) return;
+    if (streamId > this.#lastTaken) {
+      this.resetIds.add(streamId);
+      return;
+    }
     if (this.streams.size >= this.options.maxConcurrentStreams) {
       this.sendReset(streamId, ErrorCode.refusedStream);
       return;
