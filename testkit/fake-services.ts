@@ -5,6 +5,7 @@ import type { AccessLogSink } from "#proxy/access-log/sinks.ts";
 import type { Runtime } from "#proxy/runtime.ts";
 import type { Services } from "#proxy/services.ts";
 import { WorkerStats } from "#proxy/stats/worker-stats.ts";
+import { SecretStore } from "#proxy/tls/secrets.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { emptyRuntime } from "./picker-suite.ts";
 import { seededRandom } from "./seeded-random.ts";
@@ -30,6 +31,9 @@ export function fakeServices(
       reopen: () => undefined,
       flush: () => undefined,
     },
+    secrets: new SecretStore(),
+    tlsContexts: [],
+    ticketSecret: new Uint8Array(32),
     node: { id: "node", cluster: "cluster", hostname: "host", zone: "" },
     health: { failed: false },
     log: () => undefined,

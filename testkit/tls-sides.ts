@@ -57,6 +57,8 @@ export function settings(
     verify: () => ({ accepted: true, validated: true }),
     onSecure: () => {},
     onFailure: () => {},
+    onBroken: () => {},
+    describe: (error) => error.message,
     ...overrides,
   };
 }
@@ -140,6 +142,7 @@ export function secure(raw: RawConnection, tls: TlsSettings): Promise<Side> {
       onFailed: (detail) => resolve({ connection, seen, failure: detail }),
     });
     connection.handler = seen;
+    connection.start();
   });
 }
 

@@ -3,6 +3,7 @@ import { type Address, ipAddress, pipeAddress } from "./address.ts";
 import type { Connection } from "./connection.ts";
 import { type NativeHandle, type NativeTcp, pipe, tcp } from "./native.ts";
 import { dispatch, RawConnection } from "./raw-connection.ts";
+import { TlsConnection, type TlsSettings } from "./tls-connection.ts";
 
 /** Socket options of an upstream connection. */
 export interface ConnectOptions {
@@ -20,20 +21,27 @@ export interface PendingConnect {
   cancel(): void;
 }
 
+export interface ConnectCallbacks {
+  onConnect(connection: Connection): void;
+  onError(detail: string): void;
+}
+
 /**
- * Connect to `address`. One of the callbacks is called later, never before this returns. The connection reads only after
- * `start()`, which this calls after `onConnect`.
+ * Connect to `address`; with `tls` the connection is there when its handshake is over. One of the callbacks is called later, never
+ * before this returns. A raw connection reads only after `start()`, which this calls after `onConnect`.
  */
 export function connect(
   address: Address,
   options: ConnectOptions,
-  callbacks: { onConnect(connection: Connection): void; onError(detail: string): void },
+  callbacks: ConnectCallbacks,
+  tls?: TlsSettings,
 ): PendingConnect {
   const handle =
     address.family === "pipe"
       ? new pipe.Pipe(pipe.constants.SOCKET)
       : new tcp.TCP(tcp.constants.SOCKET);
   let live = true;
+  let securing: TlsConnection | undefined;
   const fail = (status: number): void => {
     if (!live) return;
     live = false;
@@ -47,11 +55,27 @@ export function connect(
       fail(status);
       return;
     }
-    live = false;
     dispatch(() => {
       const connection = established(handle, address, options);
-      callbacks.onConnect(connection);
-      if (!connection.closed) connection.start();
+      if (tls === undefined) {
+        live = false;
+        callbacks.onConnect(connection);
+        if (!connection.closed) connection.start();
+        return;
+      }
+      const secure = new TlsConnection(connection, tls, {
+        onSecure: () => {
+          live = false;
+          callbacks.onConnect(secure);
+        },
+        onFailed: (detail) => {
+          if (!live) return;
+          live = false;
+          callbacks.onError(detail);
+        },
+      });
+      securing = secure;
+      secure.start();
     });
   };
   const error = begin(handle, request, address, options);
@@ -60,7 +84,8 @@ export function connect(
     cancel: () => {
       if (!live) return;
       live = false;
-      handle.close();
+      if (securing === undefined) handle.close();
+      else securing.destroy();
     },
   };
 }

@@ -29,6 +29,8 @@ export interface TlsInfo {
   readonly version: string;
   /** OpenSSL's name; the standard one in TLS 1.3. */
   readonly cipher: string;
+  /** The key exchange; "" when it is not known: a server is not told. */
+  readonly group: string;
   readonly sni: string | undefined;
   readonly alpn: string | undefined;
   readonly sessionReused: boolean;
@@ -73,7 +75,10 @@ export interface Connection {
   write(chunk: Uint8Array): boolean;
   /** Write a latin1 string: message heads. */
   writeText(text: string): boolean;
-  /** Call `source.onGather` once, at the end of the current event, just before what was written leaves. One source a connection. */
+  /**
+   * Call `source.onGather` once, at the end of this turn of the event loop, and let what it writes leave. Later than `write`, which leaves with
+   * its event: streams of many other connections share this one. One source a connection.
+   */
   gather(source: GatheredOutput): void;
   /** Written and not yet taken by the kernel. */
   readonly unsent: number;

@@ -9,6 +9,7 @@ import { HandshakeInfo } from "./tls-info.ts";
 /** A context and the certificate it shows. */
 export interface TlsIdentity {
   readonly context: NativeSecureContext;
+  /** Undefined: none, or OpenSSL chooses between several. */
   readonly certificate: Certificate | undefined;
   /** OCSP response to staple. */
   readonly ocspResponse: Uint8Array | undefined;
@@ -22,6 +23,9 @@ export type HandshakeFailure =
   | "hash"
   | "protocol"
   | "closed";
+
+/** What OpenSSL found wrong with the peer's chain. */
+export type ChainError = Error & { readonly code: string };
 
 export type PeerVerdict =
   | { readonly accepted: true; readonly validated: boolean }
@@ -44,17 +48,22 @@ export interface TlsSettings {
   readonly anchors: ReadonlySet<string>;
   readonly keyLog: ((line: Buffer, connection: RawConnection) => void) | undefined;
   /** Server: the identity for a name; undefined: there is but one. */
-  readonly choose: ((serverName: string, ocspAsked: boolean) => TlsIdentity) | undefined;
-  /** `verifyError`: OpenSSL's code for the chain. */
-  verify(info: TlsInfo, verifyError: string | undefined): PeerVerdict;
+  readonly choose: ((serverName: string) => TlsIdentity) | undefined;
+  verify(info: TlsInfo, chainError: ChainError | undefined): PeerVerdict;
   onSecure(info: TlsInfo): void;
   onFailure(failure: HandshakeFailure): void;
+  /** The protocol was broken after the handshake. */
+  onBroken(): void;
+  /** A handshake's error as logs shall have it. */
+  describe(error: Error): string;
 }
 
 /** OpenSSL's session, and the certificate that it does not give back when it resumes one. */
 export interface SavedSession {
   readonly session: Uint8Array;
   readonly peer: Certificate | undefined;
+  /** A ticket of TLS 1.3. */
+  readonly singleUse: boolean;
 }
 
 export interface SessionStore {
@@ -88,8 +97,11 @@ export class TlsConnection extends RawConnection {
   /** Decrypted while paused: the runtime gives out all that it has read. Bounded by one read of the socket. */
   #held: Uint8Array[] = [];
   #heldEnd = false;
+  #peeked: Uint8Array | undefined;
+  #begun = false;
+  #accepted = false;
 
-  /** `peeked`: bytes read before. */
+  /** `peeked`: bytes read before. Nothing happens before `start`. */
   constructor(
     raw: RawConnection,
     settings: TlsSettings,
@@ -116,9 +128,17 @@ export class TlsConnection extends RawConnection {
       handle.onkeylog = onKeyLog;
       handle.enableKeylogCallback();
     }
-    this.start();
-    if (peeked !== undefined && peeked.length > 0) handle.receive(peeked);
-    if (!settings.isServer) handle.start();
+    this.#peeked = peeked;
+  }
+
+  override start(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    super.start();
+    const peeked = this.#peeked;
+    this.#peeked = undefined;
+    if (!this.#settings.isServer) this.#handle.start();
+    else if (peeked !== undefined && peeked.length > 0) this.#handle.receive(peeked);
   }
 
   #prepareServer(): void {
@@ -157,7 +177,7 @@ export class TlsConnection extends RawConnection {
   onChoose(serverName: string, ocspAsked: boolean): void {
     const { choose } = this.#settings;
     if (this.closed || choose === undefined) return;
-    const identity = choose(serverName, ocspAsked);
+    const identity = choose(serverName);
     this.#sni = serverName === "" ? undefined : serverName;
     if (identity !== this.#identity) {
       this.#identity = identity;
@@ -180,13 +200,14 @@ export class TlsConnection extends RawConnection {
       certificates: settings.certificates,
       anchors: settings.anchors,
     });
-    const verdict = settings.verify(info, handle.verifyError()?.code);
+    this.#info = info;
+    const verdict = settings.verify(info, handle.verifyError() ?? undefined);
     if (!verdict.accepted) {
       this.#refuse(verdict.failure, verdict.detail);
       return;
     }
     info.peerValidated = verdict.validated;
-    this.#info = info;
+    this.#accepted = true;
     if (this.#newSession !== undefined) this.onNewSession(this.#newSession);
     const callbacks = this.#callbacks;
     this.#callbacks = undefined;
@@ -204,9 +225,14 @@ export class TlsConnection extends RawConnection {
 
   onTlsError(error: Error): void {
     if (this.closed) return;
-    const detail = errorText(error);
-    if (this.#callbacks !== undefined) this.#refuse(failureOf(detail), detail);
-    else this.fail(detail);
+    const settings = this.#settings;
+    const detail = settings.describe(error);
+    if (this.#callbacks !== undefined) {
+      this.#refuse(failureOf(error), detail);
+      return;
+    }
+    settings.onBroken();
+    this.fail(detail);
   }
 
   override onReadError(error: number): void {
@@ -253,8 +279,13 @@ export class TlsConnection extends RawConnection {
   }
 
   onNewSession(session: Uint8Array): void {
-    if (this.#info === undefined) this.#newSession = session;
-    else this.#settings.sessions?.put({ session, peer: this.#info.peer });
+    const info = this.#info;
+    if (info === undefined || !this.#accepted) {
+      this.#newSession = session;
+      return;
+    }
+    const { peer, version } = info;
+    this.#settings.sessions?.put({ session, peer, singleUse: version === "TLSv1.3" });
   }
 
   protected override closeHandle(reset: boolean): void {
@@ -262,7 +293,7 @@ export class TlsConnection extends RawConnection {
     const socket = this.#socket;
     this.#held = [];
     // RFC 8446 §6.1: a close is said before it is done.
-    if (this.#info !== undefined && !reset && !this.shutdownSent) {
+    if (this.#accepted && !reset && !this.shutdownSent) {
       const request = new ShutdownWrap();
       request.oncomplete = ignore;
       handle.shutdown(request);
@@ -302,11 +333,8 @@ function release(connection: TlsConnection): void {
   dispatch(() => connection.onRelease());
 }
 
-/** `error:0A000086:SSL routines:tls_process:certificate verify failed` has its parts in Envoy's order already. */
-function errorText(error: Error): string {
-  return error.message.replace(/^[0-9A-F]+:error:/, "error:").trim();
-}
-
-function failureOf(detail: string): HandshakeFailure {
-  return detail.includes("peer did not return a certificate") ? "no-certificate" : "protocol";
+function failureOf(error: Error): HandshakeFailure {
+  return error.message.includes("peer did not return a certificate")
+    ? "no-certificate"
+    : "protocol";
 }

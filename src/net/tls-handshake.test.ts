@@ -85,6 +85,7 @@ describe("a handshake", () => {
               peeked,
             );
             connection.handler = seen;
+            connection.start();
           },
           ...{ onEnd() {}, onUnwritable() {}, onWritable() {}, onClose() {} },
         };
@@ -112,7 +113,7 @@ describe("a handshake", () => {
         verify: (info, error) =>
           error === undefined
             ? { accepted: true, validated: info.peerPresented }
-            : { accepted: false, failure: "certificate", detail: error },
+            : { accepted: false, failure: "certificate", detail: error.code },
       },
     );
     const me = await authority.issue({ uri: ["spiffe://td/me"], dns: ["me.test"] });

@@ -1,6 +1,6 @@
 import { Certificate, type CertificateCache } from "./certificate.ts";
 import type { TlsInfo } from "./connection.ts";
-import { type NativeTls, peerCertificate } from "./native-tls.ts";
+import { localCertificate, type NativeTls, peerCertificate } from "./native-tls.ts";
 
 const none: readonly string[] = [];
 
@@ -8,6 +8,7 @@ const none: readonly string[] = [];
 export class HandshakeInfo implements TlsInfo {
   readonly version: string;
   readonly cipher: string;
+  readonly group: string;
   readonly sni: string | undefined;
   readonly alpn: string | undefined;
   readonly sessionReused: boolean;
@@ -35,9 +36,15 @@ export class HandshakeInfo implements TlsInfo {
     this.sni = facts.sni;
     this.alpn = handle.getALPNNegotiatedProtocol() || undefined;
     this.sessionReused = handle.isSessionReused();
-    this.local = facts.local;
+    this.group = groupOf(handle);
+    this.local = facts.local ?? this.#readLocal(facts.certificates);
     this.#anchors = facts.anchors;
     this.peer = this.#readPeer(facts);
+  }
+
+  #readLocal(certificates: CertificateCache): Certificate | undefined {
+    const local = localCertificate(this.#handle);
+    return local === undefined ? undefined : certificates.of(local);
   }
 
   #readPeer({
@@ -90,6 +97,12 @@ export class HandshakeInfo implements TlsInfo {
   get localSubject(): string {
     return this.local?.subject ?? "";
   }
+}
+
+/** The runtime tells clients only. */
+function groupOf(handle: NativeTls): string {
+  const info = handle.getEphemeralKeyInfo();
+  return info !== null && "name" in info ? String(info.name) : "";
 }
 
 /** A chain of more is not sent by honest peers. */

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { isIP } from "node:net";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import { systemClock } from "#lib/clock.ts";
 import { type Address, addressText, ipAddress, pipeAddress } from "#net/address.ts";
 import { AdminServer } from "./admin/server.ts";
 import type { AdminSource } from "./admin/source.ts";
@@ -9,6 +10,7 @@ import { ProcessLog } from "./process-log.ts";
 import type { LayeredRuntime, RuntimeListing } from "./runtime-layers.ts";
 import { type ProxyServer, StartError } from "./server.ts";
 import type { MainStats } from "./stats/main-stats.ts";
+import { certificateMessages } from "./tls/certs-page.ts";
 import type { HostStatus, ListenerStatus } from "./worker-protocol.ts";
 
 /** The command line as /server_info shows it and as draining needs it; Envoy's words (docs/reference/configuration.md). */
@@ -172,6 +174,10 @@ export class ProxyProcess implements AdminSource {
 
   clusters(): Promise<ReadonlyMap<string, readonly HostStatus[]>> {
     return this.#parts.server.clusterStatus();
+  }
+
+  async certificates(): Promise<readonly object[]> {
+    return certificateMessages(await this.#parts.server.tlsContexts(), systemClock.wallMs());
   }
 
   members(cluster: string): ClusterMembers | undefined {

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import { type Clock, systemClock } from "#lib/clock.ts";
 import type { Problem } from "#lib/config-error.ts";
@@ -7,6 +8,7 @@ import type { ClusterMembers } from "./cluster/host.ts";
 import { mergeHostStatus } from "./cluster/host-status.ts";
 import type { NodeInfo } from "./services.ts";
 import { MainStats } from "./stats/main-stats.ts";
+import type { ContextStatus } from "./tls/status.ts";
 import {
   startLocalWorker,
   startThreadWorker,
@@ -70,6 +72,7 @@ export class ProxyServer implements WorkerEvents {
   readonly #discoveries: Discovery[] = [];
   readonly #members: Map<string, ClusterMembers> = new Map();
   readonly #waiting: ((index: number, message: FromWorker) => void)[] = [];
+  readonly #ticketSecret: Uint8Array = randomBytes(32);
   #lastQuery = 0;
   #crashed: ((error: Error) => void) | undefined;
 
@@ -123,6 +126,7 @@ export class ProxyServer implements WorkerEvents {
       accessLogFlushMs,
       accessLogFlushBytes,
       sharedCells,
+      ticketSecret: this.#ticketSecret,
     };
   }
 
@@ -245,6 +249,11 @@ export class ProxyServer implements WorkerEvents {
       this.broadcast({ kind: "status", id });
     });
     return answers;
+  }
+
+  /** What the TLS contexts hold; all workers hold the same. */
+  async tlsContexts(): Promise<readonly ContextStatus[]> {
+    return (await this.#statuses())[0]?.tlsContexts ?? [];
   }
 
   async connections(): Promise<number> {

@@ -5,6 +5,8 @@ import type { AccessLogSinks } from "./access-log/sinks.ts";
 import type { ClusterManager } from "./cluster/manager.ts";
 import type { Runtime } from "./runtime.ts";
 import type { StatsScope } from "./stats/stats.ts";
+import type { SecretStore } from "./tls/secrets.ts";
+import type { TlsContextHolder } from "./tls/status.ts";
 
 /** What a worker gives to everything compiled from configuration. One object a worker; nothing here is global. */
 export interface Services {
@@ -16,6 +18,11 @@ export interface Services {
   readonly runtime: Runtime;
   readonly clusters: ClusterManager;
   readonly logSinks: AccessLogSinks;
+  readonly secrets: SecretStore;
+  /** Every TLS context that was compiled: /certs asks what they hold, and watched directories have them read files anew. */
+  readonly tlsContexts: TlsContextHolder[];
+  /** The same in all workers of a process, so that one opens the session tickets of another. */
+  readonly ticketSecret: Uint8Array;
   readonly node: NodeInfo;
   /** /healthcheck/fail was called, or the process drains. */
   readonly health: { failed: boolean };

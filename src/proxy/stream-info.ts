@@ -95,6 +95,7 @@ export class StreamInfo {
   upstreamProtocol: HttpVersion | undefined = undefined;
   upstreamTls: TlsInfo | undefined = undefined;
   upstreamTransportFailureReason = "";
+  downstreamTransportFailureReason = "";
   attemptCount = 0;
   localReplyBody = "";
   isHealthCheck = false;

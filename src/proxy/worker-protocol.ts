@@ -1,7 +1,9 @@
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import type { SecretJson } from "#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
 import type { ClusterMembers } from "./cluster/host.ts";
 import type { NodeInfo } from "./services.ts";
 import type { Announcement } from "./stats/worker-stats.ts";
+import type { ContextStatus } from "./tls/status.ts";
 
 /** What a worker is made from: plain data, so that it can cross to a thread. `bootstrap` is canonical ProtoJSON. */
 export interface WorkerSpec {
@@ -14,6 +16,8 @@ export interface WorkerSpec {
   readonly accessLogFlushBytes: number;
   /** Circuit-breaker counts that all workers share; undefined with one worker. */
   readonly sharedCells: SharedArrayBuffer | undefined;
+  /** The same for all workers, so that one opens the session tickets of another. */
+  readonly ticketSecret: Uint8Array;
 }
 
 /** What a listener in a worker tells /listeners. */
@@ -50,10 +54,14 @@ export interface HostStatus {
 export interface WorkerStatus {
   readonly connections: number;
   readonly clusters: Readonly<Record<string, readonly HostStatus[]>>;
+  readonly tlsContexts: readonly ContextStatus[];
 }
 
 export type ToWorker =
   | { readonly kind: "members"; readonly members: ClusterMembers }
+  | { readonly kind: "secret"; readonly key: string; readonly secret: SecretJson }
+  /** Something moved in a directory that TLS contexts watch. */
+  | { readonly kind: "reload-certificates"; readonly directory: string }
   /** Open the listeners; `ports` says which real port a listener asked for as 0 got in the first worker. */
   | { readonly kind: "listen"; readonly ports: Readonly<Record<string, number>> }
   | { readonly kind: "drain"; readonly inboundOnly: boolean; readonly close: boolean }

@@ -12,6 +12,7 @@ import { ListenerManager } from "./listener/listener-manager.ts";
 import { LayeredRuntime } from "./runtime-layers.ts";
 import type { Services } from "./services.ts";
 import { WorkerStats } from "./stats/worker-stats.ts";
+import { SecretStore } from "./tls/secrets.ts";
 import type { FromWorker, ToWorker, WorkerSpec, WorkerStatus } from "./worker-protocol.ts";
 
 /** One event loop of the data plane: listeners, connections, clusters, stats. Talks to the main thread by messages only. */
@@ -51,6 +52,12 @@ export class Worker {
 
   handle(message: ToWorker): void {
     switch (message.kind) {
+      case "secret":
+        this.#services.secrets.update(message.key, message.secret);
+        return;
+      case "reload-certificates":
+        for (const context of this.#services.tlsContexts) context.reload(message.directory);
+        return;
       case "members":
         this.#services.clusters.update(message.members);
         return;
@@ -106,7 +113,8 @@ export class Worker {
     const clusters: Record<string, WorkerStatus["clusters"][string]> = {};
     for (const cluster of this.#services.clusters.all)
       clusters[cluster.name] = cluster.hosts.map(hostStatus);
-    return { connections: this.#listeners.connectionsActive, clusters };
+    const tlsContexts = this.#services.tlsContexts.flatMap(({ status }) => status ?? []);
+    return { connections: this.#listeners.connectionsActive, clusters, tlsContexts };
   }
 
   #stop(): void {
@@ -154,10 +162,19 @@ function makeServices(
       clock: systemClock,
       stats,
     }),
+    secrets: secretsOf(spec),
+    tlsContexts: [],
+    ticketSecret: spec.ticketSecret,
     node: spec.node,
     health: { failed: false },
     log: (level, message, fields) => post({ kind: "log", level, message, fields }),
   };
+}
+
+function secretsOf({ bootstrap }: WorkerSpec): SecretStore {
+  const secrets = new SecretStore();
+  secrets.addStatic(bootstrap.staticResources?.secrets ?? []);
+  return secrets;
 }
 
 function runtimeOf(bootstrap: BootstrapJson): BootstrapJson["layeredRuntime"] {

@@ -152,7 +152,9 @@ export const streamOperators: OperatorTable = {
   DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID: text(() => ""),
   DOWNSTREAM_DETECTED_CLOSE_TYPE: text(() => "Normal"),
   DOWNSTREAM_LOCAL_CLOSE_REASON: never(),
-  DOWNSTREAM_TRANSPORT_FAILURE_REASON: never(),
+  DOWNSTREAM_TRANSPORT_FAILURE_REASON: text((i) =>
+    some(i.downstreamTransportFailureReason.replaceAll(" ", "_")),
+  ),
   CONNECTION_ID: number((i) => i.downstream.connectionId),
   ROUTE_NAME: text((i) => some(i.routeName)),
   VIRTUAL_CLUSTER_NAME: text((i) => some(i.virtualClusterName)),

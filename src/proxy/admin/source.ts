@@ -33,7 +33,7 @@ export interface AdminSource {
   /** `admin.access_log`, compiled. */
   readonly accessLogs?: readonly AccessLog[];
   /** admin.v3.Certificate messages with proto names. */
-  readonly certificates?: readonly object[];
+  certificates?(): Promise<readonly object[]>;
   /** What the start still waits for, for /init_dump. */
   readonly unready?: readonly string[];
 }

@@ -11,6 +11,7 @@ import { TcpPool } from "../pool/tcp-pool.ts";
 import type { Services } from "../services.ts";
 import type { StatsScope } from "../stats/stats.ts";
 import type { Metadata } from "../stream-info.ts";
+import { compileUpstreamTransport } from "../tls/transport-socket.ts";
 import { type CircuitBreaker, CircuitBreakers, type SharedCells } from "./circuit-breakers.ts";
 import { ClusterStats } from "./cluster-stats.ts";
 import type { ClusterMembers, Host } from "./host.ts";
@@ -160,6 +161,7 @@ function compilePoolSettings(
     http1: http.http1,
     http2: { ...http.http2, services: new LazyHttp2Services(cluster.stats, now) },
     connect: compileConnect(config),
+    transport: compileUpstreamTransport(config, { services, scope: cluster.stats }),
     stats: cluster.clusterStats,
     connectTimeout: services.timers.of(cluster.connectTimeoutMs),
     idleTimeout: services.timers.of(durationMs(common?.idleTimeout, hourMs)),

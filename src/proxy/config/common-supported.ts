@@ -9,7 +9,7 @@ export const supported = {
     "header_prefix",
     "default_regex_engine",
   ],
-  "envoy.config.bootstrap.v3.Bootstrap.StaticResources": ["listeners", "clusters"],
+  "envoy.config.bootstrap.v3.Bootstrap.StaticResources": ["listeners", "clusters", "secrets"],
   "envoy.config.bootstrap.v3.Admin": ["access_log", "address"],
   "envoy.config.bootstrap.v3.LayeredRuntime": ["layers"],
   "envoy.config.bootstrap.v3.RuntimeLayer": ["name", "static_layer", "admin_layer"],

@@ -21,6 +21,7 @@ import { supported as matching } from "#proxy/matching/supported.ts";
 import { supported as rbac } from "#proxy/rbac/supported.ts";
 import { supported as route } from "#proxy/route/supported.ts";
 import { supported as stats } from "#proxy/stats/supported.ts";
+import { supported as tls } from "#proxy/tls/supported.ts";
 import type { SupportedFields } from "./check.ts";
 import { supported as common } from "./common-supported.ts";
 
@@ -40,6 +41,7 @@ export const tables: readonly Table[] = [
   tlsInspector,
   admin,
   stats,
+  tls,
   common,
   cluster,
   listener,

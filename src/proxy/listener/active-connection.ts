@@ -2,6 +2,7 @@ import { Timer } from "#lib/timers.ts";
 import type { Address } from "#net/address.ts";
 import type { CloseReason, ConnectionHandler } from "#net/connection.ts";
 import type { RawConnection } from "#net/raw-connection.ts";
+import { TlsConnection } from "#net/tls-connection.ts";
 import type {
   AcceptedSocket,
   ListenerFilter,
@@ -12,6 +13,7 @@ import { ResponseFlag } from "../response-flags.ts";
 import type { Services } from "../services.ts";
 import type { Counter } from "../stats/stats.ts";
 import { StreamInfo } from "../stream-info.ts";
+import type { DownstreamTls } from "../tls/downstream.ts";
 import type { CompiledFilterChain, CompiledListener } from "./compile.ts";
 import type { ListenerStats } from "./listener-stats.ts";
 
@@ -28,15 +30,15 @@ export interface Accepting {
 
 const noBytes = Buffer.alloc(0);
 
-/** Peeking: listener filters look at the first bytes. Open: network filters run. */
-type State = "peeking" | "open" | "closed";
+/** Peeking: listener filters look at the first bytes. Securing: the TLS handshake. Open: network filters run. */
+type State = "peeking" | "securing" | "open" | "closed";
 
-/** One downstream connection from accept to close. Its own timer is the listener filter timeout. */
+/** One downstream connection from accept to close. Its own timer is for the listener filters, then for the handshake. */
 export class ActiveConnection
   extends Timer
   implements ConnectionHandler, NetworkStream, AcceptedSocket
 {
-  readonly connection: RawConnection;
+  connection: RawConnection;
   readonly dynamicMetadata: AcceptedSocket["dynamicMetadata"] = {};
   readonly directRemote: Address;
   local: Address;
@@ -61,6 +63,8 @@ export class ActiveConnection
   #parkedBytes: Uint8Array[] = [];
   #parkedEnd = false;
   #bornMs = 0;
+  /** While its handshake runs. */
+  #chain: CompiledFilterChain | undefined;
 
   constructor(accepting: Accepting, connection: RawConnection) {
     super();
@@ -123,8 +127,12 @@ export class ActiveConnection
     this.#open();
   }
 
-  /** The listener filter timeout. */
   onTimer(): void {
+    if (this.#state === "securing") this.#onSecuringTimeout();
+    else this.#onFilterTimeout();
+  }
+
+  #onFilterTimeout(): void {
     this.#accepting.stats.preTimeout.inc();
     if (!this.#accepting.listener.continueOnTimeout) {
       this.#abandon();
@@ -166,12 +174,51 @@ export class ActiveConnection
     const { listener, stats, services } = this.#accepting;
     const chain = listener.match(this);
     this.#bornMs = services.clock.monotonicMs();
-    this.#info = this.#makeInfo(chain);
     if (chain === undefined || chain.filters.length === 0) {
+      this.#info = this.#makeInfo(chain);
       this.#refuse(chain === undefined);
       return;
     }
     stats.opened();
+    if (chain.tls === undefined) this.#serve(chain);
+    else this.#secure(chain, chain.tls);
+  }
+
+  /** Network filters are made when the peer is known: one that fails the handshake reaches no upstream. */
+  #secure(chain: CompiledFilterChain, tls: DownstreamTls): void {
+    this.#state = "securing";
+    this.#chain = chain;
+    const { settings } = tls;
+    if (settings === undefined || this.#peekedEnd) {
+      this.connection.destroy();
+      return;
+    }
+    const peeked = this.#takePeeked();
+    chain.secureTimeout?.arm(this);
+    this.connection = new TlsConnection(
+      this.connection,
+      settings,
+      {
+        onSecure: () => {
+          this.cancel();
+          this.#serve(chain);
+        },
+        // The connection's end says it.
+        onFailed: () => {},
+      },
+      peeked,
+    );
+    this.connection.handler = this;
+    this.connection.start();
+  }
+
+  #onSecuringTimeout(): void {
+    this.#accepting.stats.transportConnectTimeout.inc();
+    this.connection.destroy();
+  }
+
+  #serve(chain: CompiledFilterChain): void {
+    this.#info = this.#makeInfo(chain);
     this.#state = "open";
     this.#filters = chain.filters.map((make) => make(this));
     for (const filter of this.#filters) {
@@ -226,10 +273,15 @@ export class ActiveConnection
     this.#abandon();
   }
 
-  #replayPeeked(): void {
+  #takePeeked(): Buffer {
     const peeked = this.#peeked();
     this.#peekBuffer = noBytes;
     this.#peekedSize = 0;
+    return peeked;
+  }
+
+  #replayPeeked(): void {
+    const peeked = this.#takePeeked();
     if (peeked.length > 0) this.#pass(0, peeked, this.#peekedEnd);
     else if (this.#peekedEnd) this.#pass(0, noBytes, true);
   }
@@ -338,6 +390,11 @@ export class ActiveConnection
       if (reason.kind === "local") this.#abandon();
       else this.#lose(reason.kind === "error" ? stats.filterError : stats.filterRemoteClose);
       return;
+    }
+    if (this.#state === "securing") {
+      this.cancel();
+      this.#info = this.#makeInfo(this.#chain);
+      this.#info.downstreamTransportFailureReason = reason.detail;
     }
     this.#state = "closed";
     const { stats, listener, services } = this.#accepting;

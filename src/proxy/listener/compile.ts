@@ -20,11 +20,16 @@ import { networkFilters } from "../filters/network/list.ts";
 import type { Services } from "../services.ts";
 import type { StatsScope } from "../stats/stats.ts";
 import type { Metadata } from "../stream-info.ts";
+import type { DownstreamTls } from "../tls/downstream.ts";
+import { compileDownstreamTransport } from "../tls/transport-socket.ts";
 import { compileFilterChainMatch, type MatchInput } from "./filter-chain-match.ts";
 
 export interface CompiledFilterChain {
   readonly name: string;
   readonly filters: readonly ((stream: NetworkStream) => NetworkFilter)[];
+  readonly tls: DownstreamTls | undefined;
+  /** For the handshake. */
+  readonly secureTimeout: TimerList | undefined;
 }
 
 /** A listener's configuration, compiled: no socket yet. */
@@ -123,12 +128,8 @@ function compileListenerFilters(
 }
 
 function compileChain(chain: FilterChainJson, context: NetworkFilterContext): CompiledFilterChain {
-  const transport = chain.transportSocket;
-  if (transport !== undefined) {
-    const type = (transport.typedConfig as { "@type"?: string } | undefined)?.["@type"] ?? "";
-    if (!type.endsWith("raw_buffer.v3.RawBuffer"))
-      throw refuse("transport_socket", `${type} is not supported yet`);
-  }
+  const { services, listenerScope: scope } = context;
+  const tls = compileDownstreamTransport(chain.transportSocket, { services, scope });
   const items = chain.filters ?? [];
   const filters = compileEach("filters", items, (item, index) => {
     const factory = factoryFor(networkFilters, item.typedConfig);
@@ -145,7 +146,12 @@ function compileChain(chain: FilterChainJson, context: NetworkFilterContext): Co
       );
     return within("typed_config", () => factory.compile(item.typedConfig, context));
   });
-  return { name: chain.name ?? "", filters };
+  const secureTimeout = services.timers.of(
+    within("transport_socket_connect_timeout", () =>
+      durationMs(chain.transportSocketConnectTimeout, 0),
+    ),
+  );
+  return { name: chain.name ?? "", filters, tls, secureTimeout };
 }
 
 function compileAddress(config: AddressJson | undefined): Address {

@@ -11,6 +11,7 @@ export class ListenerStats {
   readonly #workerTotal: Counter;
   readonly #workerActive: Gauge;
   readonly preTimeout: Counter;
+  readonly transportConnectTimeout: Counter;
   readonly filterRemoteClose: Counter;
   readonly filterError: Counter;
   readonly extensionConfigMissing: Counter;
@@ -24,6 +25,7 @@ export class ListenerStats {
     this.#lengthMs = scope.histogram("downstream_cx_length_ms");
     this.#preActive = scope.gauge("downstream_pre_cx_active");
     this.preTimeout = scope.counter("downstream_pre_cx_timeout");
+    this.transportConnectTimeout = scope.counter("downstream_cx_transport_socket_connect_timeout");
     this.filterRemoteClose = scope.counter("downstream_listener_filter_remote_close");
     this.filterError = scope.counter("downstream_listener_filter_error");
     this.extensionConfigMissing = scope.counter("network_extension_config_missing");

@@ -23,6 +23,7 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "filters",
     "name",
     "transport_socket",
+    "transport_socket_connect_timeout",
   ],
   "envoy.config.listener.v3.FilterChainMatch": [
     "destination_port",

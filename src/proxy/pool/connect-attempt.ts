@@ -1,7 +1,8 @@
 import type { HttpVersion } from "#http/message.ts";
 import { Timer } from "#lib/timers.ts";
-import { connect, type PendingConnect } from "#net/connect.ts";
+import type { PendingConnect } from "#net/connect.ts";
 import type { ClusterStats } from "../cluster/cluster-stats.ts";
+import { connectSecurely } from "./connect-securely.ts";
 import type { HttpPool } from "./http-pool.ts";
 
 export function countProtocol(stats: ClusterStats, protocol: HttpVersion): void {
@@ -26,7 +27,7 @@ export class ConnectAttempt extends Timer {
     host.connectionsTotal++;
     this.#startMs = settings.now();
     settings.connectTimeout?.arm(this);
-    this.#pending = connect(host.address, settings.connect, {
+    this.#pending = connectSecurely(host, settings, {
       onConnect: (connection) => {
         this.cancel();
         settings.stats.connectMs.record(settings.now() - this.#startMs);

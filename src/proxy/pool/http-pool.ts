@@ -10,6 +10,7 @@ import type { ClusterStats } from "../cluster/cluster-stats.ts";
 import type { Host } from "../cluster/host.ts";
 import type { UpstreamCallbacks } from "../cluster/manager.ts";
 import type { CompiledHttp2 } from "../http2-options.ts";
+import type { UpstreamTransport } from "../tls/transport-socket.ts";
 import { ConnectAttempt } from "./connect-attempt.ts";
 import { PooledConnection } from "./pooled-connection.ts";
 
@@ -29,6 +30,8 @@ export interface PoolSettings {
   readonly http2: CompiledHttp2 & { readonly services: Http2Services };
   readonly services: { readonly clock: Clock; readonly random: Random };
   readonly connect: ConnectOptions;
+  /** Undefined: every host is reached as it is. */
+  readonly transport: UpstreamTransport | undefined;
   readonly stats: ClusterStats;
   readonly connectTimeout: TimerList | undefined;
   readonly idleTimeout: TimerList | undefined;

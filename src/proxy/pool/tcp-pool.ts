@@ -1,8 +1,9 @@
 import { Timer } from "#lib/timers.ts";
-import { connect, type PendingConnect } from "#net/connect.ts";
+import type { PendingConnect } from "#net/connect.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
 import type { Host } from "../cluster/host.ts";
 import type { Cluster } from "../cluster/manager.ts";
+import { connectSecurely } from "./connect-securely.ts";
 import type { PoolLimits, PoolSettings } from "./http-pool.ts";
 
 type TcpOptions = Parameters<Cluster["connect"]>[0];
@@ -47,7 +48,7 @@ class TcpAttempt extends Timer {
     options.host.connectionsTotal++;
     this.#startMs = settings.now();
     settings.connectTimeout?.arm(this);
-    this.#pending = connect(options.host.address, settings.connect, {
+    this.#pending = connectSecurely(options.host, settings, {
       onConnect: (connection) => this.#onConnect(connection),
       onError: (detail) => {
         this.#failed();

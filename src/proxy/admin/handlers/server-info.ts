@@ -35,7 +35,8 @@ export const serverPages: readonly AdminPage[] = [
   {
     path: "/certs",
     help: "print certs on machine",
-    answer: (_request, { source }) => json({ certificates: source.certificates ?? [] }),
+    answer: async (_request, { source }) =>
+      json({ certificates: (await source.certificates?.()) ?? [] }),
   },
 ];
 

@@ -1,0 +1,73 @@
+import type { Certificate } from "#net/certificate.ts";
+import type { StatsScope } from "../stats/stats.ts";
+import type { OwnCertificate } from "./certificates.ts";
+import type { Validation } from "./validation.ts";
+
+/** One certificate for /certs; plain data, because it crosses threads. */
+export interface CertificateStatus {
+  readonly path: string;
+  readonly serialNumber: string;
+  readonly names: readonly (readonly ["dns" | "uri" | "ip_address", string])[];
+  readonly validFromMs: number;
+  readonly validToMs: number;
+}
+
+/** What a TLS context has loaded. */
+export interface ContextStatus {
+  readonly authorities: readonly CertificateStatus[];
+  readonly certificates: readonly CertificateStatus[];
+}
+
+export interface TlsContextHolder {
+  /** Undefined: a secret has not come yet. */
+  readonly status: ContextStatus | undefined;
+  reload(directory: string): void;
+}
+
+export function contextStatus(
+  certificates: readonly OwnCertificate[],
+  validation: Validation,
+): ContextStatus {
+  return {
+    authorities: validation.authorities
+      .slice(0, 1)
+      .map((certificate) => certificateStatus(certificate, validation.origin)),
+    certificates: certificates.map(({ certificate, origin }) =>
+      certificateStatus(certificate, origin),
+    ),
+  };
+}
+
+function certificateStatus(certificate: Certificate, path: string): CertificateStatus {
+  const { dns, uri, ip } = certificate.altNames;
+  return {
+    path,
+    serialNumber: certificate.serial,
+    names: [
+      ...dns.map((name) => ["dns", name] as const),
+      ...uri.map((name) => ["uri", name] as const),
+      ...ip.map((name) => ["ip_address", name] as const),
+    ],
+    validFromMs: certificate.validFromMs,
+    validToMs: certificate.validToMs,
+  };
+}
+
+/** What Envoy calls a certificate that came without a name: part of the SHA-256 of nothing. */
+const unnamed = "e3b0c442";
+
+/** `ssl.certificate.<name>.expiration_unix_time_seconds` */
+export function publishExpiry(
+  scope: StatsScope,
+  certificates: readonly OwnCertificate[],
+  validation: Validation,
+): void {
+  const set = (name: string, { validToMs }: Certificate): void =>
+    scope
+      .gauge(`ssl.certificate.${name}.expiration_unix_time_seconds`)
+      .set(Math.floor(validToMs / 1000));
+  for (const { name, certificate } of certificates)
+    set(name === "" ? `unnamed_cert_${unnamed}` : name, certificate);
+  const [authority] = validation.authorities;
+  if (authority !== undefined) set(`unnamed_ca_cert_${unnamed}`, authority);
+}

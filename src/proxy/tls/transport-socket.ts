@@ -1,0 +1,115 @@
+import type {
+  ClusterJson,
+  Cluster_TransportSocketMatchJson as TransportSocketMatchJson,
+} from "#gen/envoy/config/cluster/v3/cluster_pb.js";
+import type { TransportSocketJson } from "#gen/envoy/config/core/v3/base_pb.js";
+import type {
+  DownstreamTlsContextJson,
+  UpstreamTlsContextJson,
+} from "#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
+import { compileEach, refuse, within } from "#lib/config-error.ts";
+import type { TlsSettings } from "#net/tls-connection.ts";
+import type { Host } from "../cluster/host.ts";
+import type { Json } from "../stream-info.ts";
+import type { TlsFactoryContext } from "./common.ts";
+import { DownstreamTls } from "./downstream.ts";
+import { UpstreamTls } from "./upstream.ts";
+
+const rawBuffer = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer";
+const downstreamTls = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
+const upstreamTls = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
+const matchNamespace = "envoy.transport_socket_match";
+
+function typeOf(config: TransportSocketJson): string {
+  const typed = config.typedConfig as { readonly "@type"?: string } | undefined;
+  return typed?.["@type"]?.split("/").pop() ?? "";
+}
+
+/** A filter chain's; undefined: bytes as they are. Throws ConfigError. */
+export function compileDownstreamTransport(
+  config: TransportSocketJson | undefined,
+  context: TlsFactoryContext,
+): DownstreamTls | undefined {
+  if (config === undefined) return undefined;
+  const type = typeOf(config);
+  if (type === rawBuffer) return undefined;
+  if (type !== downstreamTls)
+    throw refuse("transport_socket", `${type} is not supported in a listener`);
+  return within(
+    "transport_socket.typed_config",
+    // Proof: its @type, which the reader checked.
+    () => new DownstreamTls(config.typedConfig as unknown as DownstreamTlsContextJson, context),
+  );
+}
+
+/** How connections to a cluster's hosts are secured. */
+export interface UpstreamTransport {
+  /** Undefined: not at all. "not-ready": a secret has not come yet. */
+  settingsFor(host: Host): TlsSettings | "not-ready" | undefined;
+}
+
+/** Undefined: no host of the cluster is reached by TLS. Throws ConfigError. */
+export function compileUpstreamTransport(
+  config: ClusterJson,
+  context: TlsFactoryContext,
+): UpstreamTransport | undefined {
+  const usual = within("transport_socket", () => compileUpstream(config.transportSocket, context));
+  const matches = compileEach("transport_socket_matches", config.transportSocketMatches, (item) =>
+    compileMatch(item, context),
+  );
+  const counter = context.scope.counter("default.total_match_count");
+  if (matches.length === 0) {
+    if (usual === undefined) return undefined;
+    return {
+      settingsFor: (host) => {
+        counter.inc();
+        return usual.settingsFor(host.hostname) ?? "not-ready";
+      },
+    };
+  }
+  return {
+    settingsFor: (host) => {
+      const match = matches.find(({ wanted }) => fits(wanted, host.metadata?.[matchNamespace]));
+      (match?.counter ?? counter).inc();
+      const tls = match === undefined ? usual : match.tls;
+      return tls === undefined ? undefined : (tls.settingsFor(host.hostname) ?? "not-ready");
+    },
+  };
+}
+
+function compileUpstream(
+  config: TransportSocketJson | undefined,
+  context: TlsFactoryContext,
+): UpstreamTls | undefined {
+  if (config === undefined) return undefined;
+  const type = typeOf(config);
+  if (type === rawBuffer) return undefined;
+  if (type !== upstreamTls) throw refuse("", `${type} is not supported in a cluster`);
+  return within(
+    "typed_config",
+    // Proof: its @type, which the reader checked.
+    () => new UpstreamTls(config.typedConfig as unknown as UpstreamTlsContextJson, context),
+  );
+}
+
+function compileMatch(config: TransportSocketMatchJson, context: TlsFactoryContext) {
+  const name = config.name ?? "";
+  if (name === "") throw refuse("name", "is required");
+  return {
+    // Proof: a Struct is an object of JSON values.
+    wanted: Object.entries((config.match ?? {}) as Readonly<Record<string, Json>>),
+    tls: within("transport_socket", () => compileUpstream(config.transportSocket, context)),
+    counter: context.scope.counter(`${name}.total_match_count`),
+  };
+}
+
+/** Every key of the match has the same value in the endpoint's metadata; an empty match fits all. */
+function fits(
+  wanted: readonly (readonly [string, Json])[],
+  metadata: { readonly [key: string]: Json } | undefined,
+): boolean {
+  return wanted.every(
+    ([key, value]) =>
+      metadata?.[key] !== undefined && JSON.stringify(metadata[key]) === JSON.stringify(value),
+  );
+}
