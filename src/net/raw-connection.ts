@@ -38,6 +38,8 @@ function newWriteBuffer(): Latin1Buffer {
 let lastId = 0;
 let depth = 0;
 let dirty: RawConnection[] = [];
+/** Those that gather: many streams share one of them, so it waits until all events of this turn of the loop have had their say. */
+let gathering: RawConnection[] = [];
 
 function leave(): void {
   if (--depth === 0 && dirty.length > 0) flushDirty();
@@ -184,9 +186,13 @@ export class RawConnection implements Connection {
   }
 
   gather(source: GatheredOutput): void {
-    if (this.closed) return;
+    if (this.closed || this.#source !== undefined) return;
     this.#source = source;
-    if (!this.#dirty) this.#markDirty();
+    if (gathering.push(this) === 1) setImmediate(flushGathering);
+  }
+
+  flushGathered(): void {
+    if (this.#source !== undefined) this.flush();
   }
 
   #wrote(size: number): boolean {
@@ -373,6 +379,14 @@ export class RawConnection implements Connection {
 function brokenBy(error: number): CloseReason {
   const remote = error === -104 || error === -32;
   return { kind: remote ? "remote-reset" : "error", detail: getSystemErrorName(error) };
+}
+
+function flushGathering(): void {
+  const connections = gathering;
+  gathering = [];
+  dispatch(() => {
+    for (const connection of connections) connection.flushGathered();
+  });
 }
 
 function flushOutsideEvents(): void {
