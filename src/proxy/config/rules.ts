@@ -23,13 +23,17 @@ import {
 
 const cache = new WeakMap<DescField, FieldRulesJson>();
 const none: FieldRulesJson = {};
+/** Rules of these older .proto files that Envoy has dropped since: `record` has taken its place. */
+const dropped: ReadonlySet<string> = new Set(["envoy.config.core.v3.KeyValueAppend.entry"]);
 
 export function rulesOf(field: DescField): FieldRulesJson {
   let found = cache.get(field);
   if (found === undefined) {
     const options = field.proto.options;
     found =
-      options !== undefined && hasExtension(options, rulesExtension)
+      options !== undefined &&
+      hasExtension(options, rulesExtension) &&
+      !dropped.has(`${field.parent.typeName}.${field.name}`)
         ? toJson(FieldRulesSchema, getExtension(options, rulesExtension))
         : none;
     cache.set(field, found);

@@ -11,11 +11,14 @@ import type { Json, StreamInfo } from "../../stream-info.ts";
  */
 export type Verdict = "continue" | "park";
 
+/** `consume`: nothing goes further, and what follows comes to this filter too, for it to drop; it ends in `reply` or `abort`. */
+export type RequestVerdict = Verdict | "consume";
+
 /** Phases of one stream; a filter has only those it needs. A filter without state per stream may be one shared object. */
 export interface HttpFilter {
-  onRequestHead?(stream: HttpStream, head: RequestHead, end: boolean): Verdict;
-  onRequestData?(stream: HttpStream, chunk: Uint8Array, end: boolean): Verdict;
-  onRequestTrailers?(stream: HttpStream, trailers: HeaderList): Verdict;
+  onRequestHead?(stream: HttpStream, head: RequestHead, end: boolean): RequestVerdict;
+  onRequestData?(stream: HttpStream, chunk: Uint8Array, end: boolean): RequestVerdict;
+  onRequestTrailers?(stream: HttpStream, trailers: HeaderList): RequestVerdict;
   onResponseHead?(stream: HttpStream, head: ResponseHead, end: boolean): Verdict;
   onResponseData?(stream: HttpStream, chunk: Uint8Array, end: boolean): Verdict;
   onResponseTrailers?(stream: HttpStream, trailers: HeaderList): Verdict;

@@ -4,7 +4,7 @@ import type { Cluster } from "../../../cluster/manager.ts";
 import type { HeaderPredicate } from "../../../matching/header-matcher.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { Services } from "../../../services.ts";
-import type { HttpFilter, HttpStream, Verdict } from "../filter.ts";
+import type { HttpFilter, HttpStream, RequestVerdict, Verdict } from "../filter.ts";
 
 export interface HealthCheckSettings {
   readonly services: Services;
@@ -61,26 +61,33 @@ const clusterUnhealthy: Answer = { ...failed, details: "health_check_failed_clus
 export class HealthCheckFilter implements HttpFilter {
   readonly #settings: HealthCheckSettings;
   #isHealthCheck = false;
+  #answersHere = false;
 
   constructor(settings: HealthCheckSettings) {
     this.#settings = settings;
   }
 
-  onRequestHead(stream: HttpStream, head: RequestHead): Verdict {
+  onRequestHead(stream: HttpStream, head: RequestHead, end: boolean): RequestVerdict {
     const { matchers, passThrough, cache, services } = this.#settings;
     for (const matches of matchers) if (!matches(head)) return "continue";
     this.#isHealthCheck = true;
     stream.info.isHealthCheck = true;
-    const here = !passThrough || services.health.failed || cache?.answer !== undefined;
-    if (!here) return "continue";
-    const { status, details, degraded } = this.#answer();
-    stream.reply({
-      status,
-      details,
-      flags: status >= 200 && status < 300 ? 0 : ResponseFlag.failedLocalHealthCheck,
-      ...(degraded ? { headers: [["x-envoy-degraded", ""]] as const } : {}),
-    });
-    return "park";
+    this.#answersHere = !passThrough || services.health.failed || cache?.answer !== undefined;
+    if (!this.#answersHere) return "continue";
+    if (end) this.#reply(stream);
+    return "consume";
+  }
+
+  onRequestData(stream: HttpStream, _chunk: Uint8Array, end: boolean): RequestVerdict {
+    if (!this.#answersHere) return "continue";
+    if (end) this.#reply(stream);
+    return "consume";
+  }
+
+  onRequestTrailers(stream: HttpStream): RequestVerdict {
+    if (!this.#answersHere) return "continue";
+    this.#reply(stream);
+    return "consume";
   }
 
   onResponseHead(_stream: HttpStream, head: ResponseHead): Verdict {
@@ -91,6 +98,16 @@ export class HealthCheckFilter implements HttpFilter {
     }
     if (services.health.failed) head.headers.set("x-envoy-immediate-health-check-fail", "true");
     return "continue";
+  }
+
+  #reply(stream: HttpStream): void {
+    const { status, details, degraded } = this.#answer();
+    stream.reply({
+      status,
+      details,
+      flags: status >= 200 && status < 300 ? 0 : ResponseFlag.failedLocalHealthCheck,
+      ...(degraded ? { headers: [["x-envoy-degraded", ""]] as const } : {}),
+    });
   }
 
   #answer(): Answer {

@@ -478,7 +478,8 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     stats.requestActive.dec();
     if (this.#upgraded) stats.connectionUpgradesActive.dec();
     if (this.#responseStarted) {
-      stats.countResponse(info.responseCode);
+      // As in Envoy, health checks do not count as the service's answers.
+      if (!info.isHealthCheck) stats.countResponse(info.responseCode);
       stats.requestTimeMs.record(info.endMs - info.startMs);
     }
     const logs = settings.accessLogs;

@@ -71,12 +71,13 @@ export abstract class FilterPassage extends Timer {
     for (let i = from; i < filters.length; i++) {
       const filter = filters[i] as HttpFilter;
       if (filter.onRequestHead === undefined) continue;
-      if (filter.onRequestHead(stream, head, end) === "continue") {
+      const verdict = filter.onRequestHead(stream, head, end);
+      if (verdict === "continue") {
         if (this.requestClosed) return;
         continue;
       }
       // The last filter keeps what it gets: nothing waits behind it.
-      if (i < filters.length - 1) this.#requestAt = i;
+      if (verdict === "park" && i < filters.length - 1) this.#requestAt = i;
       return;
     }
   }
@@ -85,12 +86,9 @@ export abstract class FilterPassage extends Timer {
     const { filters, stream } = this;
     for (let i = from; i < filters.length; i++) {
       const filter = filters[i] as HttpFilter;
-      if (
-        filter.onRequestData === undefined ||
-        filter.onRequestData(stream, chunk, end) === "continue"
-      )
-        continue;
-      if (i < filters.length - 1) this.#requestAt = i;
+      const verdict = filter.onRequestData?.(stream, chunk, end) ?? "continue";
+      if (verdict === "continue") continue;
+      if (verdict === "park" && i < filters.length - 1) this.#requestAt = i;
       return;
     }
   }
@@ -99,12 +97,9 @@ export abstract class FilterPassage extends Timer {
     const { filters, stream } = this;
     for (let i = from; i < filters.length; i++) {
       const filter = filters[i] as HttpFilter;
-      if (
-        filter.onRequestTrailers === undefined ||
-        filter.onRequestTrailers(stream, trailers) === "continue"
-      )
-        continue;
-      if (i < filters.length - 1) this.#requestAt = i;
+      const verdict = filter.onRequestTrailers?.(stream, trailers) ?? "continue";
+      if (verdict === "continue") continue;
+      if (verdict === "park" && i < filters.length - 1) this.#requestAt = i;
       return;
     }
   }
