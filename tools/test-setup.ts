@@ -8,5 +8,6 @@ export function prepareTests(names: readonly SuiteName[]): Readonly<Record<strin
   if (names.includes("netns")) {
     requireDebian(["iproute2", "iptables"]);
   }
-  return names.includes("parity") ? { HEDDLE_ENVOY: envoyPath() } : {};
+  const compares = names.includes("parity") || names.includes("netns");
+  return compares ? { HEDDLE_ENVOY: envoyPath() } : {};
 }

@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { type Address, ipAddress } from "./address.ts";
+import { type Address, canonicalIp, ipAddress } from "./address.ts";
 
 /** `getsockopt(2)` with the address family of the socket. */
 type GetSocketOption = (
@@ -49,5 +49,5 @@ export function originalDestination(
   if (family === 4) return ipAddress(value.subarray(4, 8).join("."), port);
   const groups: string[] = [];
   for (let at = 8; at < 24; at += 2) groups.push(value.readUInt16BE(at).toString(16));
-  return ipAddress(groups.join(":"), port);
+  return ipAddress(canonicalIp(groups.join(":")), port);
 }
