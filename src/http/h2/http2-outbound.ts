@@ -151,7 +151,8 @@ export abstract class Http2Outbound {
   }
 
   #forget(stream: AnyStream): void {
-    if (this.streams.delete(stream.id)) this.stats.streamsActive.dec();
+    // A client's stream has no id, and no place among them, before it begins.
+    if (stream.id !== 0 && this.streams.delete(stream.id)) this.stats.streamsActive.dec();
     stream.release();
   }
 
