@@ -34,7 +34,7 @@ export interface TlsInfo {
   readonly sni: string | undefined;
   readonly alpn: string | undefined;
   readonly sessionReused: boolean;
-  /** Lower-case hexadecimal; "" when there is none, and after the connection is closed. */
+  /** Lower-case hexadecimal; "" when there is none, as in TLS 1.3. */
   readonly sessionId: string;
   readonly peerPresented: boolean;
   readonly peerValidated: boolean;

@@ -198,6 +198,10 @@ describe("a handshake", () => {
         const reused = b.connection.tls?.sessionReused;
         assert.equal(a.connection.tls?.sessionReused, reused);
         assert.deepEqual(b.connection.tls?.peerDnsSans, ["a.test"]);
+        assert.match(
+          b.connection.tls?.sessionId ?? "",
+          maxVersion === "TLSv1.3" ? /^$/ : /^[0-9a-f]{64}$/,
+        );
         a.connection.destroy();
         b.connection.destroy();
         return reused;

@@ -18,7 +18,7 @@ export class HandshakeInfo implements TlsInfo {
   readonly #handle: NativeTls;
   readonly #anchors: ReadonlySet<string>;
   #chain: readonly Certificate[] | undefined;
-  #closed = false;
+  #sessionId: string | undefined;
 
   constructor(
     handle: NativeTls,
@@ -60,13 +60,19 @@ export class HandshakeInfo implements TlsInfo {
     return this.sessionReused ? resumedPeer : undefined;
   }
 
-  /** Nothing may be asked of the handle from here on. */
+  /** Nothing may be asked of the handle from here on, and access logs come after it. */
   onClose(): void {
-    this.#closed = true;
+    this.#sessionId ??= this.#readSessionId();
   }
 
   get sessionId(): string {
-    return this.#closed ? "" : sessionIdOf(this.#handle.getSession());
+    this.#sessionId ??= this.#readSessionId();
+    return this.#sessionId;
+  }
+
+  /** RFC 8446 §4.1.3: in TLS 1.3 it is an echo without meaning. */
+  #readSessionId(): string {
+    return this.version === "TLSv1.3" ? "" : sessionIdOf(this.#handle.getSession());
   }
 
   get peerPresented(): boolean {

@@ -11,7 +11,9 @@ const errorWords: Readonly<Record<string, string>> = {
   EINVAL: "Invalid_argument",
 };
 
-/** The words for the system error of this name. */
-export function connectErrorText(name: string): string {
-  return errorWords[name] ?? name;
+/** Why there is no connection, from the name of a system error or a handshake's own words; "" when nothing is known. */
+export function connectErrorText(detail: string): string {
+  if (detail === "") return "";
+  if (detail.startsWith("TLS_error")) return detail.replaceAll(" ", "_");
+  return `delayed_connect_error:_${errorWords[detail] ?? detail}`;
 }

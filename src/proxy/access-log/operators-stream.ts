@@ -19,9 +19,10 @@ import { compileTimeFormat } from "./strftime.ts";
 const isoUtc = "%Y-%m-%dT%H:%M:%E3SZ";
 const isoLocal = "%Y-%m-%dT%H:%M:%E3S%z";
 
-type TimeSource = (info: StreamInfo, environment: FormatEnvironment) => number;
+type TimeSource = (info: StreamInfo, environment: FormatEnvironment) => number | undefined;
 
-function timeOperator(zone: "utc" | "local", source: TimeSource): OperatorSpec {
+/** Of an instant in wall-clock milliseconds, undefined when there is none. */
+export function timeOperator(zone: "utc" | "local", source: TimeSource): OperatorSpec {
   return {
     parameter: "optional",
     length: true,
@@ -30,7 +31,13 @@ function timeOperator(zone: "utc" | "local", source: TimeSource): OperatorSpec {
       if (format.includes("%n"))
         throw refuse("", "Invalid header configuration. Format string contains newline.");
       const toText = compileTimeFormat(format, zone);
-      return { kind: "string", read: (info) => toText(source(info, environment)) };
+      return {
+        kind: "string",
+        read: (info) => {
+          const instant = source(info, environment);
+          return instant === undefined ? undefined : toText(instant);
+        },
+      };
     },
   };
 }

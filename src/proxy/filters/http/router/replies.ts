@@ -75,7 +75,7 @@ export function connectFailureReply(failure: UpstreamFailure, envoyHeaders: bool
       return {
         status: 503,
         body: `${prefix}remote connection failure`,
-        details: `upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_${connectErrorText(failure.detail)}}`,
+        details: `upstream_reset_before_response_started{remote_connection_failure${failure.detail === "" ? "" : `|${connectErrorText(failure.detail)}`}}`,
         flags: ResponseFlag.upstreamConnectionFailure,
       };
     default:

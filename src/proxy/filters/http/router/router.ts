@@ -15,6 +15,7 @@ import type {
   UpstreamFailure,
   UpstreamStream,
 } from "../../../cluster/manager.ts";
+import { connectErrorText } from "../../../connect-error.ts";
 import { TcpUpstream } from "../../../pool/tcp-upstream.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { RequestTally } from "../../../route/request-stats.ts";
@@ -284,6 +285,8 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
 
   onFailure(failure: UpstreamFailure): void {
     this.#wait = undefined;
+    if (failure.kind === "connect-failure")
+      this.#stream.info.upstreamTransportFailureReason = connectErrorText(failure.detail);
     this.#replyFailed(connectFailureReply(failure, this.#settings.envoyHeaders));
   }
 

@@ -157,7 +157,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
       return;
     }
     if (failure.kind === "connect-failure")
-      info.upstreamTransportFailureReason = `delayed_connect_error:_${connectErrorText(failure.detail)}`;
+      info.upstreamTransportFailureReason = connectErrorText(failure.detail);
     info.responseFlags |= ResponseFlag.upstreamConnectionFailure;
     if (this.#attempts < this.#settings.connectAttemptsMax) {
       this.#connectAgain(cluster);
