@@ -1,5 +1,6 @@
 import { getSystemErrorName } from "node:util";
 import { assert } from "#lib/assert.ts";
+import { beginEvent, endEvent } from "#lib/clock.ts";
 import type { Address } from "./address.ts";
 import type {
   CloseReason,
@@ -41,8 +42,14 @@ let dirty: RawConnection[] = [];
 /** Those that gather: many streams share one of them, so it waits until all events of this turn of the loop have had their say. */
 let gathering: RawConnection[] = [];
 
+function enter(): void {
+  if (depth++ === 0) beginEvent();
+}
+
 function leave(): void {
-  if (--depth === 0 && dirty.length > 0) flushDirty();
+  if (--depth > 0) return;
+  if (dirty.length > 0) flushDirty();
+  endEvent();
 }
 
 function flushDirty(): void {
@@ -53,7 +60,7 @@ function flushDirty(): void {
 
 /** Run work that did not begin with a socket event (timers, messages) so that its writes leave together. */
 export function dispatch(work: () => void): void {
-  depth++;
+  enter();
   try {
     work();
   } finally {
@@ -72,7 +79,7 @@ const noHandler: ConnectionHandler = {
 function onRead(this: NativeHandle): void {
   const count = state[kReadBytesOrError] as number;
   const connection = this.owner as RawConnection;
-  depth++;
+  enter();
   try {
     if (count > 0) connection.onChunk(readBuffer.subarray(0, count));
     else if (count < 0) connection.onReadError(count);
@@ -299,7 +306,7 @@ export class RawConnection implements Connection {
     this.#writing = false;
     this.#writingSize = 0;
     if (this.closed) return;
-    depth++;
+    enter();
     try {
       if (status < 0) {
         this.#finish(brokenBy(status), false);

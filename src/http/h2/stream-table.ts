@@ -1,4 +1,6 @@
 const slotsMin = 16;
+/** A table of this many slots is not worth making smaller: streams come in waves. */
+const slotsKept = 256;
 
 /**
  * Streams by id. Not a Map: V8's leaves its outgrown tables linked to their successors, and once one of them has been promoted, every
@@ -29,7 +31,7 @@ export class StreamTable<T> {
     if (this.#ids[at] !== id) return false;
     this.size--;
     this.#close(at);
-    if (this.size * 8 < this.#mask && this.#mask >= slotsMin) this.#resize((this.#mask + 1) / 2);
+    if (this.size * 8 < this.#mask && this.#mask >= slotsKept) this.#resize((this.#mask + 1) / 2);
     return true;
   }
 
