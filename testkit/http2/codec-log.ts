@@ -174,6 +174,8 @@ export class ServerRun implements Http2ServerHandler {
     this.broken = detail;
   }
 
+  onRefusedHead(_detail: string): void {}
+
   text(): string {
     return [...this.streams.map(({ log }) => log.text()), `broken: ${this.broken}`].join("\n--\n");
   }

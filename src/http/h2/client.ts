@@ -21,6 +21,7 @@ export interface Http2ClientHandler extends ClientCodecHandler {
 
 /** Client side of one stream. */
 class ClientStream extends Http2Stream<ResponseSink> implements RequestStream {
+  protected readonly abortCode: number = ErrorCode.cancel;
   readonly #codec: Http2ClientCodec;
   toHead = false;
   toConnect = false;

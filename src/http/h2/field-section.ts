@@ -61,8 +61,8 @@ function newName(name: string): KnownName {
 
 /** RFC 9113 §8.2.1 forbids NUL, CR, LF; the other controls are refused as in HTTP/1, to which this may be translated. */
 const forbiddenInValue = /[\0-\x08\x0a-\x1f\x7f]/;
-/** RFC 3986 characters as Envoy takes them: visible ASCII, no fragment. */
-const badPath = /[^\x21-\x7e]|#/;
+/** RFC 3986: visible ASCII. A fragment is the connection manager's to refuse, as in Envoy: it can answer. */
+const badPath = /[^\x21-\x7e]/;
 const badAuthority = /[^\x21-\x7e]|[@/?#\\]/;
 
 function isGoodValue(value: string): boolean {
@@ -119,7 +119,7 @@ export abstract class FieldSection implements HpackFieldSink {
     if (this.overflow !== undefined || this.problem !== undefined) return;
     if (name.charCodeAt(0) === 0x3a /* : */) {
       // RFC 9113 §8.3: pseudo fields come first.
-      if (this.list.length > 0 || !this.pseudo(name, value)) this.problem = Detail.messaging;
+      this.problem = this.list.length > 0 ? Detail.messaging : this.pseudo(name, value);
       return;
     }
     const known = knownName(name);
@@ -172,12 +172,12 @@ export abstract class FieldSection implements HpackFieldSink {
   #takeLength(value: string): void {
     const length = /^\d{1,15}$/.test(value) ? Number(value) : -1;
     if (length === -1 || (this.contentLength !== -1 && this.contentLength !== length))
-      this.problem = Detail.messaging;
+      this.problem = Detail.invalidField;
     this.contentLength = length;
   }
 
-  /** Returns false when the pseudo field is unknown here, repeated or malformed. */
-  protected abstract pseudo(name: string, value: string): boolean;
+  /** Returns a problem when the pseudo field is unknown here, repeated or malformed. */
+  protected abstract pseudo(name: string, value: string): string | undefined;
   /** `host` or `expect`; true: it is not to be in the list. */
   protected abstract takeHead(name: string, value: string): boolean;
   /** False: the field is dropped. */
@@ -211,40 +211,42 @@ export class RequestSection extends FieldSection {
     this.rejectedUnderscore = false;
   }
 
-  protected pseudo(name: string, value: string): boolean {
+  protected pseudo(name: string, value: string): string | undefined {
     switch (name) {
       case ":method":
         this.#method = value;
-        return this.#first(1) && internName(value) !== undefined;
+        return this.#judge(1, internName(value) !== undefined);
       case ":path":
         this.#path = value;
-        return this.#first(2) && value !== "" && !badPath.test(value);
+        return this.#judge(2, value !== "" && !badPath.test(value));
       case ":scheme":
         this.#scheme = value;
-        return this.#first(4);
+        return this.#judge(4, true);
       case ":authority":
         this.#authority = value;
-        return this.#first(8) && this.#isAuthority(value);
+        return this.#judge(8, this.#isAuthority(value));
       case ":protocol":
         this.#protocol = value;
-        return this.#first(16) && this.options.allowConnect && internName(value) !== undefined;
+        if (!this.options.allowConnect) return Detail.messaging;
+        return this.#judge(16, internName(value) !== undefined);
       default:
-        return false;
+        return Detail.messaging;
     }
+  }
+
+  #judge(bit: number, isGood: boolean): string | undefined {
+    const isFirst = (this.#seen & bit) === 0;
+    this.#seen |= bit;
+    if (!isFirst) return Detail.messaging;
+    return isGood ? undefined : Detail.invalidField;
   }
 
   /** Nearly always the one before, and the same string. */
   #isAuthority(value: string): boolean {
-    if (value === this.#goodAuthority) return true;
-    if (badAuthority.test(value)) return false;
+    if (value === this.#goodAuthority && value !== "") return true;
+    if (value === "" || badAuthority.test(value)) return false;
     if (value.length <= rememberedMax) this.#goodAuthority = value;
     return true;
-  }
-
-  #first(bit: number): boolean {
-    const isFirst = (this.#seen & bit) === 0;
-    this.#seen |= bit;
-    return isFirst;
   }
 
   protected takeHead(name: string, value: string): boolean {
@@ -295,8 +297,14 @@ export class RequestSection extends FieldSection {
   /** RFC 9113 §8.3.1 and §8.5, RFC 8441 §4. */
   #isComplete(): boolean {
     const seen = this.#seen;
-    if (this.#method !== "CONNECT") return (seen & 0b10111) === 0b00111;
-    if ((seen & 16) !== 0) return (seen & 0b01110) === 0b01110;
+    // RFC 9113 §8.3.1: the path is absolute, but for OPTIONS of the whole server.
+    const absolute = this.#path.charCodeAt(0) === 0x2f /* / */;
+    if (this.#method !== "CONNECT")
+      return (
+        (seen & 0b10111) === 0b00111 &&
+        (absolute || (this.#path === "*" && this.#method === "OPTIONS"))
+      );
+    if ((seen & 16) !== 0) return (seen & 0b01110) === 0b01110 && absolute;
     return (seen & 0b00110) === 0 && this.#authority !== "";
   }
 }
@@ -309,11 +317,12 @@ export class ResponseSection extends FieldSection {
     this.#status = 0;
   }
 
-  protected pseudo(name: string, value: string): boolean {
-    if (name !== ":status" || this.#status !== 0 || !/^[1-9]\d\d$/.test(value)) return false;
-    this.#status = Number(value);
+  protected pseudo(name: string, value: string): string | undefined {
+    if (name !== ":status" || this.#status !== 0) return Detail.messaging;
     // RFC 9113 §8.6: there is no 101 in HTTP/2.
-    return this.#status !== 101;
+    if (!/^[1-9]\d\d$/.test(value) || value === "101") return Detail.invalidField;
+    this.#status = Number(value);
+    return undefined;
   }
 
   protected takeHead(): boolean {
@@ -334,8 +343,8 @@ export class ResponseSection extends FieldSection {
 
 /** RFC 9113 §8.1: trailers have no pseudo fields. */
 export class TrailerSection extends FieldSection {
-  protected pseudo(): boolean {
-    return false;
+  protected pseudo(): string {
+    return Detail.messaging;
   }
 
   protected takeHead(): boolean {

@@ -113,6 +113,27 @@ describe("requests", () => {
     assert.equal(seen(fields), "http2.violation.of.messaging.rule");
   });
 
+  it("that nobody could serve are told to the owner", () => {
+    const { run } = begin({ streamErrorOnInvalidMessage: true });
+    const refused: string[] = [];
+    run.onRefusedHead = (detail) => refused.push(detail);
+    const path = (value: string): Buffer =>
+      literals(getFields.map(([name, old]) => [name, name === ":path" ? value : old]));
+    run.feed(headers(1, path("foo")), headers(3, path("")), headers(5, path("/a b")));
+    run.feed(headers(7, path("*")), headers(9, literals([...getFields, [":authority", "b"]])));
+    const many = Array.from({ length: 101 }, (_, i) => [`x-${i}`, "1"] as const);
+    run.feed(headers(11, literals([...getFields, ...many])));
+    assert.deepEqual(refused, [
+      "http2.violation.of.messaging.rule",
+      "http2.invalid.header.field",
+      "http2.invalid.header.field",
+      "http2.violation.of.messaging.rule",
+      "http2.violation.of.messaging.rule",
+      "http2.too_many_headers",
+    ]);
+    assert.equal(run.streams.length, 0);
+  });
+
   it("of CONNECT have an authority alone", () => {
     const connect = [
       [":method", "CONNECT"],
@@ -213,7 +234,7 @@ describe("answers", () => {
       stream.reset("local");
     }
     run.output.endEvent();
-    assert.deepEqual(said(), ["reset 1 8"]);
+    assert.deepEqual(said(), ["reset 1 2"]);
     assert.equal(run.streams[1]?.log.lines.at(-1), "reset remote-reset http2.remote_reset");
   });
 });

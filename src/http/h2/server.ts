@@ -13,13 +13,20 @@ import type { Http2Options, Http2Services } from "./http2-options.ts";
 import type { AnyStream } from "./http2-outbound.ts";
 import { Http2Stream } from "./stream.ts";
 
+/** What `onConnectionError` says of rapid reset. */
+export const prematureResetsDetail = "http2.too_many_premature_resets";
+
 export interface Http2ServerHandler extends MultiplexedServerHandler {
   /** The answer to `ping`. */
   onPong?(): void;
+  /** A request was refused by its head, which is not worth to be one: there is no stream, and nothing to answer. */
+  onRefusedHead?(detail: string): void;
 }
 
 /** Server side of one stream. */
 class ServerStream extends Http2Stream<RequestSink> implements ResponseStream {
+  /** Envoy says NO_ERROR, which clients take for the end of an answer that was cut short. */
+  protected readonly abortCode: number = ErrorCode.internalError;
   readonly bornMs: number;
   /** Asked for by extended CONNECT: its 101 is a 200 here (RFC 8441 §5). */
   upgrade = false;
@@ -177,6 +184,7 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
     }
     if (section.overflow !== undefined) {
       this.resetForOverflow(streamId, section.overflow);
+      this.#handler.onRefusedHead?.(section.overflow);
       return;
     }
     const head = section.problem === undefined ? section.head() : undefined;
@@ -202,6 +210,7 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
     if (section.rejectedUnderscore) this.stats.requestsRejectedWithUnderscores.inc();
     else this.stats.rxMessagingError.inc();
     const detail = section.problem ?? "http2.violation.of.messaging.rule";
+    this.#handler.onRefusedHead?.(detail);
     // Envoy resets the stream alone for an underscore.
     if (section.rejectedUnderscore || this.options.streamErrorOnInvalidMessage)
       this.sendReset(streamId, ErrorCode.protocolError);
@@ -229,7 +238,7 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
     this.#resetEarly++;
     const all = Math.max(total, this.opened - this.streams.size);
     if (this.#resetEarly * 2 >= all)
-      this.connectionError(ErrorCode.enhanceYourCalm, "http2.too_many_premature_resets");
+      this.connectionError(ErrorCode.enhanceYourCalm, prematureResetsDetail);
   }
 
   protected onPeerSetting(): void {}

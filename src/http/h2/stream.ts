@@ -67,6 +67,8 @@ export abstract class Http2Stream<Sink extends MessageSink> implements OutgoingS
     this.#receiveWindow = connection.options.initialStreamWindowSize;
   }
 
+  /** Of a message that is given up. */
+  protected abstract readonly abortCode: number;
   /** Our side is over before the peer's. */
   protected abstract onLocalEnd(): void;
   /** The stream has left the connection. */
@@ -277,7 +279,7 @@ export abstract class Http2Stream<Sink extends MessageSink> implements OutgoingS
 
   reset(reason: ResetReason): void {
     if (this.state === "closed") return;
-    this.connection.resetStream(this, errorCodeOf(reason));
+    this.connection.resetStream(this, errorCodeOf(reason, this.abortCode));
   }
 
   /** For the connection: nothing is sent or received any more. */
@@ -291,7 +293,7 @@ export abstract class Http2Stream<Sink extends MessageSink> implements OutgoingS
   }
 }
 
-function errorCodeOf(reason: ResetReason): number {
+function errorCodeOf(reason: ResetReason, abortCode: number): number {
   switch (reason) {
     case "protocol":
       return ErrorCode.protocolError;
@@ -303,6 +305,6 @@ function errorCodeOf(reason: ResetReason): number {
     case "overflow":
       return ErrorCode.enhanceYourCalm;
     default:
-      return ErrorCode.cancel;
+      return abortCode;
   }
 }

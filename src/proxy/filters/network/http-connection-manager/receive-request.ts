@@ -60,6 +60,11 @@ function acceptPath(stream: ActiveStream, head: RequestHead): boolean {
     stream.reply({ status: 404, details: "absolute_path_rejected" });
     return false;
   }
+  // The codec of HTTP/1 does not let it through: RFC 9112 §3.2.
+  if (head.version === 20 && head.path.includes("#")) {
+    stream.reply({ status: 400, details: "path_normalization_failed" });
+    return false;
+  }
   if (settings.normalisePath === undefined) return true;
   const outcome = settings.normalisePath(head.path);
   if ("path" in outcome) {
