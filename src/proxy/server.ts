@@ -8,6 +8,7 @@ import type { ClusterMembers } from "./cluster/host.ts";
 import { mergeHostStatus } from "./cluster/host-status.ts";
 import type { NodeInfo } from "./services.ts";
 import { MainStats } from "./stats/main-stats.ts";
+import { SecretFiles } from "./tls/secret-files.ts";
 import type { ContextStatus } from "./tls/status.ts";
 import {
   startLocalWorker,
@@ -71,6 +72,7 @@ export class ProxyServer implements WorkerEvents {
   readonly #workers: WorkerHandle[] = [];
   readonly #discoveries: Discovery[] = [];
   readonly #members: Map<string, ClusterMembers> = new Map();
+  readonly #secrets: SecretFiles;
   readonly #waiting: ((index: number, message: FromWorker) => void)[] = [];
   readonly #ticketSecret: Uint8Array = randomBytes(32);
   #lastQuery = 0;
@@ -80,6 +82,12 @@ export class ProxyServer implements WorkerEvents {
     this.options = options;
     this.#clock = options.clock ?? systemClock;
     this.startedMs = this.#clock.wallMs();
+    this.#secrets = new SecretFiles(options.bootstrap, {
+      clock: this.#clock,
+      stats: this.stats.own,
+      log: options.log,
+      broadcast: (message) => this.broadcast(message),
+    });
   }
 
   get uptimeMs(): number {
@@ -90,7 +98,7 @@ export class ProxyServer implements WorkerEvents {
   async start(): Promise<void> {
     await this.compile();
     this.state = "INITIALIZING";
-    await this.#discover();
+    await Promise.all([this.#secrets.start(), this.#discover()]);
     await this.#listen();
     this.state = "LIVE";
   }
@@ -289,12 +297,14 @@ export class ProxyServer implements WorkerEvents {
   /** End what a failed start left behind: a thread, a socket or a timer would keep the process alive. */
   abandon(): void {
     this.state = "STOPPED";
+    this.#secrets.stop();
     for (const discovery of this.#discoveries) discovery.stop();
     for (const worker of this.#workers) worker.abandon();
   }
 
   async stop(): Promise<void> {
     this.state = "STOPPED";
+    this.#secrets.stop();
     for (const discovery of this.#discoveries) discovery.stop();
     const stopped = this.#eachWorker("stopped", this.#workers.length);
     this.broadcast({ kind: "stop" });

@@ -1,7 +1,6 @@
 import { createHash, hkdfSync } from "node:crypto";
-import type { TlsSessionTicketKeysJson } from "#gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js";
 import type { DownstreamTlsContextJson } from "#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
-import { compileEach, refuse, within } from "#lib/config-error.ts";
+import { refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import { CertificateCache } from "#net/certificate.ts";
 import type { TlsSettings } from "#net/tls-connection.ts";
@@ -9,13 +8,13 @@ import { makeContext, type TicketKeys } from "#net/tls-context.ts";
 import type { Counter } from "../stats/stats.ts";
 import { type OwnCertificate, reasonOf } from "./certificates.ts";
 import { type CommonContext, compileCommon, type TlsFactoryContext } from "./common.ts";
-import { readDataSource } from "./data-source.ts";
 import { handshakeFailure } from "./failure-text.ts";
 import { compileIdentities } from "./identities.ts";
 import type { SecretSlot } from "./secrets.ts";
 import { SslStats } from "./ssl-stats.ts";
 import type { ContextStatus } from "./status.ts";
 import { contextStatus, publishExpiry } from "./status.ts";
+import { compileTicketKeys } from "./ticket-keys.ts";
 import type { Validation } from "./validation.ts";
 
 /** A listener's side of TLS. `settings` are for new connections; those that run keep theirs. */
@@ -168,23 +167,6 @@ export class DownstreamTls {
     const keys = this.#ticketSlot.value?.sessionTicketKeys;
     return keys === undefined ? undefined : compileTicketKeys(keys);
   }
-}
-
-/**
- * Envoy's keys have 80 bytes: name 16, HMAC 32, AES 32. OpenSSL's runtime takes 16 of each, so tickets pass between Heddles that
- * share keys, not between Heddle and Envoy.
- */
-function compileTicketKeys(config: TlsSessionTicketKeysJson): TicketKeys {
-  return compileEach("keys", config.keys, (source) => {
-    const bytes = readDataSource(source)?.bytes;
-    if (bytes?.length !== 80) {
-      throw refuse(
-        "",
-        `Incorrect TLS session ticket key length. Length ${bytes?.length ?? 0}, expected length 80.`,
-      );
-    }
-    return Buffer.concat([bytes.subarray(0, 16), bytes.subarray(16, 32), bytes.subarray(48, 64)]);
-  });
 }
 
 function sessionTimeout(config: DownstreamTlsContextJson): number | undefined {

@@ -3,6 +3,7 @@ import type {
   Cluster_TransportSocketMatchJson as TransportSocketMatchJson,
 } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { TransportSocketJson } from "#gen/envoy/config/core/v3/base_pb.js";
+import type { ProxyProtocolUpstreamTransportJson } from "#gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js";
 import type {
   DownstreamTlsContextJson,
   UpstreamTlsContextJson,
@@ -10,7 +11,8 @@ import type {
 import { compileEach, refuse, within } from "#lib/config-error.ts";
 import type { TlsSettings } from "#net/tls-connection.ts";
 import type { Host } from "../cluster/host.ts";
-import type { Json } from "../stream-info.ts";
+import { compilePreamble, type Preamble, type PreambleFor } from "../proxy-protocol/upstream.ts";
+import type { Json, StreamInfo } from "../stream-info.ts";
 import type { TlsFactoryContext } from "./common.ts";
 import { DownstreamTls } from "./downstream.ts";
 import { UpstreamTls } from "./upstream.ts";
@@ -18,6 +20,8 @@ import { UpstreamTls } from "./upstream.ts";
 const rawBuffer = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer";
 const downstreamTls = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
 const upstreamTls = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
+const upstreamProxy =
+  "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport";
 const matchNamespace = "envoy.transport_socket_match";
 
 function typeOf(config: TransportSocketJson): string {
@@ -46,9 +50,17 @@ export function compileDownstreamTransport(
 export interface UpstreamTransport {
   /** Undefined: not at all. "not-ready": a secret has not come yet. */
   settingsFor(host: Host): TlsSettings | "not-ready" | undefined;
+  /** Absent: no host wants a PROXY header. */
+  preambleFor?: ((host: Host, info: StreamInfo) => Preamble | undefined) | undefined;
 }
 
-/** Undefined: no host of the cluster is reached by TLS. Throws ConfigError. */
+/** One transport socket; TLS may be inside a PROXY header's. */
+interface UpstreamSocket {
+  readonly tls: UpstreamTls | undefined;
+  readonly preambleFor: PreambleFor | undefined;
+}
+
+/** Undefined: every host is reached as it is. Throws ConfigError. */
 export function compileUpstreamTransport(
   config: ClusterJson,
   context: TlsFactoryContext,
@@ -60,36 +72,69 @@ export function compileUpstreamTransport(
   const counter = context.scope.counter("default.total_match_count");
   if (matches.length === 0) {
     if (usual === undefined) return undefined;
+    const { tls, preambleFor } = usual;
     return {
       settingsFor: (host) => {
         counter.inc();
-        return usual.settingsFor(host.hostname) ?? "not-ready";
+        return settingsOf(tls, host);
       },
+      preambleFor: preambleFor === undefined ? undefined : (_host, info) => preambleFor(info),
     };
   }
+  const matchFor = (host: Host) =>
+    matches.find(({ wanted }) => fits(wanted, host.metadata?.[matchNamespace]));
+  const sockets = [usual, ...matches.map(({ socket }) => socket)];
   return {
     settingsFor: (host) => {
-      const match = matches.find(({ wanted }) => fits(wanted, host.metadata?.[matchNamespace]));
+      const match = matchFor(host);
       (match?.counter ?? counter).inc();
-      const tls = match === undefined ? usual : match.tls;
-      return tls === undefined ? undefined : (tls.settingsFor(host.hostname) ?? "not-ready");
+      return settingsOf((match === undefined ? usual : match.socket)?.tls, host);
     },
+    preambleFor: sockets.every((socket) => socket?.preambleFor === undefined)
+      ? undefined
+      : (host, info) => {
+          const match = matchFor(host);
+          return (match === undefined ? usual : match.socket)?.preambleFor?.(info);
+        },
   };
+}
+
+function settingsOf(
+  tls: UpstreamTls | undefined,
+  host: Host,
+): TlsSettings | "not-ready" | undefined {
+  return tls === undefined ? undefined : (tls.settingsFor(host.hostname) ?? "not-ready");
 }
 
 function compileUpstream(
   config: TransportSocketJson | undefined,
   context: TlsFactoryContext,
-): UpstreamTls | undefined {
+): UpstreamSocket | undefined {
   if (config === undefined) return undefined;
   const type = typeOf(config);
   if (type === rawBuffer) return undefined;
+  if (type === upstreamProxy)
+    return within("typed_config", () =>
+      // Proof: its @type, which the reader checked.
+      compileProxy(config.typedConfig as unknown as ProxyProtocolUpstreamTransportJson, context),
+    );
   if (type !== upstreamTls) throw refuse("", `${type} is not supported in a cluster`);
-  return within(
+  const tls = within(
     "typed_config",
     // Proof: its @type, which the reader checked.
     () => new UpstreamTls(config.typedConfig as unknown as UpstreamTlsContextJson, context),
   );
+  return { tls, preambleFor: undefined };
+}
+
+function compileProxy(
+  config: ProxyProtocolUpstreamTransportJson,
+  context: TlsFactoryContext,
+): UpstreamSocket {
+  const inner = within("transport_socket", () => compileUpstream(config.transportSocket, context));
+  if (inner?.preambleFor !== undefined)
+    throw refuse("transport_socket", "a PROXY header inside a PROXY header is not supported");
+  return { tls: inner?.tls, preambleFor: compilePreamble(config) };
 }
 
 function compileMatch(config: TransportSocketMatchJson, context: TlsFactoryContext) {
@@ -98,7 +143,7 @@ function compileMatch(config: TransportSocketMatchJson, context: TlsFactoryConte
   return {
     // Proof: a Struct is an object of JSON values.
     wanted: Object.entries((config.match ?? {}) as Readonly<Record<string, Json>>),
-    tls: within("transport_socket", () => compileUpstream(config.transportSocket, context)),
+    socket: within("transport_socket", () => compileUpstream(config.transportSocket, context)),
     counter: context.scope.counter(`${name}.total_match_count`),
   };
 }
