@@ -26,6 +26,13 @@ export interface ConnectCallbacks {
   onError(detail: string): void;
 }
 
+/** What a connection to an upstream is made of, besides its address. */
+export interface ConnectLayers {
+  readonly tls?: TlsSettings | undefined;
+  /** Bytes that come before everything else, also before TLS: a PROXY header. */
+  readonly preamble?: Uint8Array | undefined;
+}
+
 /**
  * Connect to `address`; with `tls` the connection is there when its handshake is over. One of the callbacks is called later, never
  * before this returns. A raw connection reads only after `start()`, which this calls after `onConnect`.
@@ -34,7 +41,7 @@ export function connect(
   address: Address,
   options: ConnectOptions,
   callbacks: ConnectCallbacks,
-  tls?: TlsSettings,
+  { tls, preamble }: ConnectLayers = {},
 ): PendingConnect {
   const handle =
     address.family === "pipe"
@@ -57,6 +64,10 @@ export function connect(
     }
     dispatch(() => {
       const connection = established(handle, address, options);
+      if (preamble !== undefined) {
+        connection.write(preamble);
+        connection.flush();
+      }
       if (tls === undefined) {
         live = false;
         callbacks.onConnect(connection);

@@ -7,7 +7,9 @@ import type { ConnectOptions } from "#net/connect.ts";
 import type { PickContext } from "../balancer/balancer.ts";
 import { LazyHttp2Services } from "../http2-options.ts";
 import { HttpPool, type PoolSettings } from "../pool/http-pool.ts";
+import { PreambledPools } from "../pool/preambled-pools.ts";
 import { TcpPool } from "../pool/tcp-pool.ts";
+import type { Preamble } from "../proxy-protocol/upstream.ts";
 import type { Services } from "../services.ts";
 import type { StatsScope } from "../stats/stats.ts";
 import type { Metadata } from "../stream-info.ts";
@@ -46,6 +48,8 @@ export class WorkerCluster implements Cluster {
   /** By host; by priority (DEFAULT, HIGH), and HTTP/2 after HTTP/1 where the downstream's version decides. */
   readonly #pools: Map<Host, (HttpPool | undefined)[]> = new Map();
   readonly #maintenanceKey: string;
+  /** Only where connections begin with a PROXY header. */
+  #preambled: PreambledPools | undefined;
 
   constructor(config: ClusterJson, services: Services, cells: SharedCells | undefined) {
     this.config = config;
@@ -106,7 +110,12 @@ export class WorkerCluster implements Cluster {
   }
 
   request(options: RequestOptions): { cancel(): void } {
-    return this.#pool(options).request(options.sink, options.callbacks as UpstreamCallbacks);
+    const preambleFor = this.#settings.transport?.preambleFor;
+    const pool =
+      preambleFor === undefined
+        ? this.#pool(options)
+        : this.#pooled(options, preambleFor(options.host, options.info));
+    return pool.request(options.sink, options.callbacks as UpstreamCallbacks);
   }
 
   #pool({ host, priority, downstream }: RequestOptions): HttpPool {
@@ -126,6 +135,18 @@ export class WorkerCluster implements Cluster {
     return pool;
   }
 
+  #pooled(options: RequestOptions, preamble: Preamble | undefined): HttpPool {
+    if (preamble === undefined) return this.#pool(options);
+    this.#preambled ??= new PreambledPools();
+    const { host, priority, downstream } = options;
+    const http2 = this.#http.protocol === "downstream" && downstream === 20;
+    const settings = http2 ? this.#http2Settings : this.#settings;
+    return this.#preambled.of(host, `${priority} ${http2} ${preamble.key}`, () => {
+      const own = { ...settings, preamble: preamble.bytes };
+      return new HttpPool(host, own, this.breaker(priority));
+    });
+  }
+
   breaker(priority: Priority): CircuitBreaker {
     return this.#breakers.of(priority);
   }
@@ -138,11 +159,13 @@ export class WorkerCluster implements Cluster {
   #drainHost(host: Host): void {
     for (const pool of this.#pools.get(host) ?? []) pool?.drain();
     this.#pools.delete(host);
+    this.#preambled?.drain(host);
   }
 
   destroy(): void {
     for (const pools of this.#pools.values()) for (const pool of pools) pool?.destroy();
     this.#pools.clear();
+    this.#preambled?.destroy();
     this.#hosts.destroy();
   }
 

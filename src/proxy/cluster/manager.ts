@@ -2,7 +2,7 @@ import type { HttpVersion, RequestHead, RequestStream, ResponseSink } from "#htt
 import type { Connection, ConnectionHandler } from "#net/connection.ts";
 import type { PickContext } from "../balancer/balancer.ts";
 import type { StatsScope } from "../stats/stats.ts";
-import type { Metadata } from "../stream-info.ts";
+import type { Metadata, StreamInfo } from "../stream-info.ts";
 import type { ClusterMembers, Host } from "./host.ts";
 
 export type Priority = "DEFAULT" | "HIGH";
@@ -50,6 +50,7 @@ export interface Cluster {
     readonly head: RequestHead;
     readonly downstream: HttpVersion;
     readonly priority: Priority;
+    readonly info: StreamInfo;
     readonly sink: ResponseSink;
     readonly callbacks: UpstreamCallbacks;
   }): { cancel(): void };
@@ -59,13 +60,7 @@ export interface Cluster {
     readonly handler: ConnectionHandler;
     readonly onReady: (connection: Connection) => void;
     readonly onFailure: (failure: UpstreamFailure) => void;
-    /** Downstream addresses for an upstream PROXY protocol header. */
-    readonly proxyProtocol?:
-      | {
-          readonly source: import("#net/address.ts").Address;
-          readonly destination: import("#net/address.ts").Address;
-        }
-      | undefined;
+    readonly info: StreamInfo;
   }): { cancel(): void };
   /** New membership from discovery. */
   update(members: ClusterMembers): void;

@@ -18,6 +18,7 @@ import { supported as sniCluster } from "#proxy/filters/network/sni-cluster/supp
 import { supported as tcpProxy } from "#proxy/filters/network/tcp-proxy/supported.ts";
 import { supported as listener } from "#proxy/listener/supported.ts";
 import { supported as matching } from "#proxy/matching/supported.ts";
+import { supported as proxyHeader } from "#proxy/proxy-protocol/supported.ts";
 import { supported as rbac } from "#proxy/rbac/supported.ts";
 import { supported as route } from "#proxy/route/supported.ts";
 import { supported as stats } from "#proxy/stats/supported.ts";
@@ -42,6 +43,7 @@ export const tables: readonly Table[] = [
   admin,
   stats,
   tls,
+  proxyHeader,
   common,
   cluster,
   listener,

@@ -27,18 +27,23 @@ export class ConnectAttempt extends Timer {
     host.connectionsTotal++;
     this.#startMs = settings.now();
     settings.connectTimeout?.arm(this);
-    this.#pending = connectSecurely(host, settings, {
-      onConnect: (connection) => {
-        this.cancel();
-        settings.stats.connectMs.record(settings.now() - this.#startMs);
-        pool.onConnected(this, connection);
+    this.#pending = connectSecurely(
+      host,
+      settings,
+      {
+        onConnect: (connection) => {
+          this.cancel();
+          settings.stats.connectMs.record(settings.now() - this.#startMs);
+          pool.onConnected(this, connection);
+        },
+        onError: (detail) => {
+          this.cancel();
+          settings.stats.connectFail.inc();
+          pool.onConnectFailed(this, { kind: "connect-failure", detail });
+        },
       },
-      onError: (detail) => {
-        this.cancel();
-        settings.stats.connectFail.inc();
-        pool.onConnectFailed(this, { kind: "connect-failure", detail });
-      },
-    });
+      settings.preamble,
+    );
   }
 
   onTimer(): void {

@@ -8,10 +8,11 @@ export function connectSecurely(
   host: Host,
   settings: PoolSettings,
   callbacks: ConnectCallbacks,
+  preamble?: Uint8Array,
 ): PendingConnect {
   const tls = settings.transport?.settingsFor(host);
   if (tls === "not-ready") return notReady(callbacks);
-  return connect(host.address, settings.connect, callbacks, tls);
+  return connect(host.address, settings.connect, callbacks, { tls, preamble });
 }
 
 function notReady(callbacks: ConnectCallbacks): PendingConnect {

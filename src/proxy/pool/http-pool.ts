@@ -32,6 +32,8 @@ export interface PoolSettings {
   readonly connect: ConnectOptions;
   /** Undefined: every host is reached as it is. */
   readonly transport: UpstreamTransport | undefined;
+  /** What each connection begins with; such a pool is one downstream connection's. */
+  readonly preamble?: Uint8Array;
   readonly stats: ClusterStats;
   readonly connectTimeout: TimerList | undefined;
   readonly idleTimeout: TimerList | undefined;

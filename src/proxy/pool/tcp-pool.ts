@@ -48,13 +48,15 @@ class TcpAttempt extends Timer {
     options.host.connectionsTotal++;
     this.#startMs = settings.now();
     settings.connectTimeout?.arm(this);
-    this.#pending = connectSecurely(options.host, settings, {
-      onConnect: (connection) => this.#onConnect(connection),
-      onError: (detail) => {
+    const callbacks = {
+      onConnect: (connection: Connection) => this.#onConnect(connection),
+      onError: (detail: string) => {
         this.#failed();
         options.onFailure({ kind: "connect-failure", detail, host: options.host });
       },
-    });
+    };
+    const preamble = settings.transport?.preambleFor?.(options.host, options.info);
+    this.#pending = connectSecurely(options.host, settings, callbacks, preamble?.bytes);
   }
 
   #onConnect(connection: Connection): void {

@@ -7,6 +7,13 @@ import {
 import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
 import type { Host } from "../cluster/host.ts";
 import type { Cluster, UpstreamCallbacks } from "../cluster/manager.ts";
+import type { StreamInfo } from "../stream-info.ts";
+
+export interface TcpTarget {
+  readonly cluster: Cluster;
+  readonly host: Host;
+  readonly info: StreamInfo;
+}
 
 const nothing = new Uint8Array(0);
 
@@ -24,14 +31,14 @@ export class TcpUpstream implements RequestStream, ConnectionHandler {
   }
 
   static open(
-    cluster: Cluster,
-    host: Host,
+    { cluster, host, info }: TcpTarget,
     sink: ResponseSink,
     callbacks: UpstreamCallbacks,
   ): { cancel(): void } {
     const upstream = new TcpUpstream(sink);
     return cluster.connect({
       host,
+      info,
       handler: upstream,
       onReady: (connection) => {
         upstream.#connection = connection;

@@ -199,12 +199,13 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     stream.producer = this;
     const wait =
       route.connectTerminate && head.method === "CONNECT"
-        ? TcpUpstream.open(cluster, host, this, this)
+        ? TcpUpstream.open({ cluster, host, info }, this, this)
         : cluster.request({
             host,
             head,
             downstream: head.version,
             priority: route.priority,
+            info,
             sink: this,
             callbacks: this,
           });

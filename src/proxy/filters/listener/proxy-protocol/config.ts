@@ -1,5 +1,5 @@
-import type { ProxyProtocolPassThroughTLVsJson } from "#gen/envoy/config/core/v3/proxy_protocol_pb.js";
 import type { ProxyProtocolJson } from "#gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.js";
+import { compilePassThrough } from "../../../proxy-protocol/upstream.ts";
 import type { ListenerFilterFactory } from "../filter.ts";
 import { ProxyProtocol, type TlvRule } from "./proxy-protocol.ts";
 
@@ -34,14 +34,4 @@ function compileRules(config: ProxyProtocolJson): ReadonlyMap<number, TlvRule> {
     rules.set(tlvType, { namespace, key: onTlvPresent?.key ?? "" });
   }
   return rules;
-}
-
-/** Absent: nothing passes. Without types to include: everything. */
-export function compilePassThrough(
-  config: ProxyProtocolPassThroughTLVsJson | undefined,
-): (type: number) => boolean {
-  if (config === undefined) return () => false;
-  if (config.matchType !== "INCLUDE") return () => true;
-  const types = new Set(config.tlvType);
-  return (type) => types.has(type);
 }

@@ -59,6 +59,8 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     );
     this.info.streamId = ++lastStreamId;
     this.info.remote = manager.network.info.remote;
+    const { filterState } = manager.network.info;
+    if (filterState !== undefined) this.info.filterState = new Map(filterState);
     this.draw = random.unit();
     const { stats } = this.settings;
     stats.requestTotal.inc();

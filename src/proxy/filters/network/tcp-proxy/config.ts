@@ -3,6 +3,7 @@ import type { TcpProxyJson } from "#gen/envoy/extensions/filters/network/tcp_pro
 import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import { compileAccessLogs } from "../../../access-log/compile.ts";
+import { compileTlvs } from "../../../proxy-protocol/upstream.ts";
 import type { Services } from "../../../services.ts";
 import type { NetworkFilterContext, NetworkFilterFactory } from "../filter.ts";
 import { TcpProxy, type TcpProxySettings } from "./tcp-proxy.ts";
@@ -38,6 +39,10 @@ function compileTcpProxy(config: TcpProxyJson, context: NetworkFilterContext): T
     ),
     logsConnected: config.accessLogOptions?.flushAccessLogOnConnected === true,
     connectAttemptsMax: config.maxConnectAttempts ?? 1,
+    proxyTlvs:
+      config.proxyProtocolTlvs === undefined
+        ? undefined
+        : within("proxy_protocol_tlvs", () => compileTlvs(config.proxyProtocolTlvs)),
     stats: {
       total: scope.counter("downstream_cx_total"),
       noRoute: scope.counter("downstream_cx_no_route"),

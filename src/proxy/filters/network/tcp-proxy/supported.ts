@@ -10,6 +10,7 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "max_downstream_connection_duration_jitter_percentage",
     "access_log_options",
     "backoff_options",
+    "proxy_protocol_tlvs",
   ],
   "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster": ["clusters"],
   "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions": [

@@ -4,9 +4,11 @@ import { dispatch } from "#net/raw-connection.ts";
 import type { AccessLog } from "../../../access-log/access-log.ts";
 import type { Cluster, UpstreamFailure } from "../../../cluster/manager.ts";
 import { connectErrorText } from "../../../connect-error.ts";
+import { ProxyOptions, type ProxyTlv, proxyOptionsKey } from "../../../proxy-options.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { Services } from "../../../services.ts";
 import type { Counter, Gauge } from "../../../stats/stats.ts";
+import type { StreamInfo } from "../../../stream-info.ts";
 import type { NetworkFilter, NetworkStream, NetworkVerdict } from "../filter.ts";
 
 export interface TcpProxySettings {
@@ -20,6 +22,8 @@ export interface TcpProxySettings {
   readonly backoffMs: ((failures: number) => number) | undefined;
   readonly logFlush: TimerList | undefined;
   readonly logsConnected: boolean;
+  /** For an upstream PROXY header; undefined: none. */
+  readonly proxyTlvs: ((info: StreamInfo) => readonly ProxyTlv[]) | undefined;
   readonly connectAttemptsMax: number;
   readonly stats: Readonly<
     Record<
@@ -83,7 +87,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
   }
 
   onConnect(): NetworkVerdict {
-    const { stats, idleTimeout, maxDurationMs, logFlush, services } = this.#settings;
+    const { stats, idleTimeout, maxDurationMs, logFlush, services, proxyTlvs } = this.#settings;
     stats.total.inc();
     idleTimeout?.arm(this);
     if (maxDurationMs !== undefined)
@@ -96,8 +100,21 @@ export class TcpProxy extends Timer implements NetworkFilter {
     }
     // Nothing is read before there is somewhere to send it.
     this.#downstream.pause();
+    if (proxyTlvs !== undefined) this.#addTlvs(proxyTlvs);
     this.#connect();
     return "continue";
+  }
+
+  #addTlvs(make: (info: StreamInfo) => readonly ProxyTlv[]): void {
+    const { info } = this.#network;
+    // As in Envoy: what a downstream PROXY header said is left as it is.
+    if (info.filterState?.has(proxyOptionsKey) === true) return;
+    const { remote, local } = info.downstream;
+    info.filterState ??= new Map();
+    info.filterState.set(
+      proxyOptionsKey,
+      new ProxyOptions({ source: remote, destination: local, tlvs: make(info) }),
+    );
   }
 
   #connect(): void {
@@ -129,6 +146,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
     info.upstreamConnectStartMs = this.#settings.services.clock.monotonicMs();
     const pending = cluster.connect({
       host,
+      info,
       handler: new UpstreamSide(this),
       onReady: (connection) => this.#onUpstream(connection),
       onFailure: (failure) => this.#onFailure(cluster, failure),
