@@ -23,6 +23,7 @@ import {
   times,
   windowUpdate,
 } from "../../../testkit/http2/frames.ts";
+import { Detail } from "./details.ts";
 import { ErrorCode, FrameType } from "./frames.ts";
 import type { Http2Stats } from "./http2-options.ts";
 
@@ -45,7 +46,7 @@ const floods: readonly Flood[] = [
     attack: () => data(1, ""),
     allowed: 1,
     counter: "inboundEmptyFramesFlood",
-    detail: "http2.inbound_empty_frames_flood",
+    detail: Detail.emptyFramesFlood,
   },
   {
     title: "padding around nothing in DATA frames",
@@ -53,7 +54,7 @@ const floods: readonly Flood[] = [
     attack: () => frame(FrameType.data, 8, 1, Buffer.from([3, 0, 0, 0])),
     allowed: 1,
     counter: "inboundEmptyFramesFlood",
-    detail: "http2.inbound_empty_frames_flood",
+    detail: Detail.emptyFramesFlood,
   },
   {
     title: "empty CONTINUATION frames",
@@ -61,14 +62,14 @@ const floods: readonly Flood[] = [
     attack: () => continuation(1, Buffer.alloc(0), true),
     allowed: 1,
     counter: "inboundEmptyFramesFlood",
-    detail: "http2.inbound_empty_frames_flood",
+    detail: Detail.emptyFramesFlood,
   },
   {
     title: "PRIORITY frames for no stream",
     attack: () => priority(1),
     allowed: 100,
     counter: "inboundPriorityFramesFlood",
-    detail: "http2.inbound_priority_frames_flood",
+    detail: Detail.priorityFlood,
   },
   {
     title: "PRIORITY frames with a stream open",
@@ -76,14 +77,14 @@ const floods: readonly Flood[] = [
     attack: () => priority(3),
     allowed: 200,
     counter: "inboundPriorityFramesFlood",
-    detail: "http2.inbound_priority_frames_flood",
+    detail: Detail.priorityFlood,
   },
   {
     title: "WINDOW_UPDATE frames for the connection",
     attack: () => windowUpdate(0, 1),
     allowed: 5,
     counter: "inboundWindowUpdateFramesFlood",
-    detail: "http2.inbound_window_update_frames_flood",
+    detail: Detail.windowUpdateFlood,
   },
   {
     title: "WINDOW_UPDATE frames for a stream",
@@ -91,21 +92,21 @@ const floods: readonly Flood[] = [
     attack: () => windowUpdate(1, 1),
     allowed: 7,
     counter: "inboundWindowUpdateFramesFlood",
-    detail: "http2.inbound_window_update_frames_flood",
+    detail: Detail.windowUpdateFlood,
   },
   {
     title: "PING frames in one event",
     attack: () => ping,
     allowed: 1000,
     counter: "outboundControlFlood",
-    detail: "http2.outbound_control_frames_flood",
+    detail: Detail.controlFlood,
   },
   {
     title: "SETTINGS frames in one event",
     attack: () => settings([]),
     allowed: 1000,
     counter: "outboundControlFlood",
-    detail: "http2.outbound_control_frames_flood",
+    detail: Detail.controlFlood,
   },
 ];
 
@@ -143,7 +144,7 @@ describe("floods end the connection, and not a frame earlier than in Envoy", () 
     run.feed(times(27, () => windowUpdate(0, 1)));
     assert.equal(run.broken, undefined);
     run.feed(windowUpdate(0, 1));
-    assert.equal(run.broken, "http2.inbound_window_update_frames_flood");
+    assert.equal(run.broken, Detail.windowUpdateFlood);
   });
 });
 
@@ -162,7 +163,7 @@ describe("what the attacker does not read", () => {
       run.output.stuck = true;
       run.output.unsent = 1;
       for (let event = 0; event < 1100 && run.broken === undefined; event++) run.feed(attack);
-      assert.equal(run.broken, "http2.outbound_control_frames_flood");
+      assert.equal(run.broken, Detail.controlFlood);
       assert.equal(run.stats.get(counter), 1);
     });
   }
@@ -174,7 +175,7 @@ describe("what the attacker does not read", () => {
     run.feed(headers(1, post));
     for (let event = 1; event < 1100 && run.broken === undefined; event++)
       run.feed(headers(id(event), post));
-    assert.equal(run.broken, "http2.outbound_control_frames_flood");
+    assert.equal(run.broken, Detail.controlFlood);
     assert.equal(run.streams.length, 1);
   });
 
@@ -185,7 +186,7 @@ describe("what the attacker does not read", () => {
     let event = 0;
     for (; event < 11_000 && run.broken === undefined; event++)
       run.feed(headers(id(event), get, { end: true }));
-    assert.equal(run.broken, "http2.outbound_frames_flood");
+    assert.equal(run.broken, Detail.outboundFlood);
     assert.equal(run.stats.get("outboundFlood"), 1);
     // SETTINGS and its acknowledgement never left either.
     assert.ok(event > 9_990, `after ${event}`);
@@ -214,7 +215,7 @@ describe("rapid reset", () => {
     run.feed(times(249, openAndReset));
     assert.equal(run.broken, undefined);
     run.feed(openAndReset(249));
-    assert.equal(run.broken, "http2.too_many_premature_resets");
+    assert.equal(run.broken, Detail.prematureResets);
     assert.equal(run.stats.get("rxReset"), 250);
     assert.equal(run.stats.get("streamsActive"), 0);
     assert.ok(run.streams.every(({ log }) => log.lines.at(-1)?.startsWith("reset remote-reset")));
@@ -254,7 +255,7 @@ describe("rapid reset", () => {
       const run = connected();
       for (let index = 0; index < 300 && run.broken === undefined; index++)
         run.feed(headers(id(index), get, { end: true }), provoke(id(index)));
-      assert.equal(run.broken, "http2.too_many_premature_resets");
+      assert.equal(run.broken, Detail.prematureResets);
       assert.equal(run.streams.length, 250);
     });
   }

@@ -6,6 +6,7 @@ import type {
   ResponseHead,
   ResponseSink,
 } from "../message.ts";
+import { Detail } from "./details.ts";
 import { ResponseSection } from "./field-section.ts";
 import type { FrameSink } from "./frame-writer.ts";
 import { clientPreface, ErrorCode, Setting, streamIdMax, unlimitedStreams } from "./frames.ts";
@@ -193,7 +194,7 @@ export class Http2ClientCodec extends Http2Connection implements ClientCodec {
     const bodyLeft = head === undefined ? 0 : bodyLength(head, stream, section.contentLength);
     // RFC 9113 §8.1: informational responses do not end a stream; §8.1.1: no body, although one is announced.
     if (head === undefined || (ends && (head.status < 200 || bodyLeft > 0))) {
-      this.messagingError(stream, section.problem ?? "http2.violation.of.messaging.rule");
+      this.messagingError(stream, section.problem ?? Detail.messaging);
       return;
     }
     if (head.status < 200) {
@@ -211,8 +212,8 @@ export class Http2ClientCodec extends Http2Connection implements ClientCodec {
   protected onStreamReset(stream: AnyStream, code: number): void {
     // RFC 9113 §8.1: the response is whole, and the rest of the request is not wanted.
     if (code === ErrorCode.noError && stream.remoteEnded) this.close(stream);
-    else if (code === ErrorCode.refusedStream) this.abort(stream, "refused", "http2.remote_refuse");
-    else this.abort(stream, "remote-reset", "http2.remote_reset");
+    else if (code === ErrorCode.refusedStream) this.abort(stream, "refused", Detail.remoteRefuse);
+    else this.abort(stream, "remote-reset", Detail.remoteReset);
   }
 
   protected onPeerSetting(setting: number, value: number): void {
@@ -223,7 +224,7 @@ export class Http2ClientCodec extends Http2Connection implements ClientCodec {
     } else if (setting === Setting.enableConnectProtocol) this.#connectOffered = value === 1;
     // RFC 9113 §6.5.2: a server does not enable push.
     else if (setting === Setting.enablePush && value === 1)
-      this.connectionError(ErrorCode.protocolError, "http2.protocol_error");
+      this.connectionError(ErrorCode.protocolError, Detail.protocol);
   }
 
   protected onPeerGoAway(lastStreamId: number, _code: number): void {
@@ -231,8 +232,8 @@ export class Http2ClientCodec extends Http2Connection implements ClientCodec {
     if (first) this.state = "going";
     // RFC 9113 §6.8: those were not processed and may be tried elsewhere.
     for (const stream of this.streams.values())
-      if (stream.id > lastStreamId) this.abort(stream, "refused", "http2.remote_refuse");
-    this.#abortUnsent("refused", "http2.remote_refuse");
+      if (stream.id > lastStreamId) this.abort(stream, "refused", Detail.remoteRefuse);
+    this.#abortUnsent("refused", Detail.remoteRefuse);
     if (first) this.#handler.onGoAway();
   }
 

@@ -1,4 +1,5 @@
-import { Detail, type FieldSection, TrailerSection } from "./field-section.ts";
+import { Detail } from "./details.ts";
+import { type FieldSection, TrailerSection } from "./field-section.ts";
 import { type FrameHandler, FrameReader } from "./frame-reader.ts";
 import type { FrameSink } from "./frame-writer.ts";
 import { ErrorCode, Flag, FrameType, frameSizeMax, readUint31 } from "./frames.ts";
@@ -158,7 +159,7 @@ export abstract class Http2Connection extends Http2Control implements FrameHandl
   #dataTarget(streamId: number, length: number): AnyStream | undefined {
     this.#receiveWindow -= length;
     if (this.#receiveWindow < 0) {
-      this.connectionError(ErrorCode.flowControlError, "http2.flow_control_error");
+      this.connectionError(ErrorCode.flowControlError, Detail.flowControl);
       return undefined;
     }
     const stream = this.streams.get(streamId);
@@ -168,15 +169,15 @@ export abstract class Http2Connection extends Http2Control implements FrameHandl
     }
     if (stream.remoteEnded) {
       // RFC 9113 §5.1, half-closed (remote).
-      this.streamError(stream, ErrorCode.streamClosed, "http2.stream_closed");
+      this.streamError(stream, ErrorCode.streamClosed, Detail.streamClosed);
       return undefined;
     }
     if (!stream.charge(length)) {
-      this.streamError(stream, ErrorCode.flowControlError, "http2.flow_control_error");
+      this.streamError(stream, ErrorCode.flowControlError, Detail.flowControl);
       return undefined;
     }
     if (!stream.expectsData) {
-      this.messagingError(stream, "http2.violation.of.messaging.rule");
+      this.messagingError(stream, Detail.messaging);
       return undefined;
     }
     return stream;
@@ -186,7 +187,7 @@ export abstract class Http2Connection extends Http2Control implements FrameHandl
   #onUnknownStream(streamId: number): void {
     if (streamId === 0 || this.isIdle(streamId)) this.protocolError();
     else if (!this.resetIds.has(streamId))
-      this.connectionError(ErrorCode.streamClosed, "http2.stream_closed");
+      this.connectionError(ErrorCode.streamClosed, Detail.streamClosed);
   }
 
   #deliver(stream: AnyStream, bytes: Uint8Array, start: number, end: number, ends: boolean): void {
@@ -196,7 +197,8 @@ export abstract class Http2Connection extends Http2Control implements FrameHandl
       // RFC 9113 §8.1.1.
       if (stream.bodyLeft < 0 || (ends && stream.bodyLeft > 0)) {
         this.giveBack(length);
-        this.messagingError(stream, "http2.violation.of.messaging.rule");
+        // The stream's error even where Envoy makes others the connection's.
+        this.streamError(stream, ErrorCode.protocolError, Detail.remoteReset);
         return;
       }
     }
@@ -210,7 +212,7 @@ export abstract class Http2Connection extends Http2Control implements FrameHandl
     if (++this.#emptyFrames <= this.options.maxConsecutiveInboundFramesWithEmptyPayload)
       return false;
     this.stats.inboundEmptyFramesFlood.inc();
-    this.connectionError(ErrorCode.enhanceYourCalm, "http2.inbound_empty_frames_flood");
+    this.connectionError(ErrorCode.enhanceYourCalm, Detail.emptyFramesFlood);
     return true;
   }
 
@@ -262,7 +264,7 @@ export abstract class Http2Connection extends Http2Control implements FrameHandl
     const framesMax = blockFramesMin + (2 * this.options.fieldBytesMax) / frameSizeMax;
     if (++this.#blockFrames > framesMax) {
       this.stats.headerOverflow.inc();
-      this.connectionError(ErrorCode.enhanceYourCalm, "http2.headers_too_large");
+      this.connectionError(ErrorCode.enhanceYourCalm, Detail.tooLarge);
       return;
     }
     this.#block.push(bytes.slice(start, end));
@@ -289,7 +291,7 @@ export abstract class Http2Connection extends Http2Control implements FrameHandl
   protected decode(sink: HpackFieldSink, bytes: Uint8Array, start: number, end: number): boolean {
     const problem = this.decoder.decode(bytes, start, end, sink);
     if (problem === undefined) return true;
-    this.connectionError(ErrorCode.compressionError, problem);
+    this.connectionError(ErrorCode.compressionError, `codec_error:${problem.replaceAll(" ", "_")}`);
     return false;
   }
 
@@ -319,7 +321,7 @@ export abstract class Http2Connection extends Http2Control implements FrameHandl
     const section = this.#trailerSection;
     if (!this.decodeSection(section, bytes, start, end)) return;
     if (stream.remoteEnded) {
-      this.streamError(stream, ErrorCode.streamClosed, "http2.stream_closed");
+      this.streamError(stream, ErrorCode.streamClosed, Detail.streamClosed);
       return;
     }
     if (section.overflow !== undefined) {
@@ -328,7 +330,7 @@ export abstract class Http2Connection extends Http2Control implements FrameHandl
     }
     // RFC 9113 §8.1: trailers end the stream; §8.1.1: and the body is as long as it was said to be.
     if (section.problem !== undefined || !ends || stream.bodyLeft > 0) {
-      this.messagingError(stream, section.problem ?? "http2.violation.of.messaging.rule");
+      this.messagingError(stream, section.problem ?? Detail.messaging);
       return;
     }
     this.stats.trailers.inc();

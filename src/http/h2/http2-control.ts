@@ -1,3 +1,4 @@
+import { Detail } from "./details.ts";
 import type { FrameSink } from "./frame-writer.ts";
 import {
   ErrorCode,
@@ -75,11 +76,11 @@ export abstract class Http2Control extends Http2Outbound {
   }
 
   protected protocolError(): void {
-    this.connectionError(ErrorCode.protocolError, "http2.protocol_error");
+    this.connectionError(ErrorCode.protocolError, Detail.protocol);
   }
 
   protected frameSizeError(): void {
-    this.connectionError(ErrorCode.frameSizeError, "http2.frame_size_error");
+    this.connectionError(ErrorCode.frameSizeError, Detail.frameSize);
   }
 
   // === Control frames ===
@@ -118,7 +119,7 @@ export abstract class Http2Control extends Http2Outbound {
     }
     // A change of the window concerns every stream: many in a frame are out of proportion to their octets.
     if (end - start > 6 * settingsMax) {
-      this.connectionError(ErrorCode.enhanceYourCalm, "http2.inbound_settings_flood");
+      this.connectionError(ErrorCode.enhanceYourCalm, Detail.tooManySettings);
       return;
     }
     this.settingsSeen = true;
@@ -155,14 +156,14 @@ export abstract class Http2Control extends Http2Outbound {
   /** RFC 9113 §6.9.2. */
   #onInitialWindow(value: number): void {
     if (value > windowMax) {
-      this.connectionError(ErrorCode.flowControlError, "http2.flow_control_error");
+      this.connectionError(ErrorCode.flowControlError, Detail.flowControl);
       return;
     }
     const change = value - this.peerInitialWindow;
     this.peerInitialWindow = value;
     for (const stream of this.streams.values()) {
       if (stream.widen(change)) continue;
-      this.connectionError(ErrorCode.flowControlError, "http2.flow_control_error");
+      this.connectionError(ErrorCode.flowControlError, Detail.flowControl);
       return;
     }
   }
@@ -179,14 +180,14 @@ export abstract class Http2Control extends Http2Outbound {
     else if (end - start !== 5) {
       const stream = this.streams.get(streamId);
       if (stream === undefined) this.frameSizeError();
-      else this.streamError(stream, ErrorCode.frameSizeError, "http2.frame_size_error");
+      else this.streamError(stream, ErrorCode.frameSizeError, Detail.frameSize);
     } else if (readUint31(bytes, start) === streamId) this.protocolError();
     else if (
       ++this.#priorityFrames >
       this.options.maxInboundPriorityFramesPerStream * (1 + this.opened)
     ) {
       this.stats.inboundPriorityFramesFlood.inc();
-      this.connectionError(ErrorCode.enhanceYourCalm, "http2.inbound_priority_frames_flood");
+      this.connectionError(ErrorCode.enhanceYourCalm, Detail.priorityFlood);
     }
   }
 
@@ -198,7 +199,7 @@ export abstract class Http2Control extends Http2Outbound {
     const { maxInboundWindowUpdateFramesPerDataFrameSent: perDataFrame } = this.options;
     if (++this.#windowUpdates > 5 + 2 * (this.opened + perDataFrame * this.dataFramesSent)) {
       this.stats.inboundWindowUpdateFramesFlood.inc();
-      this.connectionError(ErrorCode.enhanceYourCalm, "http2.inbound_window_update_frames_flood");
+      this.connectionError(ErrorCode.enhanceYourCalm, Detail.windowUpdateFlood);
       return;
     }
     const increment = readUint31(bytes, start);
@@ -212,7 +213,7 @@ export abstract class Http2Control extends Http2Outbound {
       return;
     }
     if (!this.widenConnection(increment))
-      this.connectionError(ErrorCode.flowControlError, "http2.flow_control_error");
+      this.connectionError(ErrorCode.flowControlError, Detail.flowControl);
   }
 
   #widenStream(streamId: number, increment: number): void {
@@ -221,8 +222,8 @@ export abstract class Http2Control extends Http2Outbound {
       if (this.isIdle(streamId)) this.protocolError();
       return;
     }
-    if (increment === 0) this.streamError(stream, ErrorCode.protocolError, "http2.protocol_error");
+    if (increment === 0) this.streamError(stream, ErrorCode.protocolError, Detail.protocol);
     else if (!stream.widen(increment))
-      this.streamError(stream, ErrorCode.flowControlError, "http2.flow_control_error");
+      this.streamError(stream, ErrorCode.flowControlError, Detail.flowControl);
   }
 }

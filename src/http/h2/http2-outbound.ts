@@ -1,4 +1,5 @@
 import type { ResetReason } from "../message.ts";
+import { Detail } from "./details.ts";
 import { type FrameSink, FrameWriter } from "./frame-writer.ts";
 import {
   defaultWindow,
@@ -253,11 +254,11 @@ export abstract class Http2Outbound {
     if (writer.controlFrames > options.maxOutboundControlFrames) {
       if (this.state === "over") return;
       stats.outboundControlFlood.inc();
-      this.connectionError(ErrorCode.enhanceYourCalm, "http2.outbound_control_frames_flood");
+      this.connectionError(ErrorCode.enhanceYourCalm, Detail.controlFlood);
     } else if (writer.frames > options.maxOutboundFrames) {
       if (this.state === "over") return;
       stats.outboundFlood.inc();
-      this.connectionError(ErrorCode.enhanceYourCalm, "http2.outbound_frames_flood");
+      this.connectionError(ErrorCode.enhanceYourCalm, Detail.outboundFlood);
     }
   }
 

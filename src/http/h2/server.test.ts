@@ -68,7 +68,7 @@ describe("the connection's begin", () => {
   it("refuses what is no preface", () => {
     const run = new ServerRun();
     run.feed(Buffer.from("GET / HTTP/1.1\r\n\r\n"));
-    assert.equal(run.broken, "http2.protocol_error");
+    assert.equal(run.broken, "codec_error:protocol_error");
   });
 });
 
@@ -154,12 +154,10 @@ describe("requests", () => {
   });
 
   const wrong: readonly (readonly [title: string, pieces: readonly Buffer[]])[] = [
-    ["less than content-length", [data(1, "xx"), data(1, "x", true)]],
     [
       "less than content-length, before trailers",
       [data(1, "xx"), headers(1, literal("t", "1"), { end: true })],
     ],
-    ["more than content-length", [data(1, "xxxxx")]],
     ["trailers that do not end the stream", [data(1, "xxxx"), headers(1, literal("t", "1"))]],
     [
       "trailers with a pseudo field",
@@ -180,6 +178,26 @@ describe("requests", () => {
       assert.match(lenient.run.streams[0]?.log.text() ?? "", /reset protocol/);
     });
   }
+
+  for (const [title, body] of [
+    ["less", [data(1, "xx"), data(1, "x", true)]],
+    ["more", [data(1, "xxxxx")]],
+  ] as const) {
+    it(`with ${title} than content-length in DATA end alone, as in Envoy`, () => {
+      const { run, said } = begin();
+      run.feed(headers(1, literals([...postFields, ["content-length", "4"]])), ...body);
+      assert.equal(run.broken, undefined);
+      assert.deepEqual(said(), ["reset 1 1"]);
+      assert.match(run.streams[0]?.log.text() ?? "", /reset protocol http2\.remote_reset/);
+    });
+  }
+
+  it("with two lengths are malformed, although they be equal", () => {
+    assert.equal(
+      seen([...getFields, ["content-length", "0"], ["content-length", "0"]]),
+      "http2.invalid.header.field",
+    );
+  });
 });
 
 describe("answers", () => {

@@ -5,6 +5,7 @@ import type {
   ResponseStream,
   ServerCodec,
 } from "../message.ts";
+import { Detail } from "./details.ts";
 import { RequestSection } from "./field-section.ts";
 import type { FrameSink } from "./frame-writer.ts";
 import { clientPreface, ErrorCode, Setting, streamIdMax, unlimitedStreams } from "./frames.ts";
@@ -12,9 +13,6 @@ import { Http2Connection } from "./http2-connection.ts";
 import type { Http2Options, Http2Services } from "./http2-options.ts";
 import type { AnyStream } from "./http2-outbound.ts";
 import { Http2Stream } from "./stream.ts";
-
-/** What `onConnectionError` says of rapid reset. */
-export const prematureResetsDetail = "http2.too_many_premature_resets";
 
 export interface Http2ServerHandler extends MultiplexedServerHandler {
   /** The answer to `ping`. */
@@ -99,7 +97,7 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
     let at = 0;
     while (this.#prefaceAt < clientPreface.length && at < bytes.length) {
       if (bytes[at++] === clientPreface[this.#prefaceAt++]) continue;
-      this.connectionError(ErrorCode.protocolError, "http2.protocol_error");
+      this.connectionError(ErrorCode.protocolError, Detail.protocol);
       return;
     }
     if (at < bytes.length) this.reader.feed(bytes, at);
@@ -160,13 +158,13 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
     const stream = this.streams.get(streamId);
     if (stream !== undefined) this.onTrailerBlock(stream, ends, bytes, start, end);
     else if ((streamId & 1) === 0 || (streamId >= this.#gapFrom && streamId < this.lastId))
-      this.connectionError(ErrorCode.protocolError, "http2.protocol_error");
+      this.connectionError(ErrorCode.protocolError, Detail.protocol);
     else this.onLateBlock(streamId, bytes, start, end);
   }
 
   #onRequest(streamId: number, ends: boolean, bytes: Uint8Array, start: number, end: number): void {
     if ((streamId & 1) === 0) {
-      this.connectionError(ErrorCode.protocolError, "http2.protocol_error");
+      this.connectionError(ErrorCode.protocolError, Detail.protocol);
       return;
     }
     const section = this.#section;
@@ -209,7 +207,7 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
   #refuse(streamId: number, section: RequestSection): void {
     if (section.rejectedUnderscore) this.stats.requestsRejectedWithUnderscores.inc();
     else this.stats.rxMessagingError.inc();
-    const detail = section.problem ?? "http2.violation.of.messaging.rule";
+    const detail = section.problem ?? Detail.messaging;
     this.#handler.onRefusedHead?.(detail);
     // Envoy resets the stream alone for an underscore.
     if (section.rejectedUnderscore || this.options.streamErrorOnInvalidMessage)
@@ -218,7 +216,7 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
   }
 
   protected onStreamReset(stream: AnyStream, code: number): void {
-    const detail = code === ErrorCode.refusedStream ? "http2.remote_refuse" : "http2.remote_reset";
+    const detail = code === ErrorCode.refusedStream ? Detail.remoteRefuse : Detail.remoteReset;
     this.abort(stream, "remote-reset", detail);
     this.#countEarlyReset(stream as ServerStream);
   }
@@ -238,7 +236,7 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
     this.#resetEarly++;
     const all = Math.max(total, this.opened - this.streams.size);
     if (this.#resetEarly * 2 >= all)
-      this.connectionError(ErrorCode.enhanceYourCalm, prematureResetsDetail);
+      this.connectionError(ErrorCode.enhanceYourCalm, Detail.prematureResets);
   }
 
   protected onPeerSetting(): void {}

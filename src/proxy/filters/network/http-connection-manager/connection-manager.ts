@@ -1,4 +1,5 @@
 import { Http1ServerCodec } from "#http/h1/server.ts";
+import { Detail, isFlood } from "#http/h2/details.ts";
 import { Http2ServerCodec, type Http2ServerHandler } from "#http/h2/server.ts";
 import type { HttpVersion, RequestSink, ResponseStream, ServerCodec } from "#http/message.ts";
 import { Keepalive } from "#lib/keepalive.ts";
@@ -198,8 +199,10 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
   }
 
   /** HTTP/2: GOAWAY with the reason is written, every stream has been told. */
-  onConnectionError(_detail: string): void {
-    this.settings.stats.connectionProtocolError.inc();
+  onConnectionError(detail: string): void {
+    const { stats } = this.settings;
+    if (detail === Detail.prematureResets) stats.requestTooManyPrematureResets.inc();
+    if (!isFlood(detail)) stats.connectionProtocolError.inc();
     this.#linger();
   }
 

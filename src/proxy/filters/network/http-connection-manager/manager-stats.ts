@@ -41,6 +41,8 @@ export class ManagerStats {
   readonly requestNonRelativePath: Counter;
   readonly requestRejectedUnderscores: Counter;
   readonly requestTooLarge: Counter;
+  readonly responseTooLarge: Counter;
+  readonly requestTooManyPrematureResets: Counter;
   readonly requestFailedPathNormalization: Counter;
   readonly requestRedirectedNormalizedPath: Counter;
   readonly requestWsOnNonWsRoute: Counter;
@@ -96,6 +98,9 @@ export class ManagerStats {
     this.requestNonRelativePath = counter("rq_non_relative_path");
     this.requestRejectedUnderscores = counter("rq_rejected_via_underscore");
     this.requestTooLarge = counter("rq_too_large");
+    // The one name without "downstream_".
+    this.responseTooLarge = scope.counter("rs_too_large");
+    this.requestTooManyPrematureResets = counter("rq_too_many_premature_resets");
     this.requestFailedPathNormalization = counter("rq_failed_path_normalization");
     this.requestRedirectedNormalizedPath = counter("rq_redirected_with_normalized_path");
     this.requestWsOnNonWsRoute = counter("rq_ws_on_non_ws_route");
