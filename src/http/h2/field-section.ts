@@ -75,6 +75,19 @@ function isGoodValue(value: string): boolean {
   return !forbiddenInValue.test(value);
 }
 
+/** -1: something else than up to 15 digits, which a number holds exactly. */
+function parseDigits(text: string): number {
+  const { length } = text;
+  if (length === 0 || length > 15) return -1;
+  let value = 0;
+  for (let i = 0; i < length; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
 /** Collects and judges the fields of one block; made once for a connection and used again. */
 export abstract class FieldSection implements HpackFieldSink {
   protected list: string[] = [];
@@ -162,7 +175,7 @@ export abstract class FieldSection implements HpackFieldSink {
   }
 
   #takeLength(value: string): void {
-    const length = /^\d{1,15}$/.test(value) ? Number(value) : -1;
+    const length = parseDigits(value);
     // RFC 9110 §8.6 lets two equal ones pass; nghttp2 does not, nor does an HTTP/1 upstream gain by them.
     if (length === -1 || this.contentLength !== -1) this.problem = Detail.invalidField;
     this.contentLength = length;
@@ -312,8 +325,9 @@ export class ResponseSection extends FieldSection {
   protected pseudo(name: string, value: string): string | undefined {
     if (name !== ":status" || this.#status !== 0) return Detail.messaging;
     // RFC 9113 §8.6: there is no 101 in HTTP/2.
-    if (!/^[1-9]\d\d$/.test(value) || value === "101") return Detail.invalidField;
-    this.#status = Number(value);
+    const status = value.length === 3 ? parseDigits(value) : -1;
+    if (status < 100 || status === 101) return Detail.invalidField;
+    this.#status = status;
     return undefined;
   }
 

@@ -11,6 +11,8 @@ export class StreamTable<T> {
   #ids: Int32Array = new Int32Array(slotsMin);
   #streams: (T | undefined)[] = new Array<T | undefined>(slotsMin).fill(undefined);
   #mask = slotsMin - 1;
+  /** Those not in the slot their id asks for. Streams begin in the order of their ids, so that there are hardly ever any. */
+  #displaced = 0;
   size = 0;
 
   get(id: number): T | undefined {
@@ -21,7 +23,10 @@ export class StreamTable<T> {
   set(id: number, stream: T): void {
     if (this.size * 2 > this.#mask) this.#resize((this.#mask + 1) * 2);
     const at = this.#find(id);
-    if (this.#ids[at] !== id) this.size++;
+    if (this.#ids[at] !== id) {
+      this.size++;
+      if (at !== ((id >> 1) & this.#mask)) this.#displaced++;
+    }
     this.#ids[at] = id;
     this.#streams[at] = stream;
   }
@@ -30,7 +35,12 @@ export class StreamTable<T> {
     const at = this.#find(id);
     if (this.#ids[at] !== id) return false;
     this.size--;
-    this.#close(at);
+    if (at !== ((id >> 1) & this.#mask)) this.#displaced--;
+    if (this.#displaced > 0) this.#close(at);
+    else {
+      this.#ids[at] = 0;
+      this.#streams[at] = undefined;
+    }
     if (this.size * 8 < this.#mask && this.#mask >= slotsKept) this.#resize((this.#mask + 1) / 2);
     return true;
   }
@@ -58,6 +68,7 @@ export class StreamTable<T> {
     for (let at = (hole + 1) & mask; ids[at] !== 0; at = (at + 1) & mask) {
       const home = ((ids[at] as number) >> 1) & mask;
       if (((at - home) & mask) < ((at - hole) & mask)) continue;
+      if (home === hole) this.#displaced--;
       ids[hole] = ids[at] as number;
       streams[hole] = streams[at];
       hole = at;
@@ -72,10 +83,12 @@ export class StreamTable<T> {
     this.#ids = new Int32Array(slots);
     this.#streams = new Array<T | undefined>(slots).fill(undefined);
     this.#mask = slots - 1;
+    this.#displaced = 0;
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i] as number;
       if (id === 0) continue;
       const at = this.#find(id);
+      if (at !== ((id >> 1) & this.#mask)) this.#displaced++;
       this.#ids[at] = id;
       this.#streams[at] = streams[i];
     }
