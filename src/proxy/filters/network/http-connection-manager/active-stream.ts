@@ -15,6 +15,7 @@ import type { HttpFilter, HttpStream, LocalReply } from "../../http/filter.ts";
 import type { ConnectionManager } from "./connection-manager.ts";
 import { FilterPassage } from "./filter-passage.ts";
 import { receiveRequest } from "./receive-request.ts";
+import { resetFlag } from "./reset-flag.ts";
 import { completeResponseHead } from "./response-head.ts";
 import type { ManagerSettings } from "./settings.ts";
 import { streamDurationLimit } from "./stream-duration.ts";
@@ -251,7 +252,8 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
 
   onReset(reason: ResetReason, detail: string): void {
     if (this.#done) return;
-    if (reason === "protocol" || reason === "overflow") {
+    const answerable = this.#manager.protocol !== 20;
+    if (answerable && (reason === "protocol" || reason === "overflow")) {
       this.settings.stats.connectionProtocolError.inc();
       this.#requestEnded = true;
       const status = reason === "overflow" ? 431 : 400;
@@ -268,7 +270,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     }
     this.settings.stats.requestReceiveReset.inc();
     this.info.responseCodeDetails = detail;
-    this.info.responseFlags |= ResponseFlag.downstreamConnectionTermination;
+    this.info.responseFlags |= resetFlag(reason);
     this.#finish(true);
   }
 
