@@ -6,22 +6,32 @@ import type { StatsScope } from "../../stats/stats.ts";
 import type { Json, StreamInfo } from "../../stream-info.ts";
 
 /**
- * What a phase answers. `continue`: go on with the next filter. `park`: stop here; the filter calls `resumeRequest`/`resumeResponse` or
- * `reply` later (or has called `reply` already). Body that arrives for a parked direction is kept by the manager up to its buffer limit.
+ * What a phase answers.
+ * `continue`: go on with the next filter.
+ * `park`: stop here; the filter calls `resumeRequest`/`resumeResponse` or `reply` later (or has called `reply` already). What comes
+ * meanwhile waits here up to the buffer limit, at which the source is stopped; this filter sees it when it resumes.
+ * `hold`: stop here and ask again with the next phase; what has come so far is kept and leaves, head first, as soon as one of them
+ * answers `continue`. A message larger than the buffer limit is refused: 413 for a request, 500 for a response.
  */
-export type Verdict = "continue" | "park";
+export type Verdict = "continue" | "park" | "hold";
 
 /** `consume`: nothing goes further, and what follows comes to this filter too, for it to drop; it ends in `reply` or `abort`. */
 export type RequestVerdict = Verdict | "consume";
 
+/**
+ * Data phases may answer with bytes: they go on in place of the chunk (none: nothing goes on now). Of trailers, bytes take the place: the body
+ * ends with them, and there are no trailers.
+ */
+export type Replacement = Uint8Array;
+
 /** Phases of one stream; a filter has only those it needs. A filter without state per stream may be one shared object. */
 export interface HttpFilter {
   onRequestHead?(stream: HttpStream, head: RequestHead, end: boolean): RequestVerdict;
-  onRequestData?(stream: HttpStream, chunk: Uint8Array, end: boolean): RequestVerdict;
-  onRequestTrailers?(stream: HttpStream, trailers: HeaderList): RequestVerdict;
+  onRequestData?(stream: HttpStream, chunk: Uint8Array, end: boolean): RequestVerdict | Replacement;
+  onRequestTrailers?(stream: HttpStream, trailers: HeaderList): RequestVerdict | Replacement;
   onResponseHead?(stream: HttpStream, head: ResponseHead, end: boolean): Verdict;
-  onResponseData?(stream: HttpStream, chunk: Uint8Array, end: boolean): Verdict;
-  onResponseTrailers?(stream: HttpStream, trailers: HeaderList): Verdict;
+  onResponseData?(stream: HttpStream, chunk: Uint8Array, end: boolean): Verdict | Replacement;
+  onResponseTrailers?(stream: HttpStream, trailers: HeaderList): Verdict | Replacement;
   /** The stream is over, for whatever reason; called once, before its access log is written. Release timers here. */
   onDone?(stream: HttpStream): void;
 }

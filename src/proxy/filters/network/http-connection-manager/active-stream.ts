@@ -13,14 +13,22 @@ import type { Services } from "../../../services.ts";
 import { type Json, StreamInfo } from "../../../stream-info.ts";
 import type { HttpFilter, HttpStream, LocalReply } from "../../http/filter.ts";
 import type { ConnectionManager } from "./connection-manager.ts";
+import { filtersOf } from "./filter-chain.ts";
 import { FilterPassage } from "./filter-passage.ts";
 import { receiveRequest } from "./receive-request.ts";
 import { resetFlag } from "./reset-flag.ts";
 import { completeResponseHead } from "./response-head.ts";
 import type { ManagerSettings } from "./settings.ts";
 import { streamDurationLimit } from "./stream-duration.ts";
+import {
+  durationReply,
+  idleReply,
+  refusalReply,
+  requestTimeoutReply,
+  requestTooLargeReply,
+  responseTooLargeReply,
+} from "./stream-replies.ts";
 import { StreamTimer } from "./stream-timer.ts";
-import { durationReply, idleReply, requestTimeoutReply } from "./timeout-replies.ts";
 
 let lastStreamId = 0;
 
@@ -38,6 +46,8 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
   readonly draw: number;
   #requestEnded = false;
   #responseStarted = false;
+  /** The response's head has left the filters. */
+  #headSent = false;
   #responseSent = false;
   #replied = false;
   #done = false;
@@ -85,7 +95,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     return this;
   }
 
-  protected get parkLimit(): number {
+  protected get waitLimit(): number {
     return this.settings.bufferLimit;
   }
 
@@ -95,10 +105,6 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
 
   protected get over(): boolean {
     return this.#done;
-  }
-
-  protected get requestComplete(): boolean {
-    return this.#requestEnded;
   }
 
   get manager(): ConnectionManager {
@@ -187,33 +193,15 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
       if (settings.proxy100Continue) head.headers.add("expect", "100-continue");
       else this.#codec.sendInformational(continueHead);
     }
-    this.#dropInternalHeaders(head);
-    this.#createFilters();
+    this.filters = this.#makeFilters();
     this.passRequestHead(head, end);
   }
 
-  /** `internal_only_headers`: not for requests from outside. */
-  #dropInternalHeaders(head: RequestHead): void {
-    const names = this.settings.routes.current?.internalOnlyHeaders ?? [];
-    if (names.length === 0 || head.headers.get("x-envoy-internal") === "true") return;
-    for (const name of names) head.headers.remove(name);
-  }
-
-  #createFilters(): void {
-    const { chain } = this.settings;
-    let entries = chain.entries;
-    const route =
-      chain.anyDisabled || this.settings.routes.current !== undefined ? this.route : undefined;
-    if (chain.anyDisabled || route?.hasFilterConfigs === true) {
-      entries = entries.filter((entry) => !(route?.filterDisabled(entry.name) ?? entry.disabled));
-    }
-    const filters: HttpFilter[] = [];
-    for (let i = 0; i < entries.length; i++) {
-      const entry = entries[i];
-      if (entry === undefined) continue;
-      filters.push(entry.create(this));
-    }
-    this.filters = filters;
+  #makeFilters(): readonly HttpFilter[] {
+    const { chain, routes } = this.settings;
+    // Without routes the first filter that asks finds that there is none.
+    const known = chain.anyDisabled || routes.current !== undefined;
+    return filtersOf(chain, this, known ? this.route : undefined);
   }
 
   onData(chunk: Uint8Array, end: boolean): void {
@@ -252,6 +240,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
 
   onReset(reason: ResetReason, detail: string): void {
     if (this.#done) return;
+    // A stream of HTTP/2 is gone with its error: nothing can be said on it.
     const answerable = this.#manager.protocol !== 20;
     if (answerable && (reason === "protocol" || reason === "overflow")) {
       this.settings.stats.connectionProtocolError.inc();
@@ -274,6 +263,20 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     this.#finish(true);
   }
 
+  protected onRequestTooLarge(): void {
+    this.settings.stats.requestTooLarge.inc();
+    this.#replyAbandoning(requestTooLargeReply(this.#requestEnded));
+  }
+
+  protected onResponseTooLarge(): void {
+    this.settings.stats.responseTooLarge.inc();
+    if (this.#headSent) this.abort(responseTooLargeReply.details, 0);
+    else {
+      this.#responseStarted = false;
+      this.#replyAbandoning(responseTooLargeReply);
+    }
+  }
+
   /** A local reply while a filter (the router) may hold an upstream: those let go first. */
   #replyAbandoning(reply: LocalReply): void {
     for (const filter of this.filters) filter.onDone?.(this);
@@ -284,13 +287,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
   /** The codec refused what was to be a request. */
   refuseUnread(status: number, details: string): void {
     this.#requestEnded = true;
-    this.reply({
-      status,
-      body: refusalText(status),
-      details,
-      flags: ResponseFlag.downstreamProtocolError,
-      close: true,
-    });
+    this.reply(refusalReply(status, details));
   }
 
   // === Response: filters to codec ===
@@ -329,6 +326,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
 
   protected sendHead(head: ResponseHead, end: boolean): void {
     const { info, settings } = this;
+    this.#headSent = true;
     info.responseHead = head;
     info.responseCode = head.status;
     info.responseStartMs = this.services.clock.monotonicMs();
@@ -452,7 +450,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     info.attemptCount = 0;
     this.clearRoute();
     this.settings.stats.requestTotal.inc();
-    this.#createFilters();
+    this.filters = this.#makeFilters();
     const last = body.length - 1;
     this.passRequestHead(this.request, last < 0);
     for (let i = 0; i <= last && !this.requestClosed; i++) {
@@ -477,7 +475,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     const { info, settings } = this;
     const { stats } = settings;
     for (const filter of this.filters) if (filter.onDone !== undefined) filter.onDone(this);
-    this.dropParked();
+    this.dropWaiting();
     info.endMs = this.services.clock.monotonicMs();
     stats.requestActive.dec();
     if (this.#upgraded) stats.connectionUpgradesActive.dec();
@@ -491,10 +489,6 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     if (aborted) this.#codec.reset("local");
     this.#manager.onStreamDone(this, aborted);
   }
-}
-
-function refusalText(status: number): string {
-  return status === 400 ? "Bad Request" : "";
 }
 
 const continueHead: ResponseHead = new ResponseHead(100);

@@ -63,6 +63,10 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
     const { stats } = settings;
     stats.connectionTotal.inc();
     stats.connectionActive.inc();
+    if (this.connection.tls !== undefined) {
+      stats.connectionSslTotal.inc();
+      stats.connectionSslActive.inc();
+    }
     settings.idleTimeout?.arm(this);
     if (settings.maxConnectionDuration !== undefined) {
       this.#lifeTimer = new CallTimer(() => this.#onOld());
@@ -306,6 +310,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
     this.#keepalive?.stop();
     const { stats, services } = this.settings;
     stats.connectionActive.dec();
+    if (this.connection.tls !== undefined) stats.connectionSslActive.dec();
     if (this.#http1 !== undefined) stats.connectionHttp1Active.dec();
     else if (this.#codec !== undefined) stats.connectionHttp2Active.dec();
     stats.connectionDestroy.inc();

@@ -1,4 +1,5 @@
 import { ConfigError, refuse, within } from "#lib/config-error.ts";
+import type { Route } from "../../../route/route.ts";
 import type { Services } from "../../../services.ts";
 import type { StatsScope } from "../../../stats/stats.ts";
 import type {
@@ -20,6 +21,23 @@ export interface FilterChain {
   readonly entries: readonly ChainEntry[];
   /** Whether a route may switch entries on or off: if not, nobody asks. */
   readonly anyDisabled: boolean;
+}
+
+/** The filters of one stream: those of the chain that its route has not switched off. */
+export function filtersOf(
+  chain: FilterChain,
+  stream: HttpStream,
+  route: Route | undefined,
+): readonly HttpFilter[] {
+  let { entries } = chain;
+  if (chain.anyDisabled || route?.hasFilterConfigs === true)
+    entries = entries.filter((entry) => !(route?.filterDisabled(entry.name) ?? entry.disabled));
+  const filters: HttpFilter[] = [];
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i] as ChainEntry;
+    filters.push(entry.create(stream));
+  }
+  return filters;
 }
 
 /** A `http_filters` item in ProtoJSON. */

@@ -1,10 +1,10 @@
 import type { HeaderList } from "#http/headers.ts";
 import type { RequestHead, ResponseHead } from "#http/message.ts";
 import { Timer } from "#lib/timers.ts";
-import type { HttpFilter, HttpStream } from "../../http/filter.ts";
+import type { HttpFilter, HttpStream, RequestVerdict, Verdict } from "../../http/filter.ts";
 
-/** What waits behind a parked filter: copies of body chunks, and how the message ended. */
-class Parked {
+/** What waits at a filter: copies of body chunks, and how the message ended. */
+class Waiting {
   readonly chunks: Uint8Array[] = [];
   size = 0;
   end = false;
@@ -18,34 +18,49 @@ class Parked {
     this.end = end;
     this.trailers = trailers;
   }
+
+  /** Nothing is left to say once the head has said that it ends the message. */
+  get isBareEnd(): boolean {
+    return this.end && this.chunks.length === 0 && this.trailers === undefined;
+  }
 }
 
 export const emptyChunk: Uint8Array = new Uint8Array(0);
 
 /**
  * A stream's way through its filters: request phases first to last, response phases last to first. Each direction remembers the
- * filter it is parked at; what comes meanwhile waits behind it, up to a limit at which the source is held back.
+ * filter it stopped at; what comes meanwhile passes the filters before that one and waits there, up to a limit.
  */
 export abstract class FilterPassage extends Timer {
   protected filters: readonly HttpFilter[] = [];
-  /** The filter the request is parked at; -1: it flows. */
+  /** The filter the request stopped at; -1: it flows. */
   #requestAt = -1;
-  #requestParked: Parked | undefined;
+  /** It is asked again with each phase (`hold`), and not only when it resumes by itself (`park`). */
+  #requestHolds = false;
+  #requestWaiting: Waiting | undefined;
+  /** The first filter that has not seen the head. */
+  #requestHeadNext = 0;
+  #requestHeadEnds = false;
   #responseAt = -1;
-  #responseParked: Parked | undefined;
+  #responseHolds = false;
+  #responseWaiting: Waiting | undefined;
   #responseHead: ResponseHead | undefined;
-  #responseHeadSent = false;
+  /** -2: it has gone out. */
+  #responseHeadNext = -2;
+  #responseHeadEnds = false;
 
   protected abstract readonly stream: HttpStream;
-  protected abstract readonly parkLimit: number;
+  protected abstract readonly waitLimit: number;
   /** No more request phases: the stream is over or answered. */
   protected abstract readonly requestClosed: boolean;
   protected abstract readonly over: boolean;
-  protected abstract readonly requestComplete: boolean;
   abstract pauseRequest(): void;
   abstract unpauseRequest(): void;
   abstract onUnwritable(): void;
   abstract onWritable(): void;
+  /** A filter holds more of a message than the buffer limit. */
+  protected abstract onRequestTooLarge(): void;
+  protected abstract onResponseTooLarge(): void;
   protected abstract sendHead(head: ResponseHead, end: boolean): void;
   protected abstract sendBody(chunk: Uint8Array, end: boolean): void;
   protected abstract sendTrailers(trailers: HeaderList): void;
@@ -53,17 +68,17 @@ export abstract class FilterPassage extends Timer {
   // === Request ===
 
   protected passRequestHead(head: RequestHead, end: boolean): void {
+    this.#requestAt = -1;
+    this.#requestHeadEnds = end;
     this.#runRequestHead(0, head, end);
   }
 
   protected passRequestData(chunk: Uint8Array, end: boolean): void {
-    if (this.#requestAt >= 0) this.#parkRequest(chunk, end, undefined);
-    else this.#runRequestData(0, chunk, end);
+    this.#runRequestData(0, chunk, end);
   }
 
   protected passRequestTrailers(trailers: HeaderList): void {
-    if (this.#requestAt >= 0) this.#parkRequest(emptyChunk, true, trailers);
-    else this.#runRequestTrailers(0, trailers);
+    this.#runRequestTrailers(0, trailers);
   }
 
   #runRequestHead(from: number, head: RequestHead, end: boolean): void {
@@ -76,173 +91,265 @@ export abstract class FilterPassage extends Timer {
         if (this.requestClosed) return;
         continue;
       }
-      // The last filter keeps what it gets: nothing waits behind it.
-      if (verdict === "park" && i < filters.length - 1) this.#requestAt = i;
+      this.#requestHeadNext = i + 1;
+      this.#stopRequest(i, verdict);
       return;
     }
+    this.#requestHeadNext = filters.length;
+  }
+
+  /** The last filter keeps what it gets: nothing waits behind it. */
+  #stopRequest(at: number, verdict: RequestVerdict): boolean {
+    if (verdict === "consume" || at === this.filters.length - 1) return false;
+    this.#requestAt = at;
+    this.#requestHolds = verdict === "hold";
+    return true;
   }
 
   #runRequestData(from: number, chunk: Uint8Array, end: boolean): void {
     const { filters, stream } = this;
+    let bytes = chunk;
     for (let i = from; i < filters.length; i++) {
+      if (i === this.#requestAt && !this.#requestHolds) {
+        this.#keepRequest(bytes, end, undefined);
+        return;
+      }
       const filter = filters[i] as HttpFilter;
-      const verdict = filter.onRequestData?.(stream, chunk, end) ?? "continue";
-      if (verdict === "continue") continue;
-      if (verdict === "park" && i < filters.length - 1) this.#requestAt = i;
-      return;
+      if (filter.onRequestData === undefined && i !== this.#requestAt) continue;
+      const verdict = filter.onRequestData?.(stream, bytes, end) ?? "hold";
+      if (verdict instanceof Uint8Array) bytes = verdict;
+      else if (verdict !== "continue") {
+        if (this.#stopRequest(i, verdict)) this.#keepRequest(bytes, end, undefined);
+        return;
+      }
+      if (this.requestClosed) return;
+      if (i === this.#requestAt) {
+        this.#releaseRequest(i + 1);
+        if (this.requestClosed) return;
+      }
+      if (bytes.length === 0 && !end) return;
     }
   }
 
   #runRequestTrailers(from: number, trailers: HeaderList): void {
     const { filters, stream } = this;
     for (let i = from; i < filters.length; i++) {
+      if (i === this.#requestAt && !this.#requestHolds) {
+        this.#keepRequest(emptyChunk, true, trailers);
+        return;
+      }
       const filter = filters[i] as HttpFilter;
+      if (filter.onRequestTrailers === undefined && i !== this.#requestAt) continue;
       const verdict = filter.onRequestTrailers?.(stream, trailers) ?? "continue";
-      if (verdict === "continue") continue;
-      if (verdict === "park" && i < filters.length - 1) this.#requestAt = i;
-      return;
+      if (verdict !== "continue" && !(verdict instanceof Uint8Array)) {
+        if (this.#stopRequest(i, verdict)) this.#keepRequest(emptyChunk, true, trailers);
+        return;
+      }
+      if (this.requestClosed) return;
+      if (i === this.#requestAt) {
+        this.#releaseRequest(i + 1);
+        if (this.requestClosed) return;
+      }
+      if (verdict instanceof Uint8Array) {
+        this.#runRequestData(i + 1, verdict, true);
+        return;
+      }
     }
   }
 
-  #parkRequest(chunk: Uint8Array, end: boolean, trailers: HeaderList | undefined): void {
-    this.#requestParked ??= new Parked();
-    const parked = this.#requestParked;
-    parked.add(chunk, end, trailers);
-    if (parked.held || parked.size <= this.parkLimit) return;
-    parked.held = true;
-    this.pauseRequest();
+  #keepRequest(chunk: Uint8Array, end: boolean, trailers: HeaderList | undefined): void {
+    this.#requestWaiting ??= new Waiting();
+    const waiting = this.#requestWaiting;
+    waiting.add(chunk, end, trailers);
+    if (waiting.held || waiting.size <= this.waitLimit) return;
+    waiting.held = true;
+    // Who holds waits for more, and would wait for ever if the client were stopped.
+    if (this.#requestHolds) this.onRequestTooLarge();
+    else this.pauseRequest();
   }
 
   /** The stream is over: what waits is dropped, and a source held back for it flows again. */
-  protected dropParked(): void {
-    if (this.#requestParked?.held === true) this.unpauseRequest();
-    this.#requestParked = undefined;
-    this.#responseParked = undefined;
+  protected dropWaiting(): void {
+    if (this.#requestWaiting?.held === true && !this.#requestHolds) this.unpauseRequest();
+    this.#requestWaiting = undefined;
+    this.#responseWaiting = undefined;
   }
 
   resumeRequest(): void {
-    if (this.#requestAt < 0 || this.requestClosed) return;
-    const next = this.#requestAt + 1;
-    this.#requestAt = -1;
-    const parked = this.#requestParked;
-    this.#requestParked = undefined;
-    // A head whose body waits behind it does not end the message.
-    const end =
-      this.requestComplete &&
-      (parked === undefined || (parked.chunks.length === 0 && parked.trailers === undefined));
-    this.#runRequestHead(next, this.stream.request, end);
-    if (parked === undefined) return;
-    if (parked.held) this.unpauseRequest();
-    this.#replayRequest(next, parked, end);
+    const at = this.#requestAt;
+    if (at < 0 || this.requestClosed) return;
+    // A filter that parked has not seen what came meanwhile; one that held has.
+    this.#releaseRequest(this.#requestHolds ? at + 1 : at);
   }
 
-  #replayRequest(next: number, parked: Parked, headEnded: boolean): void {
-    for (const [index, chunk] of parked.chunks.entries()) {
+  /** The head if it waits, then the rest; from `next` on. */
+  #releaseRequest(next: number): void {
+    const held = this.#requestHolds;
+    this.#requestAt = -1;
+    this.#requestHolds = false;
+    const waiting = this.#requestWaiting;
+    this.#requestWaiting = undefined;
+    const headNext = this.#requestHeadNext;
+    let endsWithHead = this.#requestHeadEnds;
+    if (headNext < this.filters.length) {
+      endsWithHead ||= waiting?.isBareEnd === true;
+      this.#runRequestHead(headNext, this.stream.request, endsWithHead);
+    }
+    if (waiting === undefined) return;
+    if (waiting.held && !held) this.unpauseRequest();
+    if (waiting.isBareEnd && endsWithHead) return;
+    this.#replayRequest(next, waiting);
+  }
+
+  #replayRequest(next: number, { chunks, end, trailers }: Waiting): void {
+    for (const [index, chunk] of chunks.entries()) {
       if (this.requestClosed) return;
-      const end = parked.end && parked.trailers === undefined && index === parked.chunks.length - 1;
-      if (this.#requestAt >= 0) this.#parkRequest(chunk, end, undefined);
-      else this.#runRequestData(next, chunk, end);
+      const last = end && trailers === undefined && index === chunks.length - 1;
+      this.#runRequestData(next, chunk, last);
     }
     if (this.requestClosed) return;
-    if (parked.trailers !== undefined) {
-      if (this.#requestAt >= 0) this.#parkRequest(emptyChunk, true, parked.trailers);
-      else this.#runRequestTrailers(next, parked.trailers);
-    } else if (parked.end && parked.chunks.length === 0 && !headEnded)
-      this.#runRequestData(next, emptyChunk, true);
+    if (trailers !== undefined) this.#runRequestTrailers(next, trailers);
+    else if (end && chunks.length === 0) this.#runRequestData(next, emptyChunk, true);
   }
 
   // === Response ===
 
   protected passResponseHead(head: ResponseHead, end: boolean): void {
     this.#responseHead = head;
+    this.#responseHeadEnds = end;
+    this.#responseAt = -1;
+    this.#responseWaiting = undefined;
     this.#runResponseHead(this.filters.length - 1, head, end);
   }
 
   protected passResponseData(chunk: Uint8Array, end: boolean): void {
-    if (this.#responseAt >= 0) this.#parkResponse(chunk, end, undefined);
-    else this.#runResponseData(this.filters.length - 1, chunk, end);
+    this.#runResponseData(this.filters.length - 1, chunk, end);
   }
 
   protected passResponseTrailers(trailers: HeaderList): void {
-    if (this.#responseAt >= 0) this.#parkResponse(emptyChunk, true, trailers);
-    else this.#runResponseTrailers(this.filters.length - 1, trailers);
+    this.#runResponseTrailers(this.filters.length - 1, trailers);
   }
 
   #runResponseHead(from: number, head: ResponseHead, end: boolean): void {
     const { filters, stream } = this;
     for (let i = from; i >= 0; i--) {
       const filter = filters[i] as HttpFilter;
-      if (
-        filter.onResponseHead === undefined ||
-        filter.onResponseHead(stream, head, end) === "continue"
-      )
+      if (filter.onResponseHead === undefined) continue;
+      const verdict = filter.onResponseHead(stream, head, end);
+      if (verdict === "continue") {
+        if (this.over) return;
         continue;
-      this.#responseAt = i;
-      if (end) this.#parkResponse(emptyChunk, true, undefined);
+      }
+      this.#responseHeadNext = i - 1;
+      this.#stopResponse(i, verdict);
       return;
     }
-    this.#responseHeadSent = true;
+    this.#responseHeadNext = -2;
     this.sendHead(head, end);
+  }
+
+  #stopResponse(at: number, verdict: Verdict): void {
+    this.#responseAt = at;
+    this.#responseHolds = verdict === "hold";
   }
 
   #runResponseData(from: number, chunk: Uint8Array, end: boolean): void {
     const { filters, stream } = this;
+    let bytes = chunk;
     for (let i = from; i >= 0; i--) {
+      if (i === this.#responseAt && !this.#responseHolds) {
+        this.#keepResponse(bytes, end, undefined);
+        return;
+      }
       const filter = filters[i] as HttpFilter;
-      if (
-        filter.onResponseData === undefined ||
-        filter.onResponseData(stream, chunk, end) === "continue"
-      )
-        continue;
-      this.#responseAt = i;
-      return;
+      if (filter.onResponseData === undefined && i !== this.#responseAt) continue;
+      const verdict = filter.onResponseData?.(stream, bytes, end) ?? "hold";
+      if (verdict instanceof Uint8Array) bytes = verdict;
+      else if (verdict !== "continue") {
+        this.#stopResponse(i, verdict);
+        this.#keepResponse(bytes, end, undefined);
+        return;
+      }
+      if (this.over) return;
+      if (i === this.#responseAt) {
+        this.#releaseResponse(i - 1);
+        if (this.over) return;
+      }
+      if (bytes.length === 0 && !end) return;
     }
-    this.sendBody(chunk, end);
+    this.sendBody(bytes, end);
   }
 
   #runResponseTrailers(from: number, trailers: HeaderList): void {
     const { filters, stream } = this;
     for (let i = from; i >= 0; i--) {
+      if (i === this.#responseAt && !this.#responseHolds) {
+        this.#keepResponse(emptyChunk, true, trailers);
+        return;
+      }
       const filter = filters[i] as HttpFilter;
-      if (
-        filter.onResponseTrailers === undefined ||
-        filter.onResponseTrailers(stream, trailers) === "continue"
-      )
-        continue;
-      this.#responseAt = i;
-      return;
+      if (filter.onResponseTrailers === undefined && i !== this.#responseAt) continue;
+      const verdict = filter.onResponseTrailers?.(stream, trailers) ?? "continue";
+      if (verdict !== "continue" && !(verdict instanceof Uint8Array)) {
+        this.#stopResponse(i, verdict);
+        this.#keepResponse(emptyChunk, true, trailers);
+        return;
+      }
+      if (this.over) return;
+      if (i === this.#responseAt) {
+        this.#releaseResponse(i - 1);
+        if (this.over) return;
+      }
+      if (verdict instanceof Uint8Array) {
+        this.#runResponseData(i - 1, verdict, true);
+        return;
+      }
     }
     this.sendTrailers(trailers);
   }
 
-  #parkResponse(chunk: Uint8Array, end: boolean, trailers: HeaderList | undefined): void {
-    this.#responseParked ??= new Parked();
-    const parked = this.#responseParked;
-    parked.add(chunk, end, trailers);
-    if (parked.held || parked.size <= this.parkLimit) return;
-    parked.held = true;
-    this.onUnwritable();
+  #keepResponse(chunk: Uint8Array, end: boolean, trailers: HeaderList | undefined): void {
+    this.#responseWaiting ??= new Waiting();
+    const waiting = this.#responseWaiting;
+    waiting.add(chunk, end, trailers);
+    if (waiting.held || waiting.size <= this.waitLimit) return;
+    waiting.held = true;
+    if (this.#responseHolds) this.onResponseTooLarge();
+    else this.onUnwritable();
   }
 
   resumeResponse(): void {
-    if (this.#responseAt < 0 || this.over) return;
-    const next = this.#responseAt - 1;
+    const at = this.#responseAt;
+    if (at < 0 || this.over) return;
+    this.#releaseResponse(this.#responseHolds ? at - 1 : at);
+  }
+
+  #releaseResponse(next: number): void {
+    const held = this.#responseHolds;
     this.#responseAt = -1;
-    const parked = this.#responseParked;
-    this.#responseParked = undefined;
-    const endsWithHead =
-      parked?.end === true && parked.chunks.length === 0 && parked.trailers === undefined;
-    if (this.#responseHead !== undefined && !this.#responseHeadSent)
-      this.#runResponseHead(next, this.#responseHead, endsWithHead);
-    if (parked === undefined || endsWithHead) return;
-    if (parked.held) this.onWritable();
-    for (const [index, chunk] of parked.chunks.entries()) {
-      const end = parked.end && parked.trailers === undefined && index === parked.chunks.length - 1;
-      if (this.#responseAt >= 0) this.#parkResponse(chunk, end, undefined);
-      else this.#runResponseData(next, chunk, end);
+    this.#responseHolds = false;
+    const waiting = this.#responseWaiting;
+    this.#responseWaiting = undefined;
+    const headNext = this.#responseHeadNext;
+    let endsWithHead = this.#responseHeadEnds;
+    if (headNext > -2 && this.#responseHead !== undefined) {
+      endsWithHead ||= waiting?.isBareEnd === true;
+      this.#runResponseHead(headNext, this.#responseHead, endsWithHead);
     }
-    if (parked.trailers === undefined) return;
-    if (this.#responseAt >= 0) this.#parkResponse(emptyChunk, true, parked.trailers);
-    else this.#runResponseTrailers(next, parked.trailers);
+    if (waiting === undefined) return;
+    if (waiting.held && !held) this.onWritable();
+    if (waiting.isBareEnd && endsWithHead) return;
+    this.#replayResponse(next, waiting);
+  }
+
+  #replayResponse(next: number, { chunks, end, trailers }: Waiting): void {
+    for (const [index, chunk] of chunks.entries()) {
+      if (this.over) return;
+      const last = end && trailers === undefined && index === chunks.length - 1;
+      this.#runResponseData(next, chunk, last);
+    }
+    if (this.over) return;
+    if (trailers !== undefined) this.#runResponseTrailers(next, trailers);
+    else if (end && chunks.length === 0) this.#runResponseData(next, emptyChunk, true);
   }
 }

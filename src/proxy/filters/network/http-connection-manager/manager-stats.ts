@@ -6,6 +6,8 @@ export class ManagerStats {
   readonly connectionHttp1Total: Counter;
   readonly connectionHttp2Total: Counter;
   readonly connectionActive: Gauge;
+  readonly connectionSslTotal: Counter;
+  readonly connectionSslActive: Gauge;
   readonly connectionHttp1Active: Gauge;
   readonly connectionHttp2Active: Gauge;
   readonly connectionDestroy: Counter;
@@ -63,6 +65,8 @@ export class ManagerStats {
     this.connectionHttp1Total = counter("cx_http1_total");
     this.connectionHttp2Total = counter("cx_http2_total");
     this.connectionActive = scope.gauge("downstream_cx_active");
+    this.connectionSslTotal = counter("cx_ssl_total");
+    this.connectionSslActive = scope.gauge("downstream_cx_ssl_active");
     this.connectionHttp1Active = scope.gauge("downstream_cx_http1_active");
     this.connectionHttp2Active = scope.gauge("downstream_cx_http2_active");
     this.connectionDestroy = counter("cx_destroy");

@@ -26,8 +26,17 @@ export function receiveRequest(stream: ActiveStream, head: RequestHead): boolean
   if (settings.stripPort !== "never" || settings.stripTrailingDot)
     head.authority = strippedHost(stream, head.authority);
   settings.prepareRequest(head, stream.info);
+  dropInternalHeaders(stream, head);
   if (head.upgrade !== undefined || head.method === "CONNECT") return acceptUpgrade(stream, head);
   return true;
+}
+
+/** `internal_only_headers`: not for requests from outside. */
+function dropInternalHeaders({ settings }: ActiveStream, { headers }: RequestHead): void {
+  const names = settings.routes.current?.internalOnlyHeaders;
+  if (names === undefined || names.length === 0) return;
+  if (headers.get("x-envoy-internal") === "true") return;
+  for (const name of names) headers.remove(name);
 }
 
 function acceptUnderscores(stream: ActiveStream, head: RequestHead): boolean {

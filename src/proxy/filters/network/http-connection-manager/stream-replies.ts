@@ -30,3 +30,30 @@ export function durationReply(requestEnded: boolean): LocalReply {
     close: !requestEnded,
   };
 }
+
+/** A filter holds more of the request than the buffer limit. */
+export function requestTooLargeReply(requestEnded: boolean): LocalReply {
+  return {
+    status: 413,
+    body: "Payload Too Large",
+    details: "request_payload_too_large",
+    close: !requestEnded,
+  };
+}
+
+export const responseTooLargeReply: LocalReply = {
+  status: 500,
+  body: "Internal Server Error",
+  details: "response_payload_too_large",
+};
+
+/** The codec refused what was to be a request. */
+export function refusalReply(status: number, details: string): LocalReply {
+  return {
+    status,
+    body: status === 400 ? "Bad Request" : "",
+    details,
+    flags: ResponseFlag.downstreamProtocolError,
+    close: true,
+  };
+}
