@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from "node:tls";
 import { type Message, readMessage } from "./http-text.ts";
 import { PATIENCE_MS, Wire } from "./wire.ts";
 
@@ -47,13 +48,20 @@ export class FakeUpstream {
   readonly requests: Message[] = [];
   /** Failures of scripts; a test that ends with one has not seen what it thinks. */
   readonly failures: Error[] = [];
+  /** Handshakes that failed. */
+  readonly refusals: Error[] = [];
   readonly #server: Server;
   readonly #script: Script;
   #waiters: (() => void)[] = [];
 
-  constructor(script: Script) {
+  /** `tls`: the script's bytes are what TLS carries; a client that fails its handshake is never seen. */
+  constructor(script: Script, tls?: TlsOptions) {
     this.#script = script;
-    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
+    this.#server =
+      tls === undefined
+        ? createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket))
+        : createTlsServer({ allowHalfOpen: true, ...tls }, (socket) => this.#accept(socket));
+    this.#server.on("tlsClientError", (error) => this.refusals.push(error));
   }
 
   async listen(host = "127.0.0.1"): Promise<this> {
@@ -66,6 +74,14 @@ export class FakeUpstream {
     const address = this.#server.address();
     if (address === null || typeof address === "string") throw new Error("not listening");
     return address.port;
+  }
+
+  /** A connection's TLS. */
+  tls(index = 0): TLSSocket {
+    const socket = this.connections[index]?.socket;
+    if (socket === undefined || !("encrypted" in socket)) throw new Error("not a TLS connection");
+    // Proof: only TLS sockets have that property.
+    return socket as TLSSocket;
   }
 
   /** The first connection's bytes: what most cases look at. */

@@ -173,6 +173,7 @@ function takeTarget(
   options: Http1ServerOptions,
 ): boolean {
   const target = head.path;
+  if (options.secure) head.scheme = "https";
   // RFC 9112 §3.2: a target is visible ASCII without a fragment.
   if (/[#\t\x80-\xff]/.test(target)) return false;
   if (target.charCodeAt(0) === 0x2f /* / */) return true;

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
+import type { TlsOptions } from "node:tls";
 import type { Script } from "../../../testkit/fake-upstream.ts";
 import type { CaseConfig } from "./config.ts";
 import { CaseContext } from "./context.ts";
@@ -20,6 +21,8 @@ export interface ParityCase {
   /** The fake upstream `main`; `upstreams` names several. */
   readonly upstream?: Script;
   readonly upstreams?: Readonly<Record<string, Script>>;
+  /** The upstreams speak TLS. */
+  readonly upstreamTls?: TlsOptions;
   /** What must hold on both sides. */
   readonly run: Run;
   /** Where Heddle differs on purpose: the entry (heading) in docs/reference/differences-from-envoy.md. */

@@ -171,7 +171,7 @@ export class CaseContext {
   async open(): Promise<void> {
     const { upstream, upstreams = upstream === undefined ? {} : { main: upstream } } = this.case;
     for (const [name, script] of Object.entries(upstreams)) {
-      this.#upstreams.set(name, await new FakeUpstream(script).listen());
+      this.#upstreams.set(name, await new FakeUpstream(script, this.case.upstreamTls).listen());
     }
   }
 
