@@ -337,9 +337,37 @@ parityArea("http2-floods", [
           times(101, () => priority(1)),
         );
         await client.ended();
-        const { payload } = await untilFrame(client, goAwayType).catch(() =>
-          assert.fail("no GOAWAY"),
+        const { payload } = await untilFrame(client, goAwayType);
+        assert.equal(payload.readUInt32BE(4), enhanceYourCalm);
+      },
+    },
+  },
+  {
+    name: "a field block in a hundred frames",
+    config: http2(),
+    upstream: byHand(),
+    run: async (t) => {
+      const client = await connectHttp2(t);
+      await send(client, headers(1, get, { more: true, end: true }));
+      await send(
+        client,
+        times(100, () => continuation(1, literal("x", "1"), true)),
+      );
+      await send(client, continuation(1, empty));
+      await untilFrame(client, rst);
+      await assertAlive(client);
+    },
+    heddle: {
+      difference: "HTTP/2 field blocks in very many frames end the connection",
+      run: async (t) => {
+        const client = await connectHttp2(t);
+        await send(client, headers(1, get, { more: true, end: true }));
+        await send(
+          client,
+          times(100, () => continuation(1, literal("x", "1"), true)),
         );
+        await client.ended();
+        const { payload } = await untilFrame(client, goAwayType);
         assert.equal(payload.readUInt32BE(4), enhanceYourCalm);
       },
     },
