@@ -1,8 +1,9 @@
 import type { ExprJson } from "#gen/google/api/expr/v1alpha1/syntax_pb.js";
+import type { RequestHead } from "#http/message.ts";
 import { refuse, within } from "#lib/config-error.ts";
 import { compileRegex } from "../matching/regex.ts";
+import type { StreamInfo } from "../stream-info.ts";
 import { attribute } from "./attributes.ts";
-import type { Subject } from "./engine.ts";
 
 /** A CEL value as far as conditions need it; undefined: an error, which makes a condition false, as in Envoy. */
 export type Value =
@@ -14,12 +15,14 @@ export type Value =
   | readonly Value[]
   | ReadonlyMap<string, Value>;
 
-type Evaluate = (subject: Subject) => Value;
+type Evaluate = (info: StreamInfo, head: RequestHead | undefined) => Value;
 
 /** A CEL condition, given as Envoy gets it: a parsed expression. Compiled to closures; what is not supported is refused by name. */
-export function compileCondition(expression: ExprJson): (subject: Subject) => boolean {
+export function compileCondition(
+  expression: ExprJson,
+): (info: StreamInfo, head: RequestHead | undefined) => boolean {
   const evaluate = compile(expression);
-  return (subject) => evaluate(subject) === true;
+  return (info, head) => evaluate(info, head) === true;
 }
 
 function compile(expression: ExprJson): Evaluate {
@@ -30,7 +33,7 @@ function compile(expression: ExprJson): Evaluate {
   if (selectExpr !== undefined) return select(expression);
   if (listExpr !== undefined) {
     const items = (listExpr.elements ?? []).map(compile);
-    return (subject) => items.map((item) => item(subject));
+    return (info, head) => items.map((item) => item(info, head));
   }
   if (callExpr !== undefined) return within("call_expr", () => call(callExpr));
   throw refuse("expr_kind", "only constants, selections, calls and lists are supported");
@@ -52,8 +55,8 @@ function select(expression: ExprJson): Evaluate {
   if (operand === undefined || path?.includes(".") === false)
     throw refuse("select_expr", `attribute ${path ?? key} is not supported`);
   const inner = compile(operand);
-  return (subject) => {
-    const map = inner(subject);
+  return (info, head) => {
+    const map = inner(info, head);
     const value = map instanceof Map ? map.get(key) : undefined;
     return testOnly === true ? value !== undefined : value;
   };
@@ -112,14 +115,14 @@ function call(config: NonNullable<ExprJson["callExpr"]>): Evaluate {
   const operands = parts.map(compile);
   const [first, second] = operands;
   if (first === undefined) throw refuse("function", `${name} needs operands`);
-  if (name === "!_") return (subject) => negated(first(subject));
+  if (name === "!_") return (info, head) => negated(first(info, head));
   if (second === undefined) throw refuse("function", `${name} is not supported`);
   // An error on one side does not matter when the other side decides (CEL's commutative logic).
-  if (name === "_&&_") return (subject) => and(first(subject), second(subject));
-  if (name === "_||_") return (subject) => or(first(subject), second(subject));
+  if (name === "_&&_") return (info, head) => and(first(info, head), second(info, head));
+  if (name === "_||_") return (info, head) => or(first(info, head), second(info, head));
   const operator = operators[name];
   if (operator === undefined) throw refuse("function", `${name} is not supported`);
-  return (subject) => operator(first(subject), second(subject));
+  return (info, head) => operator(first(info, head), second(info, head));
 }
 
 function matches(parts: readonly ExprJson[]): Evaluate {
@@ -130,8 +133,8 @@ function matches(parts: readonly ExprJson[]): Evaluate {
   // CEL's matches looks anywhere in the text.
   const regex = compileRegex(`(?s).*(?:${pattern}).*`);
   const value = compile(subjectPart);
-  return (subject) => {
-    const found = value(subject);
+  return (info, head) => {
+    const found = value(info, head);
     return typeof found === "string" ? regex.matches(found) : undefined;
   };
 }

@@ -14,7 +14,9 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "not_rule",
     "requested_server_name",
     "sourced_metadata",
+    "uri_template",
   ],
+  "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig": ["path_template"],
   "envoy.config.rbac.v3.Permission.Set": ["rules"],
   "envoy.config.rbac.v3.Principal": [
     "and_ids",
@@ -29,6 +31,7 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "metadata",
     "not_id",
     "sourced_metadata",
+    "filter_state",
   ],
   "envoy.config.rbac.v3.Principal.Set": ["ids"],
   "envoy.config.rbac.v3.Principal.Authenticated": ["principal_name"],
@@ -56,6 +59,14 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "shadow_rules",
     "shadow_rules_stat_prefix",
     "track_per_rule_stats",
+  ],
+  "envoy.extensions.filters.network.rbac.v3.RBAC": [
+    "rules",
+    "shadow_rules",
+    "shadow_rules_stat_prefix",
+    "stat_prefix",
+    "enforcement_type",
+    "delay_deny",
   ],
   "envoy.extensions.filters.http.rbac.v3.RBACPerRoute": ["rbac"],
   "google.api.expr.v1alpha1.Expr": [

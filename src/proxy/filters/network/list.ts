@@ -4,6 +4,7 @@ import { factory as echo } from "./echo/config.ts";
 import type { NetworkFilterFactory } from "./filter.ts";
 import { factory as httpConnectionManager } from "./http-connection-manager/config.ts";
 import { factory as localRatelimit } from "./local-ratelimit/config.ts";
+import { factory as rbac } from "./rbac/config.ts";
 import { factory as sniCluster } from "./sni-cluster/config.ts";
 import { factory as tcpProxy } from "./tcp-proxy/config.ts";
 
@@ -14,6 +15,7 @@ export const networkFilters: readonly NetworkFilterFactory[] = [
   echo,
   httpConnectionManager,
   localRatelimit,
+  rbac,
   sniCluster,
   tcpProxy,
 ];
