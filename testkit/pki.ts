@@ -102,9 +102,14 @@ export class Authority {
       nextUpdate: new Date(Date.now() + 24 * hourMs),
       signingAlgorithm: algorithms.ec,
       signingKey: this.#keys.privateKey,
-      entries: revoked.map(({ serial }) => ({ serialNumber: serial, revocationDate: new Date() })),
+      // RFC 5280 §5.1.2.6: an entry without any extension must not have an empty list of them, as the library would write it.
+      entries: revoked.map(({ serial }) => ({
+        serialNumber: serial,
+        revocationDate: new Date(),
+        reason: x509.X509CrlReason.keyCompromise,
+      })),
     });
-    return `${list.toString("pem")}\n`;
+    return `${x509.PemConverter.encode(list.rawData, "X509 CRL")}\n`;
   }
 
   #sign(
@@ -127,7 +132,8 @@ export class Authority {
 }
 
 function nextSerial(): string {
-  return (++lastSerial).toString(16).padStart(8, "0");
+  // Four digits, the first below 8: an INTEGER in DER has no leading zeros and no sign.
+  return (++lastSerial).toString(16);
 }
 
 function validity({ notBefore, notAfter }: IssueOptions): { notBefore: Date; notAfter: Date } {
