@@ -4,10 +4,16 @@ import type { HttpConnectionManagerJson } from "#gen/envoy/extensions/filters/ne
 import type { HeaderList } from "#http/headers.ts";
 import type { RequestHead } from "#http/message.ts";
 import { refuse } from "#lib/config-error.ts";
-import { type Address, ipAddress, isLoopback } from "#net/address.ts";
+import { type Address, isLoopback } from "#net/address.ts";
 import type { Services } from "../../../services.ts";
 import type { StreamInfo } from "../../../stream-info.ts";
 import { compileClientCertificate } from "./client-certificate.ts";
+import {
+  compileDetection,
+  type DetectAddress,
+  entryFromRight,
+  forwardedFor,
+} from "./original-address.ts";
 import { compileRequestId } from "./request-id.ts";
 
 type PreparationConfig = Pick<
@@ -22,6 +28,9 @@ type PreparationConfig = Pick<
   | "generateRequestId"
   | "preserveExternalRequestId"
   | "requestIdExtension"
+  | "originalIpDetectionExtensions"
+  | "appendXForwardedPort"
+  | "schemeHeaderTransformation"
 >;
 
 /**
@@ -39,15 +48,18 @@ export function compileRequestPreparation(
   const via = config.via ?? "";
   const isInternal = compileInternal(config.internalAddressConfig);
   const setRequestId = compileRequestId(config, services);
+  const detect = compileDetection(config);
   const address = edge
     ? compileEdgeAddress({ hops, append: config.skipXffAppend !== true, machineAddress })
-    : innerAddress(hops);
+    : compileInnerAddress(detect, machineAddress);
+  const replaces = edge && hops === 0;
+  const addPort = config.appendXForwardedPort === true;
+  const scheme = schemeToOverwrite(config);
   return (head, info) => {
     const { headers } = head;
     const checkable = address(head, info);
-    if (!headers.has("x-forwarded-proto") || (edge && hops === 0)) {
-      headers.set("x-forwarded-proto", head.scheme);
-    }
+    setScheme(head, info, replaces, scheme);
+    if (addPort) setForwardedPort(headers, info, replaces);
     if (via !== "") appendVia(headers, via);
     const internal = checkable && isInternal?.(info.remote) === true;
     prepareClientCertificate(headers, info.downstream.tls);
@@ -61,7 +73,43 @@ export function compileRequestPreparation(
   };
 }
 
-/** Sets `info.remote`; returns whether the address may prove the request internal: only one that no header could forge. */
+type Scheme = "http" | "https";
+
+function schemeToOverwrite({ schemeHeaderTransformation }: PreparationConfig): Scheme | undefined {
+  const scheme = schemeHeaderTransformation?.schemeToOverwrite;
+  if (scheme === undefined || scheme === "") return undefined;
+  if (scheme === "http" || scheme === "https") return scheme;
+  throw refuse("scheme_header_transformation.scheme_to_overwrite", "must be http or https");
+}
+
+/** The scheme is what the client's connection was, as the proxy before this one says it; HTTP/2 names it itself. */
+function setScheme(
+  head: RequestHead,
+  info: StreamInfo,
+  replaces: boolean,
+  overwrite: Scheme | undefined,
+): void {
+  const { headers } = head;
+  const present = headers.get("x-forwarded-proto");
+  if (overwrite !== undefined) {
+    headers.set("x-forwarded-proto", overwrite);
+    head.scheme = overwrite;
+  } else if (present === undefined || replaces) {
+    const own = info.downstream.tls === undefined ? "http" : "https";
+    if (present === undefined) headers.add("x-forwarded-proto", own);
+    else headers.set("x-forwarded-proto", own);
+  } else if (head.version !== 20 && (present === "http" || present === "https"))
+    head.scheme = present;
+}
+
+function setForwardedPort(headers: HeaderList, info: StreamInfo, replaces: boolean): void {
+  if (replaces || !headers.has("x-forwarded-port"))
+    headers.set("x-forwarded-port", String(info.downstream.local.port));
+}
+
+/**
+ * Sets `info.remote`; returns whether the address may prove the request internal: only one that no header could forge.
+ */
 type AddressRule = (head: RequestHead, info: StreamInfo) => boolean;
 
 function compileEdgeAddress(options: {
@@ -69,63 +117,49 @@ function compileEdgeAddress(options: {
   readonly append: boolean;
   readonly machineAddress: () => string | undefined;
 }): AddressRule {
-  const { hops, append } = options;
-  let ownAddress: string | undefined;
+  const { hops, append, machineAddress } = options;
+  const appendPeer = compileAppend(machineAddress);
   return ({ headers }, info) => {
     const forwarded = forwardedFor(headers);
     const peer = info.downstream.remote;
     if (hops > 0) info.remote = entryFromRight(forwarded, hops - 1) ?? peer;
-    if (append && peer.family !== "pipe") {
-      let ip = peer.ip;
-      if (isLoopback(peer)) {
-        // Envoy's rule: the next proxy must see an address that means something there.
-        ownAddress ??= options.machineAddress() ?? ip;
-        ip = ownAddress;
-      }
-      headers.set(
-        "x-forwarded-for",
-        forwarded === undefined || forwarded === "" ? ip : `${forwarded},${ip}`,
-      );
-    }
+    if (append) appendPeer(headers, forwarded, peer);
     return forwarded === undefined;
   };
 }
 
-/** Behind another proxy: the last entry that it wrote. */
-function innerAddress(hops: number): AddressRule {
+function compileInnerAddress(
+  detect: DetectAddress,
+  machineAddress: () => string | undefined,
+): AddressRule {
+  const appendPeer = compileAppend(machineAddress);
   return ({ headers }, info) => {
-    const forwarded = forwardedFor(headers);
-    if (forwarded === undefined) return false;
-    const address = entryFromRight(forwarded, hops);
-    if (address === undefined) return false;
-    info.remote = address;
-    return hops === 0 && !forwarded.includes(",");
+    const peer = info.downstream.remote;
+    const found = detect(headers, peer);
+    if (found.append) appendPeer(headers, forwardedFor(headers), peer);
+    if (found.address === undefined) return false;
+    info.remote = found.address;
+    return found.trusted;
   };
 }
 
-/** Repeated fields are one list (RFC 9110 §5.3): a client's second field must not hide behind its first. */
-function forwardedFor(headers: HeaderList): string | undefined {
-  const { list } = headers;
-  let joined: string | undefined;
-  for (let i = 0; i < list.length; i += 2) {
-    if (list[i] !== "x-forwarded-for") continue;
-    joined = joined === undefined ? list[i + 1] : `${joined},${list[i + 1]}`;
-  }
-  return joined;
-}
+type AppendPeer = (headers: HeaderList, forwarded: string | undefined, peer: Address) => void;
 
-/** `skip` entries from the right of x-forwarded-for; undefined when there are fewer or it is no address. */
-function entryFromRight(forwarded: string | undefined, skip: number): Address | undefined {
-  if (forwarded === undefined) return undefined;
-  let end = forwarded.length;
-  for (let i = 0; i < skip; i++) {
-    end = forwarded.lastIndexOf(",", end - 1);
-    if (end <= 0) return undefined;
-  }
-  const start = forwarded.lastIndexOf(",", end - 1) + 1;
-  const ip = forwarded.slice(start, end).trim();
-  // An entry with a port is no address to Envoy either.
-  return isIP(ip) === 0 ? undefined : ipAddress(ip, 0);
+function compileAppend(machineAddress: () => string | undefined): AppendPeer {
+  let ownAddress: string | undefined;
+  return (headers, forwarded, peer) => {
+    if (peer.family === "pipe") return;
+    let { ip } = peer;
+    if (isLoopback(peer)) {
+      // Envoy's rule: the next proxy must see an address that means something there.
+      ownAddress ??= machineAddress() ?? ip;
+      ip = ownAddress;
+    }
+    headers.set(
+      "x-forwarded-for",
+      forwarded === undefined || forwarded === "" ? ip : `${forwarded},${ip}`,
+    );
+  };
 }
 
 /** undefined: nothing is internal, which is Envoy's default now. */

@@ -18,6 +18,7 @@ export const supported = {
     "access_log",
     "use_remote_address",
     "xff_num_trusted_hops",
+    "original_ip_detection_extensions",
     "internal_address_config",
     "skip_xff_append",
     "via",
@@ -37,6 +38,19 @@ export const supported = {
     "strip_any_host_port",
     "stream_error_on_invalid_http_message",
     "strip_trailing_host_dot",
+    "scheme_header_transformation",
+    "append_x_forwarded_port",
+  ],
+  "envoy.config.core.v3.SchemeHeaderTransformation": ["scheme_to_overwrite"],
+  "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig": [
+    "xff_num_trusted_hops",
+    "xff_trusted_cidrs",
+    "skip_xff_append",
+  ],
+  "envoy.extensions.http.original_ip_detection.xff.v3.XffTrustedCidrs": ["cidrs"],
+  "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig": [
+    "header_name",
+    "allow_extension_to_set_address_as_trusted",
   ],
   "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter": [
     "name",
