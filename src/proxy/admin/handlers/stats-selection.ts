@@ -1,8 +1,8 @@
 import type { HistogramValue } from "../../stats/histogram.ts";
 import type { StatValue } from "../../stats/main-stats.ts";
 import { nameFilter } from "../name-filter.ts";
+import type { AdminContext } from "../page.ts";
 import { updateServerStats } from "../server-stats.ts";
-import type { AdminSource } from "../source.ts";
 
 export const statTypes = ["All", "Counters", "Histograms", "Gauges", "TextReadouts"] as const;
 
@@ -15,7 +15,7 @@ export interface Selection {
 
 export function select(
   query: ReadonlyMap<string, string>,
-  source: AdminSource,
+  { source, statsConfig }: AdminContext,
 ): Selection | { readonly problem: string } {
   const type = query.get("type") ?? "All";
   if (!statTypes.some((known) => known === type)) return { problem: "invalid &type= param" };
@@ -23,6 +23,8 @@ export function select(
   if ("problem" in filter) return { problem: `Invalid re2 regex: ${filter.problem}` };
   const invert = query.has("invert_filter") && query.has("filter");
   const usedOnly = query.has("usedonly");
+  // Workers do not keep what stats_matcher refuses, and whoever does, does not show it.
+  const accepts = statsConfig.accepts ?? (() => true);
   const kept = <T extends { readonly name: string }>(
     kind: (typeof statTypes)[number],
     all: () => readonly T[],
@@ -30,7 +32,12 @@ export function select(
   ): readonly T[] =>
     type !== "All" && type !== kind
       ? []
-      : all().filter((stat) => filter.matches(stat.name) !== invert && (!usedOnly || isUsed(stat)));
+      : all().filter(
+          (stat) =>
+            accepts(stat.name) &&
+            filter.matches(stat.name) !== invert &&
+            (!usedOnly || isUsed(stat)),
+        );
   updateServerStats(source);
   return {
     counters: kept(

@@ -59,3 +59,15 @@ test("/stats: histograms as Envoy writes them", async () => {
   clock.advance(5000);
   assert.match(await text("summary"), /P90\(1\.05,1\.05\)/);
 });
+
+test("/stats: what stats_matcher refuses is not shown", async () => {
+  const patterns = [{ prefix: "http." }, { safeRegex: { regex: "server\\..*" } }];
+  const quiet = await startAdmin({
+    statsConfig: { statsMatcher: { exclusionList: { patterns } } },
+  });
+  const names = (await quiet.get("/stats")).body;
+  quiet.close();
+  assert.doesNotMatch(names, /^(?:http|server)\./m);
+  // The prefix is matched at the beginning only, as in Envoy.
+  assert.match(names, /^listener\.admin\.http\.admin\.downstream_rq_2xx: 0$/m);
+});

@@ -63,7 +63,7 @@ function stats(request: AdminRequest, context: AdminContext): AdminAnswer {
   if (mode === undefined) {
     return { status: 400, body: `usage: /stats?histogram_buckets=(${modes.join("|")})\n` };
   }
-  const selection = select(request.query, context.source);
+  const selection = select(request.query, context);
   if ("problem" in selection) return { status: 400, body: selection.problem };
   switch (format) {
     case "text":
@@ -90,7 +90,7 @@ function prometheus({ query }: AdminRequest, context: AdminContext): AdminAnswer
   if (!["cumulative", "summary", "none"].includes(mode)) {
     return { status: 400, body: "unsupported prometheus histogram bucket mode" };
   }
-  const selection = select(query, context.source);
+  const selection = select(query, context);
   if ("problem" in selection) return { status: 400, body: selection.problem };
   const { prometheus: format } = context;
   const { counters, gauges, histograms } = selection;
