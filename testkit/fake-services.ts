@@ -33,6 +33,7 @@ export function fakeServices(
     },
     secrets: new SecretStore(),
     tlsContexts: [],
+    sharedSlots: undefined,
     ticketSecret: new Uint8Array(32),
     node: { id: "node", cluster: "cluster", hostname: "host", zone: "" },
     health: { failed: false },

@@ -7,6 +7,7 @@ import { createDiscovery, type Discovery } from "./cluster/discovery/discovery.t
 import type { ClusterMembers } from "./cluster/host.ts";
 import { mergeHostStatus } from "./cluster/host-status.ts";
 import type { NodeInfo } from "./services.ts";
+import { SharedSlots } from "./shared-slots.ts";
 import { MainStats } from "./stats/main-stats.ts";
 import { SecretFiles } from "./tls/secret-files.ts";
 import type { ContextStatus } from "./tls/status.ts";
@@ -106,14 +107,11 @@ export class ProxyServer implements WorkerEvents {
   /** The workers exist and have taken the configuration: all that `--mode validate` does. */
   async compile(): Promise<void> {
     const { concurrency, workerEntry } = this.options;
-    const cells =
-      concurrency > 1
-        ? SharedCells.allocate(this.options.bootstrap.staticResources?.clusters?.length ?? 0)
-        : undefined;
+    const shared = concurrency > 1 ? allocateShared(this.options.bootstrap) : undefined;
     const compiled = this.#eachWorker("compiled", concurrency);
     // A refused configuration is found by the first worker; the others are not even started.
     for (let index = 0; index < concurrency; index++) {
-      const spec = this.#spec(index, cells);
+      const spec = this.#spec(index, shared);
       this.#workers.push(
         concurrency === 1
           ? startLocalWorker(spec, this)
@@ -123,7 +121,7 @@ export class ProxyServer implements WorkerEvents {
     await compiled;
   }
 
-  #spec(index: number, sharedCells: SharedArrayBuffer | undefined): WorkerSpec {
+  #spec(index: number, shared: SharedMemory | undefined): WorkerSpec {
     const { bootstrap, node, concurrency, accessLogFlushMs, accessLogFlushBytes } = this.options;
     return {
       index,
@@ -133,7 +131,8 @@ export class ProxyServer implements WorkerEvents {
       logLevel: "info",
       accessLogFlushMs,
       accessLogFlushBytes,
-      sharedCells,
+      sharedCells: shared?.cells,
+      sharedSlots: shared?.slots,
       ticketSecret: this.#ticketSecret,
     };
   }
@@ -310,6 +309,19 @@ export class ProxyServer implements WorkerEvents {
     this.broadcast({ kind: "stop" });
     await stopped;
   }
+}
+
+/** What workers count together. */
+interface SharedMemory {
+  readonly cells: SharedArrayBuffer;
+  readonly slots: SharedArrayBuffer;
+}
+
+function allocateShared(bootstrap: BootstrapJson): SharedMemory {
+  return {
+    cells: SharedCells.allocate(bootstrap.staticResources?.clusters?.length ?? 0),
+    slots: SharedSlots.allocate(bootstrap),
+  };
 }
 
 function levelOf(level: string): "debug" | "info" | "warn" | "error" {

@@ -4,6 +4,7 @@ import type { Timers } from "#lib/timers.ts";
 import type { AccessLogSinks } from "./access-log/sinks.ts";
 import type { ClusterManager } from "./cluster/manager.ts";
 import type { Runtime } from "./runtime.ts";
+import type { SharedSlots } from "./shared-slots.ts";
 import type { StatsScope } from "./stats/stats.ts";
 import type { SecretStore } from "./tls/secrets.ts";
 import type { TlsContextHolder } from "./tls/status.ts";
@@ -21,6 +22,8 @@ export interface Services {
   readonly secrets: SecretStore;
   /** Every TLS context that was compiled: /certs asks what they hold, and watched directories have them read files anew. */
   readonly tlsContexts: TlsContextHolder[];
+  /** What the workers of a process count together; undefined with one worker. */
+  readonly sharedSlots: SharedSlots | undefined;
   /** The same in all workers of a process, so that one opens the session tickets of another. */
   readonly ticketSecret: Uint8Array;
   readonly node: NodeInfo;

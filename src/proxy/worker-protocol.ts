@@ -16,6 +16,8 @@ export interface WorkerSpec {
   readonly accessLogFlushBytes: number;
   /** Circuit-breaker counts that all workers share; undefined with one worker. */
   readonly sharedCells: SharedArrayBuffer | undefined;
+  /** What filters of all workers count together; undefined with one worker. */
+  readonly sharedSlots: SharedArrayBuffer | undefined;
   /** The same for all workers, so that one opens the session tickets of another. */
   readonly ticketSecret: Uint8Array;
 }

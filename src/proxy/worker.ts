@@ -11,6 +11,7 @@ import { WorkerClusters } from "./cluster/worker-clusters.ts";
 import { ListenerManager } from "./listener/listener-manager.ts";
 import { LayeredRuntime } from "./runtime-layers.ts";
 import type { Services } from "./services.ts";
+import { SharedSlots } from "./shared-slots.ts";
 import { WorkerStats } from "./stats/worker-stats.ts";
 import { SecretStore } from "./tls/secrets.ts";
 import type { FromWorker, ToWorker, WorkerSpec, WorkerStatus } from "./worker-protocol.ts";
@@ -164,6 +165,7 @@ function makeServices(
     }),
     secrets: secretsOf(spec),
     tlsContexts: [],
+    sharedSlots: spec.sharedSlots === undefined ? undefined : new SharedSlots(spec.sharedSlots),
     ticketSecret: spec.ticketSecret,
     node: spec.node,
     health: { failed: false },

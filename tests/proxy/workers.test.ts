@@ -4,7 +4,8 @@ import { createConnection } from "node:net";
 import { type TestContext, test } from "node:test";
 import { answer, byHand, response } from "../../testkit/fake-upstream.ts";
 import type { RawClient } from "../../testkit/raw-client.ts";
-import type { Json } from "../parity/harness/placeholders.ts";
+import { extension } from "../parity/harness/config.ts";
+import type { Json, JsonObject } from "../parity/harness/placeholders.ts";
 import type { ProxyProcess } from "../parity/harness/proxy-process.ts";
 import {
   bootstrap,
@@ -12,6 +13,7 @@ import {
   connect,
   eventually,
   GET,
+  loopback,
   ok,
   start,
   stat,
@@ -216,3 +218,37 @@ for (const workers of ["1", "2"]) {
     await client.ended();
   });
 }
+
+/** One TCP listener `main` that echoes, with this filter before. */
+function echoBehind(name: string, type: string, config: JsonObject): Json {
+  const network = (filter: string, message: string, typed: JsonObject): JsonObject =>
+    extension(
+      `envoy.filters.network.${filter}`,
+      `envoy.extensions.filters.network.${filter}.v3.${message}`,
+      typed,
+    );
+  const filters = [network(name, type, config), network("echo", "Echo", {})];
+  const listener = { name: "main", stat_prefix: "main", address: loopback };
+  return {
+    admin: { address: loopback },
+    static_resources: { listeners: [{ ...listener, filter_chains: [{ filters }] }] },
+  };
+}
+
+test("connection_limit counts the connections of all workers", async (t) => {
+  const config = { stat_prefix: "all", max_connections: 3, delay: "1000s" };
+  const proxy = await startTwo(t, echoBehind("connection_limit", "ConnectionLimit", config));
+  const clients = await connectBoth(t, proxy, 3);
+  await statBecomes(proxy, "connection_limit.all.limited_connections", clients.length - 3);
+  await statBecomes(proxy, "connection_limit.all.active_connections", clients.length);
+});
+
+test("the tokens of local_ratelimit are of all workers", async (t) => {
+  const config = {
+    stat_prefix: "all",
+    token_bucket: { max_tokens: 3, fill_interval: "1000s" },
+  };
+  const proxy = await startTwo(t, echoBehind("local_ratelimit", "LocalRateLimit", config));
+  const clients = await connectBoth(t, proxy, 3);
+  await statBecomes(proxy, "local_rate_limit.all.rate_limited", clients.length - 3);
+});

@@ -335,7 +335,9 @@ export class ActiveConnection
     const filters = this.#filters;
     const last = filters.length - 1;
     for (let i = from; i < last; i++) {
-      if ((filters[i] as NetworkFilter).onData(chunk, end) === "continue") continue;
+      const verdict = (filters[i] as NetworkFilter).onData(chunk, end);
+      if (verdict === "continue") continue;
+      if (verdict === "consume") return;
       this.#parkedAt = i;
       this.connection.pause();
       this.#keep(chunk, end);

@@ -6,11 +6,14 @@ import type { StreamInfo } from "../../stream-info.ts";
 /** `park`: filters after this one wait until it calls `resume`; data is not read meanwhile. */
 export type NetworkVerdict = "continue" | "park";
 
+/** `consume`: these bytes go no further; what follows comes to this filter too. It closes the connection in the end. */
+export type DataVerdict = NetworkVerdict | "consume";
+
 /** Filters of one downstream connection. `onConnect` runs in order when the chain is made; data passes through in order. */
 export interface NetworkFilter {
   onConnect?(): NetworkVerdict;
   /** `end`: the peer's FIN came with or after these bytes. Bytes are valid only during the call. */
-  onData(chunk: Uint8Array, end: boolean): NetworkVerdict;
+  onData(chunk: Uint8Array, end: boolean): DataVerdict;
   onUnwritable?(): void;
   onWritable?(): void;
   /** The downstream connection is gone. */

@@ -9,7 +9,12 @@ export const factory: NetworkFilterFactory = {
   configType: "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit",
   compile(config, { services }) {
     // The loader checked it against the descriptor of this very type.
-    const { statPrefix = "", maxConnections, delay, runtimeEnabled } = config as ConnectionLimitJson;
+    const {
+      statPrefix = "",
+      maxConnections,
+      delay,
+      runtimeEnabled,
+    } = config as ConnectionLimitJson;
     if (maxConnections === undefined) throw refuse("max_connections", "is required");
     const scope = services.stats.scope(`connection_limit.${statPrefix}.`);
     const { runtimeKey = "", defaultValue = false } = runtimeEnabled ?? {};
@@ -22,7 +27,7 @@ export const factory: NetworkFilterFactory = {
           : () => services.runtime.boolean(runtimeKey, defaultValue),
       active: scope.gauge("active_connections"),
       limited: scope.counter("limited_connections"),
-      counted: { connections: 0 },
+      counted: services.sharedSlots?.take() ?? new BigInt64Array(1),
     };
     return (stream) => new ConnectionLimit(settings, stream.connection);
   },

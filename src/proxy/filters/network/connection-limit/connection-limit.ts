@@ -1,7 +1,7 @@
 import { Timer, type TimerList } from "#lib/timers.ts";
 import type { Connection } from "#net/connection.ts";
 import type { Counter, Gauge } from "../../../stats/stats.ts";
-import type { NetworkFilter, NetworkVerdict } from "../filter.ts";
+import type { DataVerdict, NetworkFilter, NetworkVerdict } from "../filter.ts";
 
 export interface ConnectionLimitSettings {
   readonly connectionsMax: number;
@@ -10,8 +10,8 @@ export interface ConnectionLimitSettings {
   readonly enabled: () => boolean;
   readonly active: Gauge;
   readonly limited: Counter;
-  /** Of this filter chain in this worker; refused ones count until they are closed. */
-  readonly counted: { connections: number };
+  /** One number: the connections of this filter chain in all workers. Refused ones count until they are closed. */
+  readonly counted: BigInt64Array;
 }
 
 /** Closes connections above a number. Its timer holds a refused one. */
@@ -29,8 +29,7 @@ export class ConnectionLimit extends Timer implements NetworkFilter {
   onConnect(): NetworkVerdict {
     const { connectionsMax, counted, active, limited, enabled, delay } = this.#settings;
     if (!enabled()) return "continue";
-    const isOver = counted.connections >= connectionsMax;
-    counted.connections += 1;
+    const isOver = Atomics.add(counted, 0, 1n) >= connectionsMax;
     active.inc();
     this.#state = isOver ? "refused" : "admitted";
     if (!isOver) return "continue";
@@ -40,8 +39,11 @@ export class ConnectionLimit extends Timer implements NetworkFilter {
     return "park";
   }
 
-  onData(): NetworkVerdict {
-    return this.#state === "refused" ? "park" : "continue";
+  onData(_chunk: Uint8Array, end: boolean): DataVerdict {
+    if (this.#state !== "refused") return "continue";
+    // Bytes are read and dropped: else it would not be seen that the client gives up.
+    if (end) this.#connection.destroy();
+    return "consume";
   }
 
   onTimer(): void {
@@ -52,7 +54,7 @@ export class ConnectionLimit extends Timer implements NetworkFilter {
     this.cancel();
     if (this.#state === "uncounted") return;
     this.#state = "uncounted";
-    this.#settings.counted.connections -= 1;
+    Atomics.sub(this.#settings.counted, 0, 1n);
     this.#settings.active.dec();
   }
 }

@@ -2,23 +2,28 @@ import type { LocalRateLimitJson } from "#gen/envoy/extensions/filters/network/l
 import type { TokenBucketJson } from "#gen/envoy/type/v3/token_bucket_pb.js";
 import { refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
+import { SharedTokenBucket } from "#lib/shared-token-bucket.ts";
 import { TokenBucket } from "#lib/token-bucket.ts";
 import type { Services } from "../../../services.ts";
 import type { NetworkFilterFactory } from "../filter.ts";
-import { LocalRateLimit, type LocalRateLimitSettings } from "./local-ratelimit.ts";
+import { type Bucket, LocalRateLimit, type LocalRateLimitSettings } from "./local-ratelimit.ts";
 
 const fillIntervalMsMin = 50;
 
 /** Buckets by share key and form, of each worker's filters. They live as long as the worker's services. */
-const shared = new WeakMap<Services, Map<string, TokenBucket>>();
+const shared = new WeakMap<Services, Map<string, Bucket>>();
 
 export const factory: NetworkFilterFactory = {
   name: "envoy.filters.network.local_ratelimit",
   configType: "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit",
   compile(config, { services }) {
     // The loader checked it against the descriptor of this very type.
-    const { statPrefix = "", tokenBucket, runtimeEnabled, shareKey = "" } =
-      config as LocalRateLimitJson;
+    const {
+      statPrefix = "",
+      tokenBucket,
+      runtimeEnabled,
+      shareKey = "",
+    } = config as LocalRateLimitJson;
     if (tokenBucket === undefined) throw refuse("token_bucket", "is required");
     const { runtimeKey = "", defaultValue = false } = runtimeEnabled ?? {};
     const settings: LocalRateLimitSettings = {
@@ -33,15 +38,20 @@ export const factory: NetworkFilterFactory = {
   },
 };
 
-function bucketOf(config: TokenBucketJson, shareKey: string, services: Services): TokenBucket {
+function bucketOf(config: TokenBucketJson, shareKey: string, services: Services): Bucket {
   const { maxTokens = 0, tokensPerFill = 1, fillInterval } = config;
   const fillIntervalMs = within("fill_interval", () => durationMs(fillInterval, 0));
   if (fillIntervalMs < fillIntervalMsMin)
     throw refuse("fill_interval", "the token bucket's fill timer must be >= 50ms");
-  const make = (): TokenBucket =>
-    new TokenBucket(services.clock, { tokensMax: maxTokens, tokensPerFill, fillIntervalMs });
+  const options = { tokensMax: maxTokens, tokensPerFill, fillIntervalMs };
+  const make = (): Bucket => {
+    const cell = services.sharedSlots?.take();
+    return cell === undefined
+      ? new TokenBucket(services.clock, options)
+      : new SharedTokenBucket(services.clock, { ...options, cell });
+  };
   if (shareKey === "") return make();
-  const buckets = shared.get(services) ?? new Map<string, TokenBucket>();
+  const buckets = shared.get(services) ?? new Map<string, Bucket>();
   shared.set(services, buckets);
   const key = JSON.stringify([shareKey, maxTokens, tokensPerFill, fillIntervalMs]);
   const bucket = buckets.get(key) ?? make();

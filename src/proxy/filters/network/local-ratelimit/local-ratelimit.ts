@@ -1,10 +1,14 @@
-import type { TokenBucket } from "#lib/token-bucket.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { Counter } from "../../../stats/stats.ts";
 import type { NetworkFilter, NetworkStream, NetworkVerdict } from "../filter.ts";
 
+/** Of one worker, or of all. */
+export interface Bucket {
+  take(): boolean;
+}
+
 export interface LocalRateLimitSettings {
-  readonly bucket: TokenBucket;
+  readonly bucket: Bucket;
   readonly enabled: () => boolean;
   readonly limited: Counter;
 }
