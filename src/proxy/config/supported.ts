@@ -2,6 +2,9 @@
 import { supported as accessLog } from "#proxy/access-log/supported.ts";
 import { supported as admin } from "#proxy/admin/supported.ts";
 import { supported as cluster } from "#proxy/cluster/supported.ts";
+import { supported as grpcHttp1Bridge } from "#proxy/filters/http/grpc-http1-bridge/supported.ts";
+import { supported as grpcStats } from "#proxy/filters/http/grpc-stats/supported.ts";
+import { supported as grpcWeb } from "#proxy/filters/http/grpc-web/supported.ts";
 import { supported as headerMutation } from "#proxy/filters/http/header-mutation/supported.ts";
 import { supported as healthCheck } from "#proxy/filters/http/health-check/supported.ts";
 import { supported as router } from "#proxy/filters/http/router/supported.ts";
@@ -29,6 +32,9 @@ import { supported as common } from "./common-supported.ts";
 type Table = Readonly<Record<string, readonly string[]>>;
 
 export const tables: readonly Table[] = [
+  grpcHttp1Bridge,
+  grpcStats,
+  grpcWeb,
   connectionLimit,
   directResponse,
   echo,

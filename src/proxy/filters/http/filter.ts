@@ -12,11 +12,9 @@ import type { Json, StreamInfo } from "../../stream-info.ts";
  * meanwhile waits here up to the buffer limit, at which the source is stopped; this filter sees it when it resumes.
  * `hold`: stop here and ask again with the next phase; what has come so far is kept and leaves, head first, as soon as one of them
  * answers `continue`. A message larger than the buffer limit is refused: 413 for a request, 500 for a response.
+ * `consume`: what came goes no further, the filter has taken what it wants of it; what follows comes to this filter too.
  */
-export type Verdict = "continue" | "park" | "hold";
-
-/** `consume`: nothing goes further, and what follows comes to this filter too, for it to drop; it ends in `reply` or `abort`. */
-export type RequestVerdict = Verdict | "consume";
+export type Verdict = "continue" | "park" | "hold" | "consume";
 
 /**
  * Data phases may answer with bytes: they go on in place of the chunk (none: nothing goes on now). Of trailers, bytes take the place: the body
@@ -26,9 +24,9 @@ export type Replacement = Uint8Array;
 
 /** Phases of one stream; a filter has only those it needs. A filter without state per stream may be one shared object. */
 export interface HttpFilter {
-  onRequestHead?(stream: HttpStream, head: RequestHead, end: boolean): RequestVerdict;
-  onRequestData?(stream: HttpStream, chunk: Uint8Array, end: boolean): RequestVerdict | Replacement;
-  onRequestTrailers?(stream: HttpStream, trailers: HeaderList): RequestVerdict | Replacement;
+  onRequestHead?(stream: HttpStream, head: RequestHead, end: boolean): Verdict;
+  onRequestData?(stream: HttpStream, chunk: Uint8Array, end: boolean): Verdict | Replacement;
+  onRequestTrailers?(stream: HttpStream, trailers: HeaderList): Verdict | Replacement;
   onResponseHead?(stream: HttpStream, head: ResponseHead, end: boolean): Verdict;
   onResponseData?(stream: HttpStream, chunk: Uint8Array, end: boolean): Verdict | Replacement;
   onResponseTrailers?(stream: HttpStream, trailers: HeaderList): Verdict | Replacement;
@@ -57,6 +55,8 @@ export interface LocalReply {
 export interface HttpStream {
   readonly info: StreamInfo;
   readonly services: Services;
+  /** Bytes of a message that may be kept here. */
+  readonly bufferLimit: number;
   readonly request: RequestHead;
   /** The matched route; computed on first use and after `clearRoute`. Undefined: no route matches. */
   readonly route: Route | undefined;

@@ -1,4 +1,7 @@
 import type { HttpFilterFactory } from "./filter.ts";
+import { factory as grpcHttp1Bridge } from "./grpc-http1-bridge/config.ts";
+import { factory as grpcStats } from "./grpc-stats/config.ts";
+import { factory as grpcWeb } from "./grpc-web/config.ts";
 import { factory as headerMutation } from "./header-mutation/config.ts";
 import { factory as healthCheck } from "./health-check/config.ts";
 import { factory as rbac } from "./rbac/config.ts";
@@ -6,6 +9,9 @@ import { factory as router } from "./router/config.ts";
 
 /** Every HTTP filter. A new one is a folder and a line here. */
 export const httpFilters: readonly HttpFilterFactory[] = [
+  grpcHttp1Bridge,
+  grpcStats,
+  grpcWeb,
   headerMutation,
   healthCheck,
   rbac,

@@ -45,11 +45,11 @@ function compileAppend(config: HeaderValueOptionJson): FieldMutation {
   if (unchangeable.test(key))
     throw refuse("header.key", ":-prefixed or host headers may not be modified");
   const name = key.toLowerCase();
-  const valueOf = within("header.value", () => compileValue(config.header?.value ?? ""));
+  const valueFor = within("header.value", () => compileValue(config.header?.value ?? ""));
   const put = putters[actionOf(config)];
   const keepEmpty = config.keepEmptyValue === true;
   return (fields, info) => {
-    const value = valueOf(info);
+    const value = valueFor(info);
     if (value !== "" || keepEmpty) put(fields, name, value);
   };
 }

@@ -45,11 +45,11 @@ function compileAppend(config: KeyValueAppendJson): QueryMutation {
   const { key = "", value } = config.record ?? {};
   if (key === "") throw refuse("record.key", "is required");
   if (typeof value !== "string") throw refuse("record.value", "must be a string");
-  const valueOf = within("record.value", () => compileValue(value));
+  const valueFor = within("record.value", () => compileValue(value));
   const put = putters[config.action ?? "APPEND_IF_EXISTS_OR_ADD"];
   const name = percentEncode(key);
   return (parameters, info) =>
-    put(parameters, { key, text: `${name}=${percentEncode(valueOf(info))}` });
+    put(parameters, { key, text: `${name}=${percentEncode(valueFor(info))}` });
 }
 
 type Action = NonNullable<KeyValueAppendJson["action"]>;

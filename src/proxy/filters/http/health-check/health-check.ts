@@ -4,7 +4,7 @@ import type { Cluster } from "../../../cluster/manager.ts";
 import type { HeaderPredicate } from "../../../matching/header-matcher.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { Services } from "../../../services.ts";
-import type { HttpFilter, HttpStream, RequestVerdict, Verdict } from "../filter.ts";
+import type { HttpFilter, HttpStream, Verdict } from "../filter.ts";
 
 export interface HealthCheckSettings {
   readonly services: Services;
@@ -67,7 +67,7 @@ export class HealthCheckFilter implements HttpFilter {
     this.#settings = settings;
   }
 
-  onRequestHead(stream: HttpStream, head: RequestHead, end: boolean): RequestVerdict {
+  onRequestHead(stream: HttpStream, head: RequestHead, end: boolean): Verdict {
     const { matchers, passThrough, cache, services } = this.#settings;
     for (const matches of matchers) if (!matches(head)) return "continue";
     this.#isHealthCheck = true;
@@ -78,13 +78,13 @@ export class HealthCheckFilter implements HttpFilter {
     return "consume";
   }
 
-  onRequestData(stream: HttpStream, _chunk: Uint8Array, end: boolean): RequestVerdict {
+  onRequestData(stream: HttpStream, _chunk: Uint8Array, end: boolean): Verdict {
     if (!this.#answersHere) return "continue";
     if (end) this.#reply(stream);
     return "consume";
   }
 
-  onRequestTrailers(stream: HttpStream): RequestVerdict {
+  onRequestTrailers(stream: HttpStream): Verdict {
     if (!this.#answersHere) return "continue";
     this.#reply(stream);
     return "consume";

@@ -95,7 +95,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     return this;
   }
 
-  protected get waitLimit(): number {
+  get bufferLimit(): number {
     return this.settings.bufferLimit;
   }
 

@@ -1,7 +1,7 @@
 import type { HeaderList } from "#http/headers.ts";
 import type { RequestHead, ResponseHead } from "#http/message.ts";
 import { Timer } from "#lib/timers.ts";
-import type { HttpFilter, HttpStream, RequestVerdict, Verdict } from "../../http/filter.ts";
+import type { HttpFilter, HttpStream, Verdict } from "../../http/filter.ts";
 
 /** What waits at a filter: copies of body chunks, and how the message ended. */
 class Waiting {
@@ -50,7 +50,7 @@ export abstract class FilterPassage extends Timer {
   #responseHeadEnds = false;
 
   protected abstract readonly stream: HttpStream;
-  protected abstract readonly waitLimit: number;
+  abstract readonly bufferLimit: number;
   /** No more request phases: the stream is over or answered. */
   protected abstract readonly requestClosed: boolean;
   protected abstract readonly over: boolean;
@@ -99,7 +99,7 @@ export abstract class FilterPassage extends Timer {
   }
 
   /** The last filter keeps what it gets: nothing waits behind it. */
-  #stopRequest(at: number, verdict: RequestVerdict): boolean {
+  #stopRequest(at: number, verdict: Verdict): boolean {
     if (verdict === "consume" || at === this.filters.length - 1) return false;
     this.#requestAt = at;
     this.#requestHolds = verdict === "hold";
@@ -161,7 +161,7 @@ export abstract class FilterPassage extends Timer {
     this.#requestWaiting ??= new Waiting();
     const waiting = this.#requestWaiting;
     waiting.add(chunk, end, trailers);
-    if (waiting.held || waiting.size <= this.waitLimit) return;
+    if (waiting.held || waiting.size <= this.bufferLimit) return;
     waiting.held = true;
     // Who holds waits for more, and would wait for ever if the client were stopped.
     if (this.#requestHolds) this.onRequestTooLarge();
@@ -248,9 +248,11 @@ export abstract class FilterPassage extends Timer {
     this.sendHead(head, end);
   }
 
-  #stopResponse(at: number, verdict: Verdict): void {
+  #stopResponse(at: number, verdict: Verdict): boolean {
+    if (verdict === "consume") return false;
     this.#responseAt = at;
     this.#responseHolds = verdict === "hold";
+    return true;
   }
 
   #runResponseData(from: number, chunk: Uint8Array, end: boolean): void {
@@ -266,8 +268,7 @@ export abstract class FilterPassage extends Timer {
       const verdict = filter.onResponseData?.(stream, bytes, end) ?? "hold";
       if (verdict instanceof Uint8Array) bytes = verdict;
       else if (verdict !== "continue") {
-        this.#stopResponse(i, verdict);
-        this.#keepResponse(bytes, end, undefined);
+        if (this.#stopResponse(i, verdict)) this.#keepResponse(bytes, end, undefined);
         return;
       }
       if (this.over) return;
@@ -291,8 +292,7 @@ export abstract class FilterPassage extends Timer {
       if (filter.onResponseTrailers === undefined && i !== this.#responseAt) continue;
       const verdict = filter.onResponseTrailers?.(stream, trailers) ?? "continue";
       if (verdict !== "continue" && !(verdict instanceof Uint8Array)) {
-        this.#stopResponse(i, verdict);
-        this.#keepResponse(emptyChunk, true, trailers);
+        if (this.#stopResponse(i, verdict)) this.#keepResponse(emptyChunk, true, trailers);
         return;
       }
       if (this.over) return;
@@ -312,7 +312,7 @@ export abstract class FilterPassage extends Timer {
     this.#responseWaiting ??= new Waiting();
     const waiting = this.#responseWaiting;
     waiting.add(chunk, end, trailers);
-    if (waiting.held || waiting.size <= this.waitLimit) return;
+    if (waiting.held || waiting.size <= this.bufferLimit) return;
     waiting.held = true;
     if (this.#responseHolds) this.onResponseTooLarge();
     else this.onUnwritable();
