@@ -27,7 +27,10 @@ export function verifyFailure(why: string): string {
 
 /** Of OpenSSL's error as the runtime gives it: `code` is `ERR_SSL_` and the reason, the message has its number. */
 export function handshakeFailure(error: Error & { readonly code?: string }): string {
-  const reason = (error.code ?? "").replace(/^ERR_SSL_/, "");
+  const reason = (error.code ?? "")
+    .replace(/^ERR_SSL_/, "")
+    .replace("SSL/TLS_", "SSLV3_")
+    .replace("TLSV13_", "TLSV1_");
   const [, hexadecimal = "0"] = /error:0A([0-9A-F]{6}):/.exec(error.message) ?? [];
   const number = Number.parseInt(hexadecimal, 16);
   return wrapped(number >= 1000 ? number : (reasons[reason] ?? number), renamed[reason] ?? reason);
