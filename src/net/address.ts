@@ -34,6 +34,11 @@ export function pipeAddress(path: string): Address {
   return { ip: path, port: 0, family: "pipe", text: undefined };
 }
 
+/** What the system calls take: "@name" is Envoy's spelling of Linux's abstract namespace. */
+export function pipePath(path: string): string {
+  return path.startsWith("@") ? `\0${path.slice(1)}` : path;
+}
+
 export function isLoopback(address: Address): boolean {
   return (
     address.family === "pipe" ||

@@ -1,9 +1,13 @@
 import { getSystemErrorName } from "node:util";
-import { type Address, ipAddress, pipeAddress } from "./address.ts";
+import { type Address, ipAddress, pipeAddress, pipePath } from "./address.ts";
 import type { Connection } from "./connection.ts";
 import { type NativeHandle, type NativeTcp, pipe, tcp } from "./native.ts";
 import { dispatch, RawConnection } from "./raw-connection.ts";
+import { openClientSocket, type SocketOption } from "./socket-options.ts";
 import { TlsConnection, type TlsSettings } from "./tls-connection.ts";
+
+/** -EINVAL: the kernel takes no such option. */
+const invalidArgument = -22;
 
 /** Socket options of an upstream connection. */
 export interface ConnectOptions {
@@ -14,6 +18,7 @@ export interface ConnectOptions {
     | undefined;
   /** Address to bind before connecting. */
   readonly source?: Address | undefined;
+  readonly socketOptions?: readonly SocketOption[] | undefined;
 }
 
 export interface PendingConnect {
@@ -108,19 +113,35 @@ function begin(
   options: ConnectOptions,
 ): number {
   if (address.family === "pipe") {
-    return (handle as InstanceType<typeof pipe.Pipe>).connect(request as never, address.ip) ?? 0;
+    return (
+      (handle as InstanceType<typeof pipe.Pipe>).connect(request as never, pipePath(address.ip)) ??
+      0
+    );
   }
   const socket = handle as NativeTcp;
+  const error = openWithOptions(socket, address, options);
+  if (error !== 0) return error;
   if (options.source !== undefined) {
-    const error =
+    const refused =
       options.source.family === 6
         ? socket.bind6(options.source.ip, options.source.port, 0)
         : socket.bind(options.source.ip, options.source.port);
-    if (error !== 0) return error;
+    if (refused !== 0) return refused;
   }
   return address.family === 6
     ? socket.connect6(request as never, address.ip, address.port)
     : socket.connect(request as never, address.ip, address.port);
+}
+
+/** Returns 0 or a negative errno. */
+function openWithOptions(socket: NativeTcp, address: Address, options: ConnectOptions): number {
+  const { socketOptions } = options;
+  if (socketOptions === undefined || socketOptions.length === 0) return 0;
+  try {
+    return socket.open(openClientSocket(address, socketOptions));
+  } catch {
+    return invalidArgument;
+  }
 }
 
 function established(

@@ -1,8 +1,10 @@
+import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { type Address, ipAddress, pipeAddress } from "./address.ts";
+import { type Address, ipAddress, pipeAddress, pipePath } from "./address.ts";
 import { localAddress, remoteAddress } from "./connect.ts";
 import type { NativeHandle, NativeTcp } from "./native.ts";
 import { dispatch, RawConnection } from "./raw-connection.ts";
+import { applySocketOptions, openBoundSocket, type SocketOption } from "./socket-options.ts";
 
 export interface ListenOptions {
   /** SYN queue; 128 as Envoy when unset. */
@@ -16,8 +18,7 @@ export interface ListenOptions {
   readonly noDelay?: boolean;
   /** Take over this listening descriptor instead of binding (hot restart, sockets shared by workers). */
   readonly fileDescriptor?: number | undefined;
-  /** Called with the descriptor before anything is accepted: further socket options. */
-  readonly onBound?: ((fileDescriptor: number) => void) | undefined;
+  readonly socketOptions?: readonly SocketOption[];
 }
 
 export interface ListeningSocket {
@@ -44,7 +45,13 @@ export function listen(
     server.listen(listenTarget(address, options), () => {
       server.removeListener("error", reject);
       const handle = nativeHandle(server);
-      options.onBound?.(handle.fd);
+      try {
+        finishSocket(handle.fd, address, options);
+      } catch (error) {
+        server.close();
+        reject(error);
+        return;
+      }
       const bound = boundAddress(server, address);
       handle.onconnection = (status, client) => {
         if (status < 0 || client === undefined) return;
@@ -58,7 +65,18 @@ export function listen(
 function listenTarget(address: Address, options: ListenOptions): object {
   const backlog = options.backlog ?? 128;
   if (options.fileDescriptor !== undefined) return { fd: options.fileDescriptor, backlog };
-  if (address.family === "pipe") return { path: address.ip, backlog };
+  if (address.family === "pipe") {
+    removeStale(address.ip);
+    return { path: pipePath(address.ip), backlog };
+  }
+  if (options.socketOptions !== undefined && options.socketOptions.length > 0) {
+    const fd = openBoundSocket(address, {
+      options: options.socketOptions,
+      reusePort: options.reusePort ?? false,
+      ipv6Only: options.ipv6Only ?? true,
+    });
+    return { fd, backlog };
+  }
   return {
     host: address.ip,
     port: address.port,
@@ -67,6 +85,23 @@ function listenTarget(address: Address, options: ListenOptions): object {
     ipv6Only: options.ipv6Only ?? true,
     exclusive: true,
   };
+}
+
+/** A process that is gone leaves the file of its socket behind. */
+function removeStale(path: string): void {
+  if (path.startsWith("@")) return;
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) unlinkSync(path);
+}
+
+function finishSocket(fileDescriptor: number, address: Address, options: ListenOptions): void {
+  const { socketOptions = [], mode = 0 } = options;
+  if (address.family === "pipe") {
+    // No bind of our own: what should come before it comes now.
+    applySocketOptions(fileDescriptor, socketOptions, "prebind");
+    applySocketOptions(fileDescriptor, socketOptions, "bound");
+    if (mode !== 0 && options.fileDescriptor === undefined) chmodSync(address.ip, mode);
+  }
+  applySocketOptions(fileDescriptor, socketOptions, "listening");
 }
 
 function nativeHandle(server: Server): NativeHandle {
@@ -78,6 +113,7 @@ function nativeHandle(server: Server): NativeHandle {
 function boundAddress(server: Server, asked: Address): Address {
   const bound = server.address();
   if (bound === null) return asked;
+  if (asked.family === "pipe") return asked;
   return typeof bound === "string" ? pipeAddress(bound) : ipAddress(bound.address, bound.port);
 }
 
@@ -86,5 +122,14 @@ function accepted(client: NativeHandle, bound: Address, options: ListenOptions):
   if (bound.family === "pipe") return new RawConnection(client, bound, pipeAddress(""));
   const socket = client as NativeTcp;
   if (options.noDelay !== false) socket.setNoDelay(true);
-  return new RawConnection(client, localAddress(socket), remoteAddress(socket));
+  const local = localAddress(socket);
+  const remote = remoteAddress(socket);
+  if (options.ipv6Only !== false) return new RawConnection(client, local, remote);
+  return new RawConnection(client, unmapped(local), unmapped(remote));
+}
+
+/** A client that came by IPv4 to a socket of both families has an IPv4 address (RFC 4291 §2.5.5.2). */
+function unmapped(address: Address): Address {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address.ip);
+  return mapped === null ? address : ipAddress(mapped[1] ?? "", address.port);
 }

@@ -28,6 +28,8 @@ export interface NativeHandle {
 }
 
 export interface NativeTcp extends NativeHandle {
+  /** Take over a socket. */
+  open(fileDescriptor: number): number;
   bind(ip: string, port: number): number;
   bind6(ip: string, port: number, flags: number): number;
   connect(request: NativeRequest, ip: string, port: number): number;

@@ -164,16 +164,19 @@ export class ProxyServer implements WorkerEvents {
     const [first, ...others] = this.#workers;
     if (first === undefined) return;
     const listening = this.#eachWorker("listening", 1);
-    first.post({ kind: "listen", ports: {} });
+    first.post({ kind: "listen", ports: {}, shared: {} });
     await listening;
     if (others.length === 0) return;
     const ports: Record<string, number> = {};
+    const shared: Record<string, number> = {};
     for (const listener of this.listeners) {
-      for (const [index, address] of listener.addresses.entries())
-        ports[`${listener.name}#${index}`] = address.port;
+      for (const [index, { port, descriptor }] of listener.addresses.entries()) {
+        ports[`${listener.name}#${index}`] = port;
+        if (descriptor !== undefined) shared[`${listener.name}#${index}`] = descriptor;
+      }
     }
     const rest = this.#eachWorker("listening", others.length);
-    for (const worker of others) worker.post({ kind: "listen", ports });
+    for (const worker of others) worker.post({ kind: "listen", ports, shared });
     await rest;
   }
 

@@ -29,6 +29,8 @@ export interface ListenerStatus {
     readonly ip: string;
     readonly port: number;
     readonly family: 4 | 6 | "pipe";
+    /** The listening socket, where other workers are to accept from it too. */
+    readonly descriptor?: number;
   }[];
 }
 
@@ -65,7 +67,12 @@ export type ToWorker =
   /** Something moved in a directory that TLS contexts watch. */
   | { readonly kind: "reload-certificates"; readonly directory: string }
   /** Open the listeners; `ports` says which real port a listener asked for as 0 got in the first worker. */
-  | { readonly kind: "listen"; readonly ports: Readonly<Record<string, number>> }
+  | {
+      readonly kind: "listen";
+      readonly ports: Readonly<Record<string, number>>;
+      /** Its sockets that the others share. */
+      readonly shared: Readonly<Record<string, number>>;
+    }
   | { readonly kind: "drain"; readonly inboundOnly: boolean; readonly close: boolean }
   | { readonly kind: "health"; readonly failed: boolean }
   | { readonly kind: "runtime"; readonly overrides: Readonly<Record<string, string>> }

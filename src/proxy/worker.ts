@@ -63,7 +63,7 @@ export class Worker {
         this.#services.clusters.update(message.members);
         return;
       case "listen":
-        this.#listen(message.ports);
+        this.#listen(message);
         return;
       case "drain":
         this.#drain(message.inboundOnly, message.close);
@@ -90,8 +90,8 @@ export class Worker {
     }
   }
 
-  #listen(ports: Readonly<Record<string, number>>): void {
-    this.#listeners.start(ports).then(
+  #listen({ ports, shared }: Extract<ToWorker, { kind: "listen" }>): void {
+    this.#listeners.start(ports, shared).then(
       () => this.#post({ kind: "listening", listeners: this.#listeners.status() }),
       (error: unknown) =>
         this.#post({

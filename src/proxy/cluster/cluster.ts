@@ -11,6 +11,7 @@ import { PreambledPools } from "../pool/preambled-pools.ts";
 import { TcpPool } from "../pool/tcp-pool.ts";
 import type { Preamble } from "../proxy-protocol/upstream.ts";
 import type { Services } from "../services.ts";
+import { compileSocketOptions } from "../socket-options.ts";
 import type { StatsScope } from "../stats/stats.ts";
 import type { Metadata } from "../stream-info.ts";
 import { compileUpstreamTransport } from "../tls/transport-socket.ts";
@@ -222,5 +223,12 @@ function compileConnect(config: ClusterJson): ConnectOptions {
             probes: keepAlive.keepaliveProbes ?? 9,
           },
     source: bound,
+    socketOptions: within("upstream_bind_config", () =>
+      compileSocketOptions({
+        family: bound?.family ?? 4,
+        options: config.upstreamBindConfig?.socketOptions,
+        freebind: config.upstreamBindConfig?.freebind,
+      }),
+    ),
   };
 }

@@ -61,7 +61,7 @@ export const supported = {
   "envoy.config.cluster.v3.LoadBalancingPolicy.Policy": ["typed_extension_config"],
   "envoy.config.cluster.v3.UpstreamConnectionOptions": ["tcp_keepalive"],
   "envoy.config.core.v3.TcpKeepalive": ["keepalive_probes", "keepalive_time", "keepalive_interval"],
-  "envoy.config.core.v3.BindConfig": ["source_address"],
+  "envoy.config.core.v3.BindConfig": ["source_address", "socket_options", "freebind"],
   "envoy.config.core.v3.ConfigSource": [
     "path",
     "path_config_source",

@@ -1,11 +1,12 @@
 import { isIP } from "node:net";
-import type { AddressJson } from "#gen/envoy/config/core/v3/address_pb.js";
+import type { AddressJson, PipeJson } from "#gen/envoy/config/core/v3/address_pb.js";
 import type { FilterChainJson } from "#gen/envoy/config/listener/v3/listener_components_pb.js";
 import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import type { TimerList } from "#lib/timers.ts";
 import { type Address, addressText, ipAddress, pipeAddress } from "#net/address.ts";
+import type { SocketOption } from "#net/socket-options.ts";
 import type { AccessLog } from "../access-log/access-log.ts";
 import { compileAccessLogs } from "../access-log/compile.ts";
 import type { ListenerFilter } from "../filters/listener/filter.ts";
@@ -18,6 +19,7 @@ import type {
 import { factoryFor } from "../filters/network/http-connection-manager/filter-chain.ts";
 import { networkFilters } from "../filters/network/list.ts";
 import type { Services } from "../services.ts";
+import { compileSocketOptions } from "../socket-options.ts";
 import type { StatsScope } from "../stats/stats.ts";
 import type { Metadata } from "../stream-info.ts";
 import type { DownstreamTls } from "../tls/downstream.ts";
@@ -32,11 +34,22 @@ export interface CompiledFilterChain {
   readonly secureTimeout: TimerList | undefined;
 }
 
+export interface CompiledSocket {
+  readonly address: Address;
+  readonly options: readonly SocketOption[];
+  readonly ipv6Only: boolean;
+  readonly mode: number | undefined;
+}
+
 /** A listener's configuration, compiled: no socket yet. */
 export interface CompiledListener {
   readonly name: string;
   readonly config: ListenerJson;
+  /** `addresses` again, with how each is opened. */
+  readonly sockets: readonly CompiledSocket[];
   readonly addresses: readonly Address[];
+  /** Undefined: when there are several workers. */
+  readonly reusePort: boolean | undefined;
   readonly bindToPort: boolean;
   readonly useOriginalDst: boolean;
   readonly direction: "INBOUND" | "OUTBOUND" | undefined;
@@ -56,9 +69,19 @@ const filterTimeoutMs = 15_000;
 /** Throws ConfigError with every problem. */
 export function compileListener(config: ListenerJson, services: Services): CompiledListener {
   const address = within("address", () => compileAddress(config.address));
-  const more = compileEach("additional_addresses", config.additionalAddresses, (item) =>
-    compileAddress(item.address),
-  );
+  const sockets = [
+    compileSocket({ address, config, options: config.socketOptions }, config.address),
+    ...compileEach("additional_addresses", config.additionalAddresses, (item) =>
+      compileSocket(
+        {
+          address: compileAddress(item.address),
+          config,
+          options: item.socketOptions?.socketOptions ?? config.socketOptions,
+        },
+        item.address,
+      ),
+    ),
+  ];
   const name = config.name === undefined || config.name === "" ? addressText(address) : config.name;
   const prefix =
     config.statPrefix === undefined || config.statPrefix === ""
@@ -93,7 +116,9 @@ export function compileListener(config: ListenerJson, services: Services): Compi
   return {
     name,
     config,
-    addresses: [address, ...more],
+    sockets,
+    addresses: sockets.map((socket) => socket.address),
+    reusePort: config.enableReusePort,
     bindToPort: config.bindToPort ?? true,
     useOriginalDst: config.useOriginalDst ?? false,
     direction,
@@ -154,8 +179,47 @@ function compileChain(chain: FilterChainJson, context: NetworkFilterContext): Co
   return { name: chain.name ?? "", filters, tls, secureTimeout };
 }
 
+interface SocketParts {
+  readonly address: Address;
+  readonly config: ListenerJson;
+  readonly options: ListenerJson["socketOptions"];
+}
+
+function compileSocket(
+  { address, config, options }: SocketParts,
+  from: AddressJson | undefined,
+): CompiledSocket {
+  return {
+    address,
+    options: compileSocketOptions({
+      family: address.family,
+      options,
+      transparent: config.transparent,
+      freebind: config.freebind,
+      fastOpenQueue: config.tcpFastOpenQueueLength,
+    }),
+    ipv6Only: from?.socketAddress?.ipv4Compat !== true,
+    mode: from?.pipe?.mode,
+  };
+}
+
+/** sockaddr_un's room, with the NUL at its end. */
+const pipePathMax = 108;
+
+function compilePipe({ path = "", mode = 0 }: PipeJson): Address {
+  if (Buffer.byteLength(path) >= pipePathMax)
+    throw refuse(
+      "path",
+      `"${path}" exceeds maximum UNIX domain socket path size of ${pipePathMax}.`,
+    );
+  if (path.startsWith("@") && mode !== 0)
+    throw refuse("mode", "Cannot set mode for Abstract AF_UNIX sockets");
+  return pipeAddress(path);
+}
+
 function compileAddress(config: AddressJson | undefined): Address {
-  if (config?.pipe !== undefined) return pipeAddress(config.pipe.path ?? "");
+  const pipe = config?.pipe;
+  if (pipe !== undefined) return within("pipe", () => compilePipe(pipe));
   const socket = config?.socketAddress;
   if (socket === undefined) throw refuse("", "address is necessary");
   if (socket.protocol === "UDP") throw refuse("socket_address.protocol", "UDP is not supported");

@@ -1,18 +1,22 @@
 import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
 import { compileEach, refuse } from "#lib/config-error.ts";
 import { type Address, addressText, ipAddress } from "#net/address.ts";
+import { libc } from "#net/libc.ts";
 import { type ListeningSocket, listen } from "#net/listen.ts";
 import type { RawConnection } from "#net/raw-connection.ts";
 import type { Services } from "../services.ts";
 import type { ListenerStatus } from "../worker-protocol.ts";
 import { type Accepting, ActiveConnection } from "./active-connection.ts";
-import { type CompiledListener, compileListener } from "./compile.ts";
+import { type CompiledListener, type CompiledSocket, compileListener } from "./compile.ts";
 import { ListenerStats } from "./listener-stats.ts";
 
 interface RunningListener extends Accepting {
   readonly sockets: ListeningSocket[];
   readonly connections: Set<ActiveConnection>;
 }
+
+/** Listening descriptors of the first worker, by `name#index`. */
+export type SharedSockets = Readonly<Record<string, number>>;
 
 export interface DrainOptions {
   readonly inboundOnly: boolean;
@@ -83,15 +87,18 @@ export class ListenerManager {
   }
 
   /** Open every socket. `ports`: what port 0 became in the first worker, by `name#index`. */
-  async start(ports: Readonly<Record<string, number>>): Promise<void> {
+  async start(ports: Readonly<Record<string, number>>, shared: SharedSockets = {}): Promise<void> {
     for (const running of this.#listeners) {
       if (!running.listener.bindToPort) continue;
-      for (const [index, address] of running.listener.addresses.entries()) {
-        const port = ports[`${running.listener.name}#${index}`];
+      for (const [index, socket] of running.listener.sockets.entries()) {
+        const { address } = socket;
+        const key = `${running.listener.name}#${index}`;
+        const port = ports[key];
         const asked =
           port !== undefined && address.family !== "pipe" ? ipAddress(address.ip, port) : address;
         try {
-          running.sockets.push(await this.#open(running, asked));
+          const opened = await this.#open(running, { ...socket, address: asked }, shared[key]);
+          running.sockets.push(opened);
         } catch (cause) {
           throw new Error(
             `listener '${running.listener.name}' cannot listen on ${addressText(asked)}: ${cause instanceof Error ? cause.message : String(cause)}`,
@@ -102,15 +109,28 @@ export class ListenerManager {
     }
   }
 
-  #open(running: RunningListener, address: Address): Promise<ListeningSocket> {
-    const { config } = running.listener;
-    const options = {
+  #open(
+    running: RunningListener,
+    { address, options, ipv6Only, mode }: CompiledSocket,
+    shared: number | undefined,
+  ): Promise<ListeningSocket> {
+    const { config, reusePort = this.#workers.concurrency > 1 } = running.listener;
+    const settings = {
       backlog: config.tcpBacklogSize,
-      reusePort: this.#workers.concurrency > 1 && address.family !== "pipe",
-      ipv6Only: config.address?.socketAddress?.ipv4Compat !== true,
-      mode: config.address?.pipe?.mode,
+      reusePort: reusePort && address.family !== "pipe",
+      ipv6Only,
+      mode,
+      socketOptions: options,
+      // Of its own: whoever closes first must not close the others'.
+      fileDescriptor: shared === undefined ? undefined : libc().dup(shared),
     };
-    return listen(address, options, (connection) => this.#accept(running, connection));
+    return listen(address, settings, (connection) => this.#accept(running, connection));
+  }
+
+  /** Where the workers cannot each bind, they accept from the first one's socket. */
+  #isShared({ address }: ListeningSocket, { listener }: RunningListener): boolean {
+    if (this.#workers.concurrency === 1) return false;
+    return address.family === "pipe" || listener.reusePort === false;
   }
 
   #accept(running: RunningListener, connection: RawConnection): void {
@@ -132,10 +152,16 @@ export class ListenerManager {
   }
 
   status(): ListenerStatus[] {
-    return this.#listeners.map(({ listener, sockets }) => ({
-      name: listener.name,
-      addresses: sockets.length > 0 ? sockets.map((socket) => socket.address) : listener.addresses,
-    }));
+    return this.#listeners.map((running) => {
+      const { listener, sockets } = running;
+      if (sockets.length === 0) return { name: listener.name, addresses: listener.addresses };
+      const addresses = sockets.map((socket) =>
+        this.#isShared(socket, running)
+          ? { ...socket.address, descriptor: socket.fileDescriptor }
+          : socket.address,
+      );
+      return { name: listener.name, addresses };
+    });
   }
 
   drain({ inboundOnly, close, onIdle }: DrainOptions): void {
