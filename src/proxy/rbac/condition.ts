@@ -1,21 +1,11 @@
 import type { ExprJson } from "#gen/google/api/expr/v1alpha1/syntax_pb.js";
 import type { RequestHead } from "#http/message.ts";
-import { refuse, within } from "#lib/config-error.ts";
+import { compileEach, refuse, within } from "#lib/config-error.ts";
+import { byteText } from "../matching/byte-text.ts";
 import { compileRegex } from "../matching/regex.ts";
 import type { StreamInfo } from "../stream-info.ts";
-import { attribute } from "./attributes.ts";
-
-/** A CEL value as far as conditions need it; undefined: an error, which makes a condition false, as in Envoy. */
-export type Value =
-  | string
-  | number
-  | boolean
-  | null
-  | undefined
-  | readonly Value[]
-  | ReadonlyMap<string, Value>;
-
-type Evaluate = (info: StreamInfo, head: RequestHead | undefined) => Value;
+import { type Attribute, attribute } from "./attributes.ts";
+import { at, binary, unary, type Value } from "./values.ts";
 
 /** A CEL condition, given as Envoy gets it: a parsed expression. Compiled to closures; what is not supported is refused by name. */
 export function compileCondition(
@@ -25,107 +15,126 @@ export function compileCondition(
   return (info, head) => evaluate(info, head) === true;
 }
 
-function compile(expression: ExprJson): Evaluate {
-  const { constExpr, identExpr, selectExpr, callExpr, listExpr } = expression;
+function compile(expression: ExprJson): Attribute {
+  const { constExpr, identExpr, selectExpr, callExpr, listExpr, structExpr } = expression;
   if (constExpr !== undefined) return constant(constExpr);
   if (identExpr !== undefined)
     throw refuse("ident_expr", `'${identExpr.name ?? ""}' alone is no value`);
-  if (selectExpr !== undefined) return select(expression);
+  if (selectExpr !== undefined) return within("select_expr", () => select(expression));
   if (listExpr !== undefined) {
-    const items = (listExpr.elements ?? []).map(compile);
+    const items = within("list_expr", () => compileEach("elements", listExpr.elements, compile));
     return (info, head) => items.map((item) => item(info, head));
   }
+  if (structExpr !== undefined) return within("struct_expr", () => struct(structExpr));
   if (callExpr !== undefined) return within("call_expr", () => call(callExpr));
-  throw refuse("expr_kind", "only constants, selections, calls and lists are supported");
+  throw refuse("expr_kind", "only constants, selections, calls, lists and maps are supported");
 }
 
-function constant(config: NonNullable<ExprJson["constExpr"]>): Evaluate {
-  const { stringValue, boolValue, int64Value, uint64Value, doubleValue } = config;
-  const number = int64Value ?? uint64Value ?? doubleValue;
-  const value = stringValue ?? boolValue ?? (number === undefined ? null : Number(number));
+function constant(config: NonNullable<ExprJson["constExpr"]>): Attribute {
+  const value = constantValue(config);
   return () => value;
 }
 
+function constantValue(config: NonNullable<ExprJson["constExpr"]>): Value {
+  const { stringValue, boolValue, int64Value, uint64Value, doubleValue } = config;
+  if (stringValue !== undefined) return byteText(stringValue);
+  if (doubleValue !== undefined) return Number(doubleValue);
+  const whole = int64Value ?? uint64Value;
+  return whole === undefined ? (boolValue ?? null) : BigInt(whole);
+}
+
 /** `request.path`, `source.address`, `request.headers` …: the whole dotted name is looked up once, here. */
-function select(expression: ExprJson): Evaluate {
-  const path = dotted(expression);
-  const field = path === undefined ? undefined : attribute(path);
-  if (field !== undefined) return field;
+function select(expression: ExprJson): Attribute {
   const { operand, field: key = "", testOnly } = expression.selectExpr ?? {};
-  if (operand === undefined || path?.includes(".") === false)
-    throw refuse("select_expr", `attribute ${path ?? key} is not supported`);
-  const inner = compile(operand);
-  return (info, head) => {
-    const map = inner(info, head);
-    const value = map instanceof Map ? map.get(key) : undefined;
-    return testOnly === true ? value !== undefined : value;
-  };
+  const path = dotted(expression);
+  const whole = path === undefined ? undefined : attribute(path);
+  if (whole !== undefined)
+    return testOnly === true ? (info, head) => whole(info, head) !== undefined : whole;
+  const inner = dotted(operand);
+  if (operand === undefined || (inner !== undefined && !inner.includes(".")))
+    throw refuse("field", `attribute ${path ?? key} is not supported`);
+  const container = within("operand", () => compile(operand));
+  if (testOnly === true) return (info, head) => at(container(info, head), key) !== undefined;
+  return (info, head) => at(container(info, head), key);
 }
 
 function dotted(expression: ExprJson | undefined): string | undefined {
   if (expression?.identExpr !== undefined) return expression.identExpr.name ?? "";
   const selection = expression?.selectExpr;
-  if (selection === undefined || selection.testOnly === true) return undefined;
+  if (selection === undefined) return undefined;
   const before = dotted(selection.operand);
   return before === undefined ? undefined : `${before}.${selection.field ?? ""}`;
 }
 
-type Operator = (a: Value, b: Value) => Value;
+/** A map whose keys are constant texts. */
+function struct(config: NonNullable<ExprJson["structExpr"]>): Attribute {
+  const entries = compileEach("entries", config.entries, ({ mapKey, value }) => {
+    const key = mapKey?.constExpr?.stringValue;
+    if (key === undefined || value === undefined)
+      throw refuse("map_key", "only constant texts are supported");
+    return { key: byteText(key), value: within("value", () => compile(value)) };
+  });
+  return (info, head) =>
+    Object.fromEntries(entries.map(({ key, value }) => [key, value(info, head)]));
+}
 
-const text =
-  (operate: (a: string, b: string) => boolean): Operator =>
-  (a, b) =>
-    typeof a === "string" && typeof b === "string" ? operate(a, b) : undefined;
-const order =
-  (operate: (comparison: number) => boolean): Operator =>
-  (a, b) => {
-    if (
-      (typeof a === "number" && typeof b === "number") ||
-      (typeof a === "string" && typeof b === "string")
-    )
-      return operate(a < b ? -1 : a > b ? 1 : 0);
-    return undefined;
-  };
-
-const operators: Readonly<Record<string, Operator>> = {
-  "_==_": (a, b) => (a === undefined || b === undefined ? undefined : a === b),
-  "_!=_": (a, b) => (a === undefined || b === undefined ? undefined : a !== b),
-  "_<_": order((c) => c < 0),
-  "_<=_": order((c) => c <= 0),
-  "_>_": order((c) => c > 0),
-  "_>=_": order((c) => c >= 0),
-  "_[_]": (a, b) => (a instanceof Map && typeof b === "string" ? a.get(b) : undefined),
-  "@in": (a, b) =>
-    Array.isArray(b)
-      ? b.includes(a)
-      : b instanceof Map && typeof a === "string"
-        ? b.has(a)
-        : undefined,
-  _in_: (a, b) => (Array.isArray(b) ? b.includes(a) : undefined),
-  startsWith: text((a, b) => a.startsWith(b)),
-  endsWith: text((a, b) => a.endsWith(b)),
-  contains: text((a, b) => a.includes(b)),
-};
-
-function call(config: NonNullable<ExprJson["callExpr"]>): Evaluate {
+function call(config: NonNullable<ExprJson["callExpr"]>): Attribute {
   const name = config.function ?? "";
   const target = config.target === undefined ? [] : [config.target];
   const parts = [...target, ...(config.args ?? [])];
   if (name === "matches") return matches(parts);
-  const operands = parts.map(compile);
-  const [first, second] = operands;
-  if (first === undefined) throw refuse("function", `${name} needs operands`);
-  if (name === "!_") return (info, head) => negated(first(info, head));
-  if (second === undefined) throw refuse("function", `${name} is not supported`);
+  refuseUintArithmetic(name, parts);
+  const operands = compileEach("args", parts, compile);
+  return apply(name, operands);
+}
+
+function apply(name: string, operands: readonly Attribute[]): Attribute {
+  const [first, second, third] = operands;
+  if (first !== undefined && second === undefined && Object.hasOwn(unary, name)) {
+    const operator = unary[name];
+    if (operator !== undefined) return (info, head) => operator(first(info, head));
+  }
+  if (first === undefined || second === undefined)
+    throw refuse("function", `${name} is not supported`);
+  if (third !== undefined) {
+    if (name !== "_?_:_" || operands.length > 3)
+      throw refuse("function", `${name} is not supported`);
+    return (info, head) => {
+      const chosen = first(info, head);
+      if (typeof chosen !== "boolean") return undefined;
+      return chosen ? second(info, head) : third(info, head);
+    };
+  }
   // An error on one side does not matter when the other side decides (CEL's commutative logic).
-  if (name === "_&&_") return (info, head) => and(first(info, head), second(info, head));
-  if (name === "_||_") return (info, head) => or(first(info, head), second(info, head));
-  const operator = operators[name];
+  if (name === "_&&_") return (info, head) => decided(false, info, head, first, second);
+  if (name === "_||_") return (info, head) => decided(true, info, head, first, second);
+  const operator = Object.hasOwn(binary, name) ? binary[name] : undefined;
   if (operator === undefined) throw refuse("function", `${name} is not supported`);
   return (info, head) => operator(first(info, head), second(info, head));
 }
 
-function matches(parts: readonly ExprJson[]): Evaluate {
+function decided(
+  deciding: boolean,
+  info: StreamInfo,
+  head: RequestHead | undefined,
+  first: Attribute,
+  second: Attribute,
+): Value {
+  const a = first(info, head);
+  if (a === deciding) return deciding;
+  const b = second(info, head);
+  if (b === deciding) return deciding;
+  return typeof a === "boolean" && typeof b === "boolean" ? !deciding : undefined;
+}
+
+/** Signed and unsigned are one type here: they compare as in CEL, but their sums end elsewhere. */
+function refuseUintArithmetic(name: string, parts: readonly ExprJson[]): void {
+  if (!["_+_", "_-_", "_*_", "_/_", "_%_"].includes(name)) return;
+  if (parts.some(({ constExpr }) => constExpr?.uint64Value !== undefined))
+    throw refuse("function", `${name} of unsigned numbers is not supported`);
+}
+
+function matches(parts: readonly ExprJson[]): Attribute {
   const [subjectPart, patternPart] = parts;
   const pattern = patternPart?.constExpr?.stringValue;
   if (subjectPart === undefined || pattern === undefined)
@@ -137,18 +146,4 @@ function matches(parts: readonly ExprJson[]): Evaluate {
     const found = value(info, head);
     return typeof found === "string" ? regex.matches(found) : undefined;
   };
-}
-
-function negated(value: Value): Value {
-  return typeof value === "boolean" ? !value : undefined;
-}
-
-function and(a: Value, b: Value): Value {
-  if (a === false || b === false) return false;
-  return a === true && b === true ? true : undefined;
-}
-
-function or(a: Value, b: Value): Value {
-  if (a === true || b === true) return true;
-  return a === false && b === false ? false : undefined;
 }

@@ -76,6 +76,7 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "ident_expr",
     "call_expr",
     "list_expr",
+    "struct_expr",
   ],
   "google.api.expr.v1alpha1.Constant": [
     "null_value",
@@ -88,5 +89,7 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
   "google.api.expr.v1alpha1.Expr.Ident": ["name"],
   "google.api.expr.v1alpha1.Expr.Select": ["operand", "field", "test_only"],
   "google.api.expr.v1alpha1.Expr.Call": ["target", "function", "args"],
+  "google.api.expr.v1alpha1.Expr.CreateStruct": ["entries"],
+  "google.api.expr.v1alpha1.Expr.CreateStruct.Entry": ["id", "map_key", "value"],
   "google.api.expr.v1alpha1.Expr.CreateList": ["elements"],
 };
