@@ -39,15 +39,18 @@ interface ChainCase {
   readonly config: CaseConfig;
   /** The log line; undefined: the connection is dropped. */
   readonly log: string | undefined;
+  /** Sent first, and not echoed. */
+  readonly header?: string;
 }
 
-const chainCase = ({ name, pieces, config, log }: ChainCase): ParityCase => ({
+const chainCase = ({ name, pieces, config, log, header = "" }: ChainCase): ParityCase => ({
   name,
   config,
   upstream: echo(),
   run: async (t) => {
-    if (log === undefined) await refused(t, pieces);
-    else assert.equal(await passes(t, pieces, pieces.join("")), log);
+    const sent = header === "" ? pieces : [header, ...pieces];
+    if (log === undefined) await refused(t, sent);
+    else assert.equal(await passes(t, sent, pieces.join("")), log);
   },
 });
 
@@ -252,4 +255,30 @@ const httpCases: readonly ParityCase[] = [
   },
 ];
 
-parityArea("listener-inspectors", [...tlsCases, ...httpCases]);
+const portRange = (start: number, end: number): JsonObject => ({
+  destination_port_range: { start, end },
+});
+/** By a PROXY header, which comes first, the destination's port is 80. */
+const disabledCase = (name: string, filter_disabled: JsonObject, isOff: boolean): ParityCase =>
+  chainCase({
+    name: `filter_disabled: ${name}`,
+    pieces: [text(fullHello)],
+    config: echoing(
+      [filter("proxy_protocol", "ProxyProtocol"), { ...tlsInspector(), filter_disabled }],
+      named,
+      tlsChains,
+    ),
+    log: isOff ? "raw -" : "exact a.test",
+    header: text(proxyHeader2()),
+  });
+
+const disabledCases: readonly ParityCase[] = [
+  disabledCase("a port within the range", portRange(80, 81), true),
+  disabledCase("the range ends before its end", portRange(79, 80), false),
+  disabledCase("any_match", { any_match: true }, true),
+  disabledCase("not_match", { not_match: portRange(80, 81) }, false),
+  disabledCase("or_match", { or_match: { rules: [portRange(1, 2), portRange(80, 90)] } }, true),
+  disabledCase("and_match", { and_match: { rules: [portRange(1, 2), portRange(80, 90)] } }, false),
+];
+
+parityArea("listener-inspectors", [...tlsCases, ...httpCases, ...disabledCases]);

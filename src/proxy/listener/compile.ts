@@ -25,6 +25,7 @@ import type { Metadata } from "../stream-info.ts";
 import type { DownstreamTls } from "../tls/downstream.ts";
 import { compileDownstreamTransport } from "../tls/transport-socket.ts";
 import { compileFilterChainMatch, type MatchInput } from "./filter-chain-match.ts";
+import { compilePredicate, unlessDisabled } from "./filter-disabled.ts";
 
 export interface CompiledFilterChain {
   readonly name: string;
@@ -143,12 +144,16 @@ function compileListenerFilters(
 ): readonly (() => ListenerFilter)[] {
   return compileEach("listener_filters", config.listenerFilters, (filter) => {
     const factory = factoryFor(listenerFilters, filter.typedConfig);
-    return within("typed_config", () =>
+    const make = within("typed_config", () =>
       factory.compile(filter.typedConfig, {
         stats: context.services.stats,
         listenerScope: context.scope,
       }),
     );
+    const { filterDisabled } = filter;
+    if (filterDisabled === undefined) return make;
+    const isDisabled = within("filter_disabled", () => compilePredicate(filterDisabled));
+    return () => unlessDisabled(make(), isDisabled);
   });
 }
 

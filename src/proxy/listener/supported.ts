@@ -55,5 +55,14 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "source_ports",
   ],
   "envoy.config.listener.v3.Filter": ["name", "typed_config"],
-  "envoy.config.listener.v3.ListenerFilter": ["name", "typed_config"],
+  "envoy.config.listener.v3.ListenerFilter": ["name", "typed_config", "filter_disabled"],
+  "envoy.config.listener.v3.ListenerFilterChainMatchPredicate": [
+    "or_match",
+    "and_match",
+    "not_match",
+    "any_match",
+    "destination_port_range",
+  ],
+  "envoy.config.listener.v3.ListenerFilterChainMatchPredicate.MatchSet": ["rules"],
+  "envoy.type.v3.Int32Range": ["start", "end"],
 };
