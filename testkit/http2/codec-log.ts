@@ -176,6 +176,8 @@ export class ServerRun implements Http2ServerHandler {
 
   onRefusedHead(_detail: string): void {}
 
+  onDrained(): void {}
+
   text(): string {
     return [...this.streams.map(({ log }) => log.text()), `broken: ${this.broken}`].join("\n--\n");
   }

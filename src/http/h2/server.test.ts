@@ -398,6 +398,24 @@ describe("the connection's end", () => {
     assert.equal(run.stats.get("goAwaySent"), 2);
   });
 
+  it("comes after GOAWAY when the last octet has left", () => {
+    const { run } = begin({
+      onEnd: (stream) => {
+        stream.sendHead(ok, false);
+        stream.sendData(Buffer.alloc(15), true);
+      },
+    });
+    let drained = 0;
+    run.onDrained = () => drained++;
+    run.feed(settings([[Setting.initialWindowSize, 10]]), headers(1, get, { end: true }));
+    run.codec.goAway();
+    assert.equal(run.codec.active, 1);
+    run.feed(windowUpdate(1, 4));
+    assert.equal(drained, 0);
+    run.feed(windowUpdate(1, 1));
+    assert.equal(drained, 1);
+  });
+
   it("the peer's FIN ends every stream once", () => {
     const { run, said } = begin();
     run.feed(headers(1, post));

@@ -19,6 +19,8 @@ export interface Http2ServerHandler extends MultiplexedServerHandler {
   onPong?(): void;
   /** A request was refused by its head, which is not worth to be one: there is no stream, and nothing to answer. */
   onRefusedHead?(detail: string): void;
+  /** After the last GOAWAY the last stream has left, its bytes included that had to wait for the client's window. */
+  onDrained?(): void;
 }
 
 /** Server side of one stream. */
@@ -29,9 +31,11 @@ class ServerStream extends Http2Stream<RequestSink> implements ResponseStream {
   /** Asked for by extended CONNECT: its 101 is a 200 here (RFC 8441 §5). */
   upgrade = false;
   #headSent = false;
+  readonly #codec: Http2ServerCodec;
 
-  constructor(connection: Http2Connection, id: number, bornMs: number) {
-    super(connection, id);
+  constructor(codec: Http2ServerCodec, id: number, bornMs: number) {
+    super(codec, id);
+    this.#codec = codec;
     this.bornMs = bornMs;
   }
 
@@ -55,7 +59,9 @@ class ServerStream extends Http2Stream<RequestSink> implements ResponseStream {
     this.connection.resetStream(this, ErrorCode.noError);
   }
 
-  onClosed(): void {}
+  onClosed(): void {
+    this.#codec.onStreamClosed();
+  }
 }
 
 /** HTTP/2 server side. */
@@ -137,6 +143,10 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
     this.state = "going";
     this.#lastTaken = this.lastId;
     this.sendGoAway(this.lastId, ErrorCode.noError);
+  }
+
+  onStreamClosed(): void {
+    if (this.state === "going" && this.active === 0) this.#handler.onDrained?.();
   }
 
   protected isIdle(streamId: number): boolean {

@@ -225,7 +225,7 @@ export abstract class Http2Stream<Sink extends MessageSink> implements OutgoingS
 
   /** Nothing of it has left since `beforeMs`, and its producer is done. */
   isStalled(beforeMs: number): boolean {
-    return this.#queue?.end === true && this.#queue.movedMs < beforeMs;
+    return this.#queue?.end === true && this.#queue.movedMs <= beforeMs;
   }
 
   /** Its data has all left. */

@@ -41,6 +41,8 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
   #codec: ServerCodec | undefined;
   /** The same, when it is HTTP/1. */
   #http1: Http1ServerCodec | undefined;
+  /** The same, when it is HTTP/2. */
+  #http2: Http2ServerCodec | undefined;
   #keepalive: Keepalive | undefined;
   /** Bytes that may still become either. */
   #undecided: Uint8Array | undefined;
@@ -53,6 +55,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
   #lingerTimer: CallTimer | undefined;
   #headTimer: CallTimer | undefined;
   #drainTimer: CallTimer | undefined;
+  #flushTimer: CallTimer | undefined;
 
   constructor(settings: ManagerSettings, network: NetworkStream) {
     super();
@@ -135,6 +138,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
     stats.connectionHttp2Total.inc();
     stats.connectionHttp2Active.inc();
     const codec = new Http2ServerCodec(http2.options, http2.services, connection, this);
+    this.#http2 = codec;
     if (http2.keepalive !== undefined) {
       const owner = { ping: () => codec.ping(), onDead: () => this.#onDead() };
       this.#keepalive = new Keepalive(http2.keepalive, owner, services);
@@ -218,10 +222,28 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
       this.connection.destroy();
       return;
     }
+    const flushing = this.#http2 !== undefined && this.#http2.active > this.#streams.size;
+    if (flushing) this.#watchFlush(this.#http2);
     if (this.#streams.size > 0) return;
-    if (this.#codec?.closing === true) this.#linger();
-    else if (this.#state === "draining" && this.#http1 !== undefined) this.#close();
+    if (this.#codec?.closing === true) {
+      if (!flushing) this.#linger();
+    } else if (this.#state === "draining" && this.#http1 !== undefined) this.#close();
     else this.settings.idleTimeout?.arm(this);
+  }
+
+  /** Answers that are over for us wait in the codec for the client's windows: not longer than a stream may be idle. */
+  #watchFlush(codec: Http2ServerCodec | undefined): void {
+    const { streamIdle } = this.settings;
+    if (codec === undefined || streamIdle === undefined || this.#flushTimer?.armed === true) return;
+    this.#flushTimer ??= new CallTimer(() => {
+      codec.resetStalled(streamIdle.durationMs);
+      if (codec.active > this.#streams.size) this.#watchFlush(codec);
+    });
+    streamIdle.arm(this.#flushTimer);
+  }
+
+  onDrained(): void {
+    if (this.#streams.size === 0) this.#linger();
   }
 
   /** The answer that comes says that it is the last. A stream of HTTP/2 ends without its connection. */
@@ -242,7 +264,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
     this.#codec.noticeGoAway();
     this.#drainTimer = new CallTimer(() => {
       this.#codec?.goAway();
-      if (this.#streams.size === 0) this.#linger();
+      if (this.#codec?.active === 0) this.#linger();
     });
     const { drainTimeout } = this.settings;
     if (drainTimeout === undefined) this.#drainTimer.onTimer();
@@ -307,6 +329,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
     this.#lingerTimer?.cancel();
     this.#headTimer?.cancel();
     this.#drainTimer?.cancel();
+    this.#flushTimer?.cancel();
     this.#keepalive?.stop();
     const { stats, services } = this.settings;
     stats.connectionActive.dec();
