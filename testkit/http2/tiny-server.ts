@@ -19,6 +19,8 @@ import {
 import { ipAddress } from "#net/address.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
 import { type ListeningSocket, listen } from "#net/listen.ts";
+import type { RawConnection } from "#net/raw-connection.ts";
+import { TlsConnection, type TlsSettings } from "#net/tls-connection.ts";
 
 /** Counts by our names. */
 export class CountedStats {
@@ -51,13 +53,23 @@ export interface TinyServer {
 }
 
 /** Answers each request when it has ended: `/echo` with its body, `/size/N` with N octets, anything else with a few. */
-export async function startTinyServer(options: Partial<Http2Options> = {}): Promise<TinyServer> {
+export async function startTinyServer(
+  options: Partial<Http2Options> = {},
+  tls?: TlsSettings,
+): Promise<TinyServer> {
   const stats = new CountedStats();
   const all = { ...http2Defaults, ...options };
   const open = new Set<Connection>();
-  const socket: ListeningSocket = await listen(ipAddress("127.0.0.1", 0), {}, (connection) => {
+  const serve = (connection: Connection): void => {
     open.add(connection);
     new Served(connection, all, stats.stats, () => open.delete(connection));
+  };
+  const socket: ListeningSocket = await listen(ipAddress("127.0.0.1", 0), {}, (raw) => {
+    if (tls === undefined) serve(raw);
+    const connection: RawConnection =
+      tls === undefined
+        ? raw
+        : new TlsConnection(raw, tls, { onSecure: () => serve(connection), onFailed: () => {} });
     connection.start();
   });
   return {
