@@ -36,7 +36,7 @@ function wordMask(bits: number): number {
 export function cidrContains(cidr: Cidr, ip: string): boolean {
   if (cidr.family === 4) {
     // The usual case, for each request: nothing is allocated.
-    const word = dottedWord(ip);
+    const word = ip === lastDotted ? lastWord : rememberedWord(ip);
     if (word >= 0) return ((word ^ (cidr.words[3] ?? 0)) & (cidr.masks[3] ?? 0)) === 0;
   }
   if (!ip.includes(":")) return false;
@@ -44,10 +44,19 @@ export function cidrContains(cidr: Cidr, ip: string): boolean {
   return address !== undefined && networkHas(cidr, address);
 }
 
+let lastDotted = "";
+let lastWord = -1;
+
+/** A list of networks is asked about one address: it is read once. */
+function rememberedWord(text: string): number {
+  lastDotted = text;
+  lastWord = dottedWord(text);
+  return lastWord;
+}
+
 let lastText = "";
 let lastAddress: IpAddress | undefined;
 
-/** A list of networks is asked about one address: it is read once. */
 function rememberedIp(text: string): IpAddress | undefined {
   if (text !== lastText) {
     lastAddress = parseIp(text);
