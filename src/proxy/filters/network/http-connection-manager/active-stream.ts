@@ -331,6 +331,8 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     info.responseCode = head.status;
     info.responseStartMs = this.services.clock.monotonicMs();
     completeResponseHead(head, settings, info);
+    this.#requestTimer?.cancel();
+    this.#manager.beforeHead();
     if (this.#request?.upgrade !== undefined && head.status === 101) this.#startUpgrade();
     this.#codec.sendHead(head, end);
     if (end) this.#onResponseEnd();

@@ -189,6 +189,7 @@ function compileTimeouts(
   | "maxStreamDuration"
   | "idleTimeout"
   | "maxConnectionDuration"
+  | "http1SafeDuration"
   | "delayedClose"
   | "drainTimeout"
 > {
@@ -200,6 +201,7 @@ function compileTimeouts(
     requestHeadersTimeout: timers.of(durationMs(config.requestHeadersTimeout, 0)),
     maxStreamDuration: timers.of(durationMs(common?.maxStreamDuration, 0)),
     idleTimeout: timers.of(durationMs(common?.idleTimeout, hourMs)),
+    http1SafeDuration: config.http1SafeMaxConnectionDuration ?? false,
     maxConnectionDuration: timers.of(durationMs(common?.maxConnectionDuration, 0)),
     delayedClose: timers.of(durationMs(config.delayedCloseTimeout, 1000)),
     drainTimeout: timers.of(durationMs(config.drainTimeout, 5000)),

@@ -28,9 +28,9 @@ class CallTimer extends Timer {
 
 /**
  * Open: serves. Draining: says `connection: close` on its next answer. Lingering: the last answer is written and our FIN sent; what
- * the peer still sends is thrown away, so that its kernel does not reset the answer away (RFC 9112 §9.6).
+ * the peer still sends is thrown away, so that its kernel does not reset the answer away (RFC 9112 §9.6). Closing: by us, at once.
  */
-type State = "open" | "draining" | "lingering" | "closed";
+type State = "open" | "draining" | "lingering" | "closing" | "closed";
 
 /** HTTP on one downstream connection. Its own timer is the idle timer: armed while no stream is active. */
 export class ConnectionManager extends Timer implements NetworkFilter, Http2ServerHandler {
@@ -152,7 +152,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
 
   #onDead(): void {
     this.settings.http2.services.stats.keepaliveTimeout.inc();
-    this.connection.destroy();
+    this.#destroy();
   }
 
   #armHeadTimer(): void {
@@ -182,10 +182,6 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
     this.#requests++;
     if (this.lastRequest) {
       this.settings.stats.connectionMaxRequests.inc();
-      this.#lastRequests();
-    } else if (this.settings.services.health.failed) {
-      // A proxy that fails its health check sends its clients elsewhere, as Envoy's drain manager does.
-      this.settings.stats.connectionDrainClose.inc();
       this.#lastRequests();
     }
     const active = new ActiveStream(this, stream);
@@ -219,7 +215,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
     if (!this.#streams.remove(stream)) return;
     if (this.#state === "closed") return;
     if (aborted && this.#http1 !== undefined) {
-      this.connection.destroy();
+      this.#destroy();
       return;
     }
     const flushing = this.#http2 !== undefined && this.#http2.active > this.#streams.size;
@@ -244,6 +240,14 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
 
   onDrained(): void {
     if (this.#streams.size === 0) this.#linger();
+  }
+
+  /** An answer's head is about to leave. A proxy that fails its health check sends its clients elsewhere, as Envoy's drain manager does. */
+  beforeHead(): void {
+    if (!this.settings.services.health.failed) return;
+    if (this.#state !== "open" || this.#drainTimer !== undefined) return;
+    this.settings.stats.connectionDrainClose.inc();
+    this.#lastRequests();
   }
 
   /** The answer that comes says that it is the last. A stream of HTTP/2 ends without its connection. */
@@ -272,14 +276,14 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
   }
 
   #linger(): void {
-    if (this.#state === "lingering" || this.#state === "closed") return;
-    this.#state = "lingering";
+    if (this.#state !== "open" && this.#state !== "draining") return;
     this.cancel();
     const { delayedClose } = this.settings;
     if (delayedClose === undefined) {
-      this.connection.closeAfterFlush();
+      this.#close();
       return;
     }
+    this.#state = "lingering";
     this.connection.shutdown();
     this.#lingerTimer = new CallTimer(() => {
       this.settings.stats.connectionDelayedClose.inc();
@@ -289,19 +293,43 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
   }
 
   #close(): void {
+    this.#state = "closing";
     this.connection.closeAfterFlush();
+  }
+
+  #destroy(): void {
+    this.#state = "closing";
+    this.connection.destroy();
   }
 
   /** Idle for too long. */
   onTimer(): void {
     this.settings.stats.connectionIdleTimeout.inc();
-    if (this.protocol === 20) this.#lastRequests();
-    else this.#close();
+    this.#retire();
   }
 
   #onOld(): void {
     this.settings.stats.connectionMaxDuration.inc();
-    this.drain();
+    if (this.settings.http1SafeDuration && this.#http1 !== undefined) this.#http1.goAway();
+    else this.#retire();
+  }
+
+  /**
+   * No reason to hurry: a request that is on its way is still served, and told that it was the last; without one the connection ends
+   * after the drain timeout.
+   */
+  #retire(): void {
+    if (this.#codec === undefined) this.#close();
+    else if (this.#http1 === undefined) this.#lastRequests();
+    else if (this.#drainTimer === undefined) {
+      this.#http1.goAway();
+      this.#drainTimer = new CallTimer(() => {
+        if (this.#streams.size === 0) this.#close();
+      });
+      const { drainTimeout } = this.settings;
+      if (drainTimeout === undefined) this.#drainTimer.onTimer();
+      else drainTimeout.arm(this.#drainTimer);
+    }
   }
 
   drain(): void {
@@ -322,7 +350,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
 
   onClose(): void {
     const wasActive = this.#streams.size > 0;
-    const lingering = this.#state === "lingering";
+    const byUs = this.#state === "lingering" || this.#state === "closing";
     this.#state = "closed";
     this.cancel();
     this.#lifeTimer?.cancel();
@@ -339,7 +367,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
     stats.connectionDestroy.inc();
     stats.connectionLengthMs.record(services.clock.monotonicMs() - this.#bornMs);
     stats.bytesSent.add(this.connection.bytesSent);
-    if (lingering) stats.connectionDestroyLocal.inc();
+    if (byUs) stats.connectionDestroyLocal.inc();
     else stats.connectionDestroyRemote.inc();
     if (!wasActive) {
       // A pipelined request that still waits for its turn must not begin now.
@@ -347,7 +375,8 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
       return;
     }
     stats.connectionDestroyActive.inc();
-    stats.connectionDestroyRemoteActive.inc();
+    if (byUs) stats.connectionDestroyLocalActive.inc();
+    else stats.connectionDestroyRemoteActive.inc();
     for (const stream of this.#streams.values())
       stream.onConnectionLost(ResponseFlag.downstreamConnectionTermination);
     this.#codec?.onEnd();

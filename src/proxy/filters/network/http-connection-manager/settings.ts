@@ -57,6 +57,8 @@ export interface ManagerSettings {
   readonly maxStreamDuration: TimerList | undefined;
   readonly idleTimeout: TimerList | undefined;
   readonly maxConnectionDuration: TimerList | undefined;
+  /** An HTTP/1 connection that is too old waits for its next request, without a limit, to be told so. */
+  readonly http1SafeDuration: boolean;
   readonly delayedClose: TimerList | undefined;
   /** Between HTTP/2's notice and its GOAWAY. */
   readonly drainTimeout: TimerList | undefined;

@@ -40,6 +40,7 @@ export const supported = {
     "strip_trailing_host_dot",
     "scheme_header_transformation",
     "append_x_forwarded_port",
+    "http1_safe_max_connection_duration",
   ],
   "envoy.config.core.v3.SchemeHeaderTransformation": ["scheme_to_overwrite"],
   "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig": [
