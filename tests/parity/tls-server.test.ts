@@ -340,7 +340,8 @@ parityArea("tls-server", [
         .find((one) => Reflect.get(one, "serial_number") === serial);
       assert.ok(shown !== undefined, body);
       assert.equal(Reflect.get(shown, "path"), "<inline>");
-      assert.equal(Reflect.get(shown, "days_until_expiration"), "29");
+      // Thirty days, less what the test has taken so far.
+      assert.match(String(Reflect.get(shown, "days_until_expiration")), /^(29|30)$/);
       assert.deepEqual(Reflect.get(shown, "subject_alt_names"), [
         { dns: "b.test" },
         { dns: "*.w.test" },
