@@ -2,6 +2,7 @@ import type { Clock } from "#lib/clock.ts";
 import type { Random } from "#lib/random.ts";
 import { Timers } from "#lib/timers.ts";
 import type { AccessLogSink } from "#proxy/access-log/sinks.ts";
+import { Health } from "#proxy/health.ts";
 import type { Runtime } from "#proxy/runtime.ts";
 import type { Services } from "#proxy/services.ts";
 import { WorkerStats } from "#proxy/stats/worker-stats.ts";
@@ -36,7 +37,7 @@ export function fakeServices(
     sharedSlots: undefined,
     ticketSecret: new Uint8Array(32),
     node: { id: "node", cluster: "cluster", hostname: "host", zone: "" },
-    health: { failed: false },
+    health: new Health(),
     log: () => undefined,
   };
 }

@@ -77,7 +77,7 @@ export class ProxyProcess implements AdminSource {
     this.#draining = true;
     const { server, flags, log } = this.#parts;
     log.write("info", `draining for at most ${flags.drainTimeMs / 1000} s`);
-    void server.drain({ timeMs: flags.drainTimeMs, close: true }).then(({ connectionsLeft }) => {
+    void server.end(flags.drainTimeMs).then(({ connectionsLeft }) => {
       log.write(
         connectionsLeft === 0 ? "info" : "warn",
         `drained, ${connectionsLeft} connections left`,
@@ -220,8 +220,13 @@ export class ProxyProcess implements AdminSource {
     readonly inboundOnly: boolean;
   }): void {
     const { server, flags } = this.#parts;
-    const timeMs = options.graceful ? flags.drainTimeMs : 0;
-    void server.drain({ timeMs, inboundOnly: options.inboundOnly, close: !options.skipExit });
+    const { graceful, skipExit, inboundOnly } = options;
+    const closeAfterMs = graceful ? flags.drainTimeMs : 0;
+    server.drain({
+      timeMs: flags.drainStrategy === "gradual" ? flags.drainTimeMs : 0,
+      closeAfterMs: skipExit ? Number.POSITIVE_INFINITY : closeAfterMs,
+      inboundOnly,
+    });
   }
 
   reopenLogs(): void {

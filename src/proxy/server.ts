@@ -275,25 +275,30 @@ export class ProxyServer implements WorkerEvents {
   }
 
   /** Stop accepting and tell connections to end; resolves when none is left or the time is over. */
-  async drain(options: {
-    readonly timeMs: number;
-    readonly inboundOnly?: boolean;
-    readonly close: boolean;
-  }): Promise<{ readonly connectionsLeft: number }> {
-    if (options.close) this.state = "DRAINING";
+  async end(timeMs: number): Promise<{ readonly connectionsLeft: number }> {
+    this.state = "DRAINING";
     const idle = this.#eachWorker("idle", this.#workers.length);
-    this.broadcast({
-      kind: "drain",
-      inboundOnly: options.inboundOnly ?? false,
-      close: options.close,
-    });
+    this.broadcast({ kind: "end" });
     let timer: { cancel(): void } | undefined;
     const expired = new Promise<void>((resolve) => {
-      timer = this.#clock.after(options.timeMs, resolve);
+      timer = this.#clock.after(timeMs, resolve);
     });
     await Promise.race([idle, expired]);
     timer?.cancel();
     return { connectionsLeft: await this.connections() };
+  }
+
+  /** Clients are told to go elsewhere, within `timeMs` all of them; listeners close after `closeAfterMs`. */
+  drain(options: {
+    readonly timeMs: number;
+    readonly closeAfterMs: number;
+    readonly inboundOnly: boolean;
+  }): void {
+    const { timeMs, closeAfterMs, inboundOnly } = options;
+    this.broadcast({ kind: "drain", timeMs, inboundOnly });
+    const close = (): void => this.broadcast({ kind: "close-listeners", inboundOnly });
+    if (closeAfterMs === 0) close();
+    else if (closeAfterMs !== Number.POSITIVE_INFINITY) this.#clock.after(closeAfterMs, close);
   }
 
   /** End what a failed start left behind: a thread, a socket or a timer would keep the process alive. */

@@ -3,6 +3,7 @@ import type { Random } from "#lib/random.ts";
 import type { Timers } from "#lib/timers.ts";
 import type { AccessLogSinks } from "./access-log/sinks.ts";
 import type { ClusterManager } from "./cluster/manager.ts";
+import type { Health } from "./health.ts";
 import type { Runtime } from "./runtime.ts";
 import type { SharedSlots } from "./shared-slots.ts";
 import type { StatsScope } from "./stats/stats.ts";
@@ -28,7 +29,7 @@ export interface Services {
   readonly ticketSecret: Uint8Array;
   readonly node: NodeInfo;
   /** /healthcheck/fail was called, or the process drains. */
-  readonly health: { failed: boolean };
+  readonly health: Health;
   /** Structured operational log; never on the path of a request that succeeds. */
   log(
     level: "debug" | "info" | "warn" | "error",

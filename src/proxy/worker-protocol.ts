@@ -73,7 +73,11 @@ export type ToWorker =
       /** Its sockets that the others share. */
       readonly shared: Readonly<Record<string, number>>;
     }
-  | { readonly kind: "drain"; readonly inboundOnly: boolean; readonly close: boolean }
+  /** Listeners close and connections end, as soon as their requests have. */
+  | { readonly kind: "end" }
+  /** Answers tell clients to go elsewhere, all after this time. */
+  | { readonly kind: "drain"; readonly timeMs: number; readonly inboundOnly: boolean }
+  | { readonly kind: "close-listeners"; readonly inboundOnly: boolean }
   | { readonly kind: "health"; readonly failed: boolean }
   | { readonly kind: "runtime"; readonly overrides: Readonly<Record<string, string>> }
   | { readonly kind: "log-level"; readonly level: string }

@@ -8,6 +8,7 @@ import { createAccessLogSinks } from "./access-log/sinks.ts";
 import { SharedCells } from "./cluster/circuit-breakers.ts";
 import { hostStatus } from "./cluster/host-status.ts";
 import { WorkerClusters } from "./cluster/worker-clusters.ts";
+import { Health } from "./health.ts";
 import { ListenerManager } from "./listener/listener-manager.ts";
 import { LayeredRuntime } from "./runtime-layers.ts";
 import type { Services } from "./services.ts";
@@ -66,7 +67,14 @@ export class Worker {
         this.#listen(message);
         return;
       case "drain":
-        this.#drain(message.inboundOnly, message.close);
+        this.#services.health.drain({ ...message, clock: this.#services.clock });
+        return;
+      case "close-listeners":
+        this.#listeners.close(message.inboundOnly);
+        return;
+      case "end":
+        this.#draining = true;
+        this.#listeners.drain(() => this.#post({ kind: "idle" }));
         return;
       case "health":
         this.#services.health.failed = message.failed;
@@ -99,11 +107,6 @@ export class Worker {
           message: error instanceof Error ? error.message : String(error),
         }),
     );
-  }
-
-  #drain(inboundOnly: boolean, close: boolean): void {
-    this.#draining = true;
-    this.#listeners.drain({ inboundOnly, close, onIdle: () => this.#post({ kind: "idle" }) });
   }
 
   get draining(): boolean {
@@ -168,7 +171,7 @@ function makeServices(
     sharedSlots: spec.sharedSlots === undefined ? undefined : new SharedSlots(spec.sharedSlots),
     ticketSecret: spec.ticketSecret,
     node: spec.node,
-    health: { failed: false },
+    health: new Health(),
     log: (level, message, fields) => post({ kind: "log", level, message, fields }),
   };
 }

@@ -18,14 +18,6 @@ interface RunningListener extends Accepting {
 /** Listening descriptors of the first worker, by `name#index`. */
 export type SharedSockets = Readonly<Record<string, number>>;
 
-export interface DrainOptions {
-  readonly inboundOnly: boolean;
-  /** Close the listening sockets too. */
-  readonly close: boolean;
-  /** Called once when no connection is left. */
-  readonly onIdle: () => void;
-}
-
 /** A worker's listeners: their sockets, and every connection that came in through them. */
 export class ListenerManager {
   readonly #services: Services;
@@ -164,13 +156,19 @@ export class ListenerManager {
     });
   }
 
-  drain({ inboundOnly, close, onIdle }: DrainOptions): void {
-    this.#onIdle = onIdle;
-    for (const running of this.#listeners) {
-      if (inboundOnly && running.listener.direction !== "INBOUND") continue;
-      if (close) for (const socket of running.sockets.splice(0)) socket.close();
-      for (const connection of [...running.connections]) connection.drain();
+  /** No more connections; those that are there go on. */
+  close(inboundOnly: boolean): void {
+    for (const { listener, sockets } of this.#listeners) {
+      if (inboundOnly && listener.direction !== "INBOUND") continue;
+      for (const socket of sockets.splice(0)) socket.close();
     }
+  }
+
+  drain(onIdle: () => void): void {
+    this.#onIdle = onIdle;
+    this.close(false);
+    for (const { connections } of this.#listeners)
+      for (const connection of [...connections]) connection.drain();
     this.#checkIdle();
   }
 

@@ -43,6 +43,7 @@ export function compileManager(
   return {
     services,
     stats,
+    inbound: context.direction === "INBOUND",
     chain: compileFilterChain(config.httpFilters ?? [], httpFilters, { services, scope }),
     routes: compileRoutes(config, services),
     accessLogs: within("access_log", () => compileAccessLogs(config.accessLog, services)),

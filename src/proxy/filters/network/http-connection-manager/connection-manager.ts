@@ -242,9 +242,10 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
     if (this.#streams.size === 0) this.#linger();
   }
 
-  /** An answer's head is about to leave. A proxy that fails its health check sends its clients elsewhere, as Envoy's drain manager does. */
+  /** An answer's head is about to leave. A proxy that drains or fails its health check sends its clients elsewhere. */
   beforeHead(): void {
-    if (!this.settings.services.health.failed) return;
+    const { services, inbound } = this.settings;
+    if (!services.health.sendsAway(inbound, services)) return;
     if (this.#state !== "open" || this.#drainTimer !== undefined) return;
     this.settings.stats.connectionDrainClose.inc();
     this.#lastRequests();

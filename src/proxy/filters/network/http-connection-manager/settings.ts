@@ -22,6 +22,8 @@ export type PathOutcome =
 export interface ManagerSettings {
   readonly services: Services;
   readonly stats: ManagerStats;
+  /** traffic_direction is INBOUND: some drains are for these only. */
+  readonly inbound: boolean;
   readonly chain: FilterChain;
   readonly routes: { readonly current: RouteTable | undefined };
   readonly codecType: CodecType;
