@@ -85,10 +85,10 @@ describe("requests", () => {
     const { run, said } = begin();
     run.feed(settings([[Setting.enableConnectProtocol, 1]]));
     assert.equal(run.codec.connectOffered, true);
-    const heads: number[] = [];
+    const heads: string[] = [];
     const stream = run.codec.newStream({
       ...quiet,
-      onHead: ({ status }) => heads.push(status),
+      onHead: ({ status, headers: { list } }) => heads.push(`${status} ${list.join(" ")}`),
     });
     const head = new RequestHead("GET", "/chat", "h", 11);
     head.upgrade = "websocket";
@@ -98,7 +98,7 @@ describe("requests", () => {
       "headers 1 :method=CONNECT :scheme=http :path=/chat :authority=h :protocol=websocket",
     ]);
     run.feed(headers(1, ok));
-    assert.deepEqual(heads, [101]);
+    assert.deepEqual(heads, ["101 upgrade websocket connection upgrade"]);
   });
 
   it("get their ids in the order in which they begin", () => {

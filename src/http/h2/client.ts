@@ -201,7 +201,11 @@ export class Http2ClientCodec extends Http2Connection implements ClientCodec {
       stream.sink?.onInformational(head);
       return;
     }
-    if (stream.upgrade !== undefined && head.status < 300) head.status = 101;
+    if (stream.upgrade !== undefined && head.status < 300) {
+      head.status = 101;
+      head.headers.add("upgrade", stream.upgrade);
+      head.headers.add("connection", "upgrade");
+    }
     stream.bodyLeft = bodyLeft;
     stream.expectsData = true;
     if (ends) stream.endRemote();

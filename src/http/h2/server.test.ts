@@ -107,9 +107,10 @@ describe("requests", () => {
     const { run, said } = begin({ allowConnect: true });
     run.feed(headers(1, literals(fields)));
     assert.equal(run.streams[0]?.log.text(), "GET / h ");
-    first(run).sendHead(new ResponseHead(101), false);
+    const switching = HeaderList.of({ connection: "Upgrade", upgrade: "websocket", "x-a": "b" });
+    first(run).sendHead(new ResponseHead(101, switching), false);
     run.output.endEvent();
-    assert.deepEqual(said(), ["headers 1 :status=200"]);
+    assert.deepEqual(said(), ["headers 1 :status=200 x-a=b"]);
     assert.equal(seen(fields), "http2.violation.of.messaging.rule");
   });
 

@@ -47,8 +47,14 @@ class ServerStream extends Http2Stream<RequestSink> implements ResponseStream {
   sendHead(head: ResponseHead, end: boolean): void {
     if (this.localEnded || this.#headSent) return;
     this.#headSent = true;
-    const status = this.upgrade && head.status === 101 ? 200 : head.status;
-    this.connection.sendFields(this.id, [":status", String(status)], end, head.headers.list);
+    const switches = this.upgrade && head.status === 101;
+    if (switches) {
+      // RFC 8441 §5: the stream is the tunnel; what would say so on HTTP/1 is malformed here.
+      head.headers.remove("connection");
+      head.headers.remove("upgrade");
+    }
+    const status = switches ? "200" : String(head.status);
+    this.connection.sendFields(this.id, [":status", status], end, head.headers.list);
     if (end) this.endLocal();
   }
 
