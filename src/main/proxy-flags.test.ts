@@ -50,6 +50,9 @@ for (const [argv, message] of [
   [["-c", "a", "--concurrency", "-1"], /whole number/],
   [["-c", "a", "-l", "loud"], /It is none of trace/],
   [["-c", "a", "--restart-epoch", "1"], /--restart-epoch is not supported: hot restart/],
+  [["-c", "a", "--stats-tag", "pod"], /"pod" is not like name:value/],
+  [["-c", "a", "--stats-tag", "a:1", "--stats-tag", "a:2"], /"a" is there already/],
+  [["-c", "a", "--allow-unknown-static-fields"], /Heddle refuses unknown fields everywhere/],
   [["-c", "a", "--allow-unknown-fields"], /Heddle refuses unknown fields everywhere/],
 ] as const) {
   test(`usage: ${argv.join(" ")}`, () => {
@@ -58,6 +61,39 @@ for (const [argv, message] of [
     assert.match(output, message);
   });
 }
+
+test("what changes nothing is accepted", () => {
+  const read = flags(
+    ..."-c a --restart-epoch 0 --use-dynamic-base-id --disable-hot-restart --skip-deprecated-logs".split(
+      " ",
+    ),
+    ..."--cpuset-threads --socket-path @x --socket-mode 600 --reject-unknown-dynamic-fields".split(
+      " ",
+    ),
+  );
+  assert.equal(read.configPath, "a");
+});
+
+test("the level of the component main is the log's", () => {
+  assert.equal(flags("-c", "a", "--component-log-level", "misc:error").logLevel, "info");
+  assert.equal(flags("-c", "a", "--component-log-level", "main:debug").logLevel, "debug");
+});
+
+test("--stats-tag may be given again", () => {
+  const { statsTags } = flags("-c", "a", "--stats-tag", "pod:a-b", "--stats-tag", "zone:eu:1");
+  assert.deepEqual(
+    [...statsTags],
+    [
+      ["pod", "a-b"],
+      ["zone", "eu:1"],
+    ],
+  );
+});
+
+test("--hot-restart-version needs no configuration", () => {
+  const { exit, stream, output } = exits("--hot-restart-version");
+  assert.deepEqual([exit, stream, output], [0, "stdout", "disabled\n"]);
+});
 
 test("help goes to stdout", () => {
   const { exit, stream, output } = exits("--help");

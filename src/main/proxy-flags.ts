@@ -27,6 +27,8 @@ export interface ProxyFlags {
   readonly localAddressIpVersion: "v4" | "v6";
   readonly fileFlushIntervalMs: number;
   readonly fileFlushBytesMin: number;
+  /** `--stats-tag`: a label of every stat. */
+  readonly statsTags: ReadonlyMap<string, string>;
 }
 
 /** The command line asks for no proxy: print `output` and end with `exit`. */
@@ -45,27 +47,30 @@ const logging = "the log has one format, set by --log-format";
 
 /** Envoy's flags that Heddle does not have; each is refused with its reason, and not as a word nobody knows. */
 const refused: Readonly<Record<string, string>> = {
-  "--stats-tag": "use stats_config.stats_tags when it is supported",
   "--enable-core-dump": "set the limit with ulimit -c",
-  "--socket-mode": hotRestart,
-  "--socket-path": hotRestart,
   "--disable-extensions": "extensions are loaded only when a configuration names them",
-  "--cpuset-threads": "the default concurrency respects the cpuset anyway",
   "--enable-mutex-tracing": "there are no mutexes to trace",
-  "--hot-restart-version": hotRestart,
-  "--restart-epoch": hotRestart,
   "--enable-fine-grain-logging": "use --component-log-level",
   "--log-format-escaped": logging,
   "--log-stacktrace-single-entry": logging,
-  "--skip-deprecated-logs": "deprecated fields are not logged",
   "--ignore-unknown-dynamic-fields": strict,
   "--allow-unknown-static-fields": strict,
   "--allow-unknown-fields": strict,
   "--base-id-path": hotRestart,
-  "--skip-hot-restart-parent-stats": hotRestart,
-  "--skip-hot-restart-on-no-parent": hotRestart,
-  "--use-dynamic-base-id": hotRestart,
 };
+
+/** What others' command lines hold and what changes nothing here. */
+const withoutEffect: readonly (readonly [flags: string, text: string])[] = [
+  ["--disable-hot-restart", "as it is anyway"],
+  ["--use-dynamic-base-id", "proxies of one host share nothing"],
+  ["--skip-hot-restart-parent-stats", "there is no parent"],
+  ["--skip-hot-restart-on-no-parent", "there is no parent"],
+  ["--socket-path <path>", "for hot restart"],
+  ["--socket-mode <mode>", "for hot restart"],
+  ["--reject-unknown-dynamic-fields", "as it is anyway"],
+  ["--skip-deprecated-logs", "deprecated fields are not logged"],
+  ["--cpuset-threads", "as it is anyway"],
+];
 
 export function parseProxyFlags(argv: readonly string[], version = ""): ProxyFlags | FlagsExit {
   let output = "";
@@ -82,6 +87,9 @@ export function parseProxyFlags(argv: readonly string[], version = ""): ProxyFla
   try {
     refuseFlags(argv);
     command.parse(argv, { from: "user" });
+    // Envoy's answer where hot restart is off.
+    if (command.opts<RawFlags>().hotRestartVersion === true)
+      return { exit: 0, stream: "stdout", output: "disabled\n" };
     return flagsOf(command.opts<RawFlags>());
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
@@ -111,6 +119,8 @@ interface RawFlags {
   readonly localAddressIpVersion: "v4" | "v6";
   readonly fileFlushIntervalMsec: number;
   readonly fileFlushMinSizeKb: number;
+  readonly statsTag: ReadonlyMap<string, string>;
+  readonly hotRestartVersion?: boolean;
 }
 
 function defineFlags(version: string): Command {
@@ -151,8 +161,16 @@ function defineFlags(version: string): Command {
     )
     .addOption(count("--file-flush-interval-msec <ms>", "access logs are flushed so often", 10_000))
     .addOption(count("--file-flush-min-size-kb <kb>", "and when they hold so much", 64))
-    .option("--disable-hot-restart", "as it is anyway")
-    .option("--reject-unknown-dynamic-fields", "as it is anyway");
+    .addOption(
+      new Option("--stats-tag <name:value>", "a label of every stat; may be given again")
+        .argParser(statsTag)
+        .default(new Map(), "none"),
+    )
+    .option("--hot-restart-version", "print 'disabled'");
+  for (const [flags, text] of withoutEffect) command.option(flags, text);
+  command.addOption(
+    new Option("--restart-epoch <number>", "0: nothing was before").argParser(firstEpoch),
+  );
   return version === "" ? command : command.version(`heddle ${version}`, "--version");
 }
 
@@ -180,7 +198,8 @@ function flagsOf(raw: RawFlags): ProxyFlags {
     mode: raw.mode,
     // Like Envoy, 0 is 1.
     concurrency: Math.max(1, raw.concurrency),
-    logLevel: raw.logLevel,
+    // Every line of the log is of this component.
+    logLevel: raw.componentLogLevel.get("main") ?? raw.logLevel,
     componentLogLevels: raw.componentLogLevel,
     logPath: raw.logPath,
     logFormat: raw.logFormat,
@@ -195,6 +214,7 @@ function flagsOf(raw: RawFlags): ProxyFlags {
     localAddressIpVersion: raw.localAddressIpVersion,
     fileFlushIntervalMs: raw.fileFlushIntervalMsec,
     fileFlushBytesMin: raw.fileFlushMinSizeKb * 1024,
+    statsTags: raw.statsTag,
   };
 }
 
@@ -222,4 +242,20 @@ function componentLevels(text: string): ReadonlyMap<string, LogLevel> {
     levels.set(component, level(name));
   }
   return levels;
+}
+
+function firstEpoch(text: string): number {
+  if (unsigned(text) === 0) return 0;
+  throw new CommanderError(
+    usageExit,
+    "heddle.refused",
+    `--restart-epoch is not supported: ${hotRestart}`,
+  );
+}
+
+function statsTag(text: string, before: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const [, name = "", value = ""] = /^([A-Za-z0-9]+):([^.]+)$/.exec(text) ?? [];
+  if (name === "") throw new InvalidArgumentError(`"${text}" is not like name:value.`);
+  if (before.has(name)) throw new InvalidArgumentError(`"${name}" is there already.`);
+  return new Map([...before, [name, value]]);
 }

@@ -24,7 +24,7 @@ export async function runProxy(argv: readonly string[]): Promise<number> {
   });
   try {
     const loaded = await loadBootstrap({ file: flags.configPath, yamlOverlay: flags.configYaml });
-    return await runLoaded(loaded, flags, log);
+    return await runLoaded({ ...loaded, bootstrap: withTags(loaded.bootstrap, flags) }, flags, log);
   } catch (error) {
     if (error instanceof ConfigFileError) {
       process.stderr.write(`${error.message}\n`);
@@ -57,6 +57,17 @@ async function runLoaded(
       throw await loaded.refused(error.problems);
     throw error;
   }
+}
+
+/** `--stats-tag` is `stats_config.stats_tags` with a fixed value. */
+function withTags(bootstrap: BootstrapJson, { statsTags }: ProxyFlags): BootstrapJson {
+  if (statsTags.size === 0) return bootstrap;
+  const { statsConfig } = bootstrap;
+  const added = [...statsTags].map(([tagName, fixedValue]) => ({ tagName, fixedValue }));
+  return {
+    ...bootstrap,
+    statsConfig: { ...statsConfig, statsTags: [...(statsConfig?.statsTags ?? []), ...added] },
+  };
 }
 
 function serverOptions(

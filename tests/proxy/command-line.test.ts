@@ -177,3 +177,19 @@ test("what is not HTTP stops neither listener nor admin port", async (t) => {
   assert.equal((await proxy.admin("/ready")).status, 200);
   assert.equal((await (await connect(t, proxy)).exchange(GET)).status, 200);
 });
+
+test("--stats-tag labels every stat; the names stay", async (t) => {
+  const proxy = await start(t, bootstrap([ok]), "--stats-tag", "pod:a-b");
+  const { body } = await proxy.admin("/stats/prometheus?filter=server.live");
+  assert.match(body, /^envoy_server_live\{pod="a-b"\} 1$/m);
+});
+
+test("proxies with one base id run side by side", async (t) => {
+  const arguments_ = ["--base-id", "7", "--concurrency", "1"];
+  const proxies = [
+    await start(t, bootstrap([ok]), ...arguments_),
+    await start(t, bootstrap([ok]), ...arguments_),
+  ];
+  for (const proxy of proxies)
+    assert.equal((await (await connect(t, proxy)).exchange(GET)).status, 200);
+});
