@@ -1,12 +1,18 @@
 import type { BackoffStrategyJson } from "#gen/envoy/config/core/v3/backoff_pb.js";
-import type { TcpProxyJson } from "#gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
+import type {
+  TcpProxy_TunnelingConfigJson,
+  TcpProxyJson,
+} from "#gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import { compileAccessLogs } from "../../../access-log/compile.ts";
+import { compileTextFormat } from "../../../access-log/formatter.ts";
 import { compileTlvs } from "../../../proxy-protocol/upstream.ts";
+import { compileAdditions } from "../../../route/header-changes.ts";
 import type { Services } from "../../../services.ts";
 import type { NetworkFilterContext, NetworkFilterFactory } from "../filter.ts";
 import { TcpProxy, type TcpProxySettings } from "./tcp-proxy.ts";
+import type { TunnelSettings } from "./tunnel.ts";
 
 const hourMs = 3_600_000;
 
@@ -39,6 +45,7 @@ function compileTcpProxy(config: TcpProxyJson, context: NetworkFilterContext): T
     ),
     logsConnected: config.accessLogOptions?.flushAccessLogOnConnected === true,
     connectAttemptsMax: config.maxConnectAttempts ?? 1,
+    tunnel: within("tunneling_config", () => compileTunnel(config.tunnelingConfig)),
     proxyTlvs:
       config.proxyProtocolTlvs === undefined
         ? undefined
@@ -55,6 +62,22 @@ function compileTcpProxy(config: TcpProxyJson, context: NetworkFilterContext): T
       flushTotal: scope.counter("upstream_flush_total"),
       flushActive: scope.gauge("upstream_flush_active"),
     },
+  };
+}
+
+function compileTunnel(
+  config: TcpProxy_TunnelingConfigJson | undefined,
+): TunnelSettings | undefined {
+  if (config === undefined) return undefined;
+  const { hostname = "", usePost = false, postPath = "", headersToAdd } = config;
+  if (hostname === "") throw refuse("hostname", "is required");
+  if (postPath !== "" && !usePost)
+    throw refuse("post_path", "Can't set a post path when POST method isn't used");
+  return {
+    method: usePost ? "POST" : "CONNECT",
+    path: usePost ? postPath || "/" : "",
+    hostname: within("hostname", () => compileTextFormat(hostname)),
+    headers: { removals: [], additions: compileAdditions("headers_to_add", headersToAdd) },
   };
 }
 

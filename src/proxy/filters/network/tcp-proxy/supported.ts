@@ -11,11 +11,18 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "access_log_options",
     "backoff_options",
     "proxy_protocol_tlvs",
+    "tunneling_config",
   ],
   "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster": ["clusters"],
   "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions": [
     "access_log_flush_interval",
     "flush_access_log_on_connected",
+  ],
+  "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig": [
+    "hostname",
+    "use_post",
+    "post_path",
+    "headers_to_add",
   ],
   "envoy.config.core.v3.BackoffStrategy": ["base_interval", "max_interval"],
   "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight": [

@@ -2,7 +2,7 @@ import { Timer, type TimerList } from "#lib/timers.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
 import { dispatch } from "#net/raw-connection.ts";
 import type { AccessLog } from "../../../access-log/access-log.ts";
-import type { Cluster, UpstreamFailure } from "../../../cluster/manager.ts";
+import type { Cluster } from "../../../cluster/manager.ts";
 import { connectErrorText } from "../../../connect-error.ts";
 import { ProxyOptions, type ProxyTlv, proxyOptionsKey } from "../../../proxy-options.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
@@ -10,6 +10,13 @@ import type { Services } from "../../../services.ts";
 import type { Counter, Gauge } from "../../../stats/stats.ts";
 import type { StreamInfo } from "../../../stream-info.ts";
 import type { NetworkFilter, NetworkStream, NetworkVerdict } from "../filter.ts";
+import {
+  Tunnel,
+  type TunnelFailure,
+  type TunnelSettings,
+  type TunnelTarget,
+  type UpstreamEnd,
+} from "./tunnel.ts";
 
 export interface TcpProxySettings {
   readonly services: Services;
@@ -23,6 +30,8 @@ export interface TcpProxySettings {
   readonly logFlush: TimerList | undefined;
   readonly logsConnected: boolean;
   /** For an upstream PROXY header; undefined: none. */
+  /** Undefined: bytes go to the upstream as they are. */
+  readonly tunnel: TunnelSettings | undefined;
   readonly proxyTlvs: ((info: StreamInfo) => readonly ProxyTlv[]) | undefined;
   readonly connectAttemptsMax: number;
   readonly stats: Readonly<
@@ -63,7 +72,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
   readonly #settings: TcpProxySettings;
   readonly #network: NetworkStream;
   readonly #downstream: Connection;
-  #upstream: Connection | undefined;
+  #upstream: UpstreamEnd | undefined;
   /** An upstream connection being made, or the wait before the next attempt. */
   #pending: { cancel(): void } | undefined;
   #attempts = 0;
@@ -144,29 +153,54 @@ export class TcpProxy extends Timer implements NetworkFilter {
     info.attemptCount = this.#attempts;
     info.upstreamHost = host;
     info.upstreamConnectStartMs = this.#settings.services.clock.monotonicMs();
-    const pending = cluster.connect({
+    const target = {
+      cluster,
       host,
       info,
       handler: new UpstreamSide(this),
-      onReady: (connection) => this.#onUpstream(connection),
-      onFailure: (failure) => this.#onFailure(cluster, failure),
-    });
-    if (this.#upstream === undefined && !this.#closed) this.#pending = pending;
+      onReady: (upstream: UpstreamEnd, connection: Connection) =>
+        this.#onUpstream(upstream, connection),
+      onFailure: (failure: TunnelFailure) => this.#onFailure(cluster, failure),
+    };
+    const { tunnel } = this.#settings;
+    if (tunnel === undefined) this.#connectDirectly(target);
+    else this.#connectThrough(new Tunnel(tunnel, target));
   }
 
-  #onUpstream(connection: Connection): void {
+  #connectDirectly({ cluster, onReady, ...rest }: TunnelTarget): void {
+    const attempt = this.#attempts;
+    const pending = cluster.connect({
+      ...rest,
+      onReady: (connection) => onReady(connection, connection),
+    });
+    this.#await(pending, attempt);
+  }
+
+  #connectThrough(tunnel: Tunnel): void {
+    const attempt = this.#attempts;
+    tunnel.open();
+    this.#await(tunnel, attempt);
+  }
+
+  /** Unless it is there, or failed and another attempt was begun, before the call that began it returned. */
+  #await(pending: { cancel(): void }, attempt: number): void {
+    if (this.#upstream === undefined && !this.#closed && attempt === this.#attempts)
+      this.#pending = pending;
+  }
+
+  #onUpstream(upstream: UpstreamEnd, connection: Connection): void {
     const { info } = this.#network;
     this.#pending = undefined;
-    this.#upstream = connection;
+    this.#upstream = upstream;
     info.upstreamConnectEndMs = this.#settings.services.clock.monotonicMs();
     info.upstreamLocal = connection.local;
     info.upstreamConnectionId = connection.id;
-    this.#sendEarly(connection);
+    this.#sendEarly(upstream);
     if (this.#settings.logsConnected) this.#log("TcpUpstreamConnected");
     this.#downstream.resume();
   }
 
-  #onFailure(cluster: Cluster, failure: UpstreamFailure): void {
+  #onFailure(cluster: Cluster, failure: TunnelFailure): void {
     this.#pending = undefined;
     const { info } = this.#network;
     if (failure.kind === "overflow") {
@@ -174,6 +208,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
       this.#fail(ResponseFlag.upstreamOverflow);
       return;
     }
+    if (failure.kind === "refused") info.upstreamTransportFailureReason = failure.reason;
     if (failure.kind === "connect-failure")
       info.upstreamTransportFailureReason = connectErrorText(failure.detail);
     info.responseFlags |= ResponseFlag.upstreamConnectionFailure;
@@ -237,12 +272,12 @@ export class TcpProxy extends Timer implements NetworkFilter {
     this.#earlyEnd ||= end;
   }
 
-  #sendEarly(upstream: Connection): void {
+  #sendEarly(upstream: UpstreamEnd): void {
     for (const chunk of this.#early.splice(0)) upstream.write(chunk);
     if (this.#earlyEnd) this.#endDownstream(upstream);
   }
 
-  #endDownstream(upstream: Connection): void {
+  #endDownstream(upstream: UpstreamEnd): void {
     this.#downstreamEnded = true;
     upstream.shutdown();
     this.#closeIfBothEnded();
