@@ -10,7 +10,7 @@ type PathConfig = Pick<
 
 type EscapedSlashes = "keep" | "reject" | "redirect" | "forward";
 
-const rejected: PathOutcome = { reject: "path_normalization_failed" };
+const rejected: PathOutcome = { reject: true };
 
 // A path in which none of these occurs is already what every policy would make of it.
 const worthALook = /[#%\\"<>^`{|}]|\/[./]/;

@@ -1,3 +1,4 @@
+import { isGrpcContentType } from "#grpc/status.ts";
 import type { RequestHead } from "#http/message.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { ActiveStream } from "./active-stream.ts";
@@ -80,7 +81,8 @@ function acceptPath(stream: ActiveStream, head: RequestHead): boolean {
     head.path = outcome.path;
     return true;
   }
-  if ("redirect" in outcome) {
+  // A gRPC client does not follow redirects.
+  if ("redirect" in outcome && !isGrpcContentType(head.headers.get("content-type"))) {
     settings.stats.requestRedirectedNormalizedPath.inc();
     stream.reply({
       status: 307,
@@ -90,14 +92,14 @@ function acceptPath(stream: ActiveStream, head: RequestHead): boolean {
     return false;
   }
   settings.stats.requestFailedPathNormalization.inc();
-  stream.reply({ status: 400, details: outcome.reject, close: true });
+  stream.reply({ status: 400, details: "path_normalization_failed", close: true });
   return false;
 }
 
 function strippedHost(stream: ActiveStream, authority: string): string {
   const { stripPort, stripTrailingDot } = stream.settings;
   const colon = authority.lastIndexOf(":");
-  const hasPort = colon > authority.lastIndexOf("]") && colon !== -1;
+  const hasPort = colon !== -1 && /^:\d+$/.test(authority.slice(colon));
   const port = hasPort ? authority.slice(colon + 1) : "";
   let host = hasPort ? authority.slice(0, colon) : authority;
   if (stripTrailingDot && host.endsWith(".")) host = host.slice(0, -1);

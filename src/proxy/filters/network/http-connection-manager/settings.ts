@@ -15,7 +15,7 @@ import type { CodecType } from "./negotiate.ts";
 /** What path normalisation says of a path. */
 export type PathOutcome =
   | { readonly path: string }
-  | { readonly reject: string }
+  | { readonly reject: true }
   | { readonly redirect: string };
 
 /** A connection manager's configuration, compiled. Immutable; route tables are swapped through `routes`. */
