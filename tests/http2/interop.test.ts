@@ -15,6 +15,7 @@ import { HeaderList } from "#http/headers.ts";
 import { RequestHead } from "#http/message.ts";
 import { TinyClient } from "../../testkit/http2/tiny-client.ts";
 import { startTinyServer, type TinyServer } from "../../testkit/http2/tiny-server.ts";
+import { authority, serverSettings } from "../../testkit/tls-sides.ts";
 
 interface Answer {
   readonly headers: IncomingHttpHeaders & { readonly [":status"]?: number };
@@ -115,6 +116,29 @@ describe("our server and node:http2's client", () => {
     assert.equal(server.stats.get("rxReset"), 1);
     assert.equal(server.stats.get("streamsActive"), 0);
   });
+});
+
+it("our server and node:http2's client, over TLS", async () => {
+  const tls = serverSettings({ alpn: Buffer.from("\x02h2", "latin1") });
+  const server = await startTinyServer({}, tls);
+  const session = connect(`https://127.0.0.1:${server.port}`, {
+    ca: authority.certificate,
+    servername: "a.test",
+  });
+  try {
+    const body = Buffer.alloc(3_000_000, "abcdefghij");
+    const answers = await Promise.all([
+      ask(session, { ":path": "/echo", ":method": "POST" }, body),
+      ask(session, { ":path": "/size/3000000" }),
+      ask(session, { ":path": "/echo", ":method": "POST" }, body),
+    ]);
+    assert.ok(answers[0].body.equals(body));
+    assert.equal(answers[1].body.length, 3_000_000);
+    assert.ok(answers[2].body.equals(body));
+  } finally {
+    session.destroy();
+    server.close();
+  }
 });
 
 describe("our client and node:http2's server", () => {
