@@ -153,6 +153,8 @@ function makeServices(
   post: (message: FromWorker) => void,
 ): Services & { readonly clusters: WorkerClusters; readonly runtime: LayeredRuntime } {
   const stats = new WorkerStats((announcement) => post({ kind: "stats", announcement }));
+  const log: Services["log"] = (level, message, fields) =>
+    post({ kind: "log", level, message, fields });
   return {
     clock: systemClock,
     timers: new Timers(systemClock),
@@ -165,6 +167,7 @@ function makeServices(
       flushBytesMin: spec.accessLogFlushBytes,
       clock: systemClock,
       stats,
+      log,
     }),
     secrets: secretsOf(spec),
     tlsContexts: [],
@@ -172,7 +175,7 @@ function makeServices(
     ticketSecret: spec.ticketSecret,
     node: spec.node,
     health: new Health(),
-    log: (level, message, fields) => post({ kind: "log", level, message, fields }),
+    log,
   };
 }
 

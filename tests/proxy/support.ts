@@ -14,7 +14,7 @@ import type { Json, JsonObject } from "../parity/harness/placeholders.ts";
 import { type Finished, ProxyProcess } from "../parity/harness/proxy-process.ts";
 import type { Side } from "../parity/harness/sides.ts";
 
-const side: Side = {
+export const side: Side = {
   name: "heddle",
   command: () => [
     process.execPath,

@@ -11,11 +11,13 @@ let folder = "";
 let counts: Map<string, number>;
 /** Timers that wait; a test fires them. */
 let timers: (() => void)[];
+let told: string[];
 
 beforeEach(() => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), "heddle-sinks-"));
   counts = new Map();
   timers = [];
+  told = [];
 });
 afterEach(() => fs.rmSync(folder, { recursive: true }));
 
@@ -53,6 +55,7 @@ function sinks(
     stats,
     flushIntervalMs: 10,
     flushBytesMin: 65536,
+    log: (_level, message) => told.push(message),
     ...options,
   });
 }
@@ -120,4 +123,16 @@ test("one path is one sink", () => {
 
 test("a file that cannot be opened is a configuration error", () => {
   assert.throws(() => sinks().file(path.join(folder, "no", "such")), /unable to open file/);
+});
+
+test("a file that takes no lines is told of once", () => {
+  const all = sinks();
+  const sink = all.file("/dev/full");
+  for (const line of ["one\n", "two\n"]) {
+    sink.write(line);
+    all.flush();
+  }
+  assert.equal(counts.get("filesystem.write_failed"), 2);
+  assert.equal(told.length, 1);
+  assert.match(told[0] ?? "", /^access log \/dev\/full cannot be written, .*ENOSPC/);
 });

@@ -29,6 +29,8 @@ export interface AccessLogSinkOptions {
   readonly flushBytesMin: number;
   /** Bytes that wait for a slow disk at most, per file; lines beyond are dropped and counted. */
   readonly bufferedBytesMax?: number;
+  /** Told once when a file takes no more lines, and once when it does again. */
+  readonly log: (level: "warn" | "info", message: string) => void;
 }
 
 const bufferedBytesDefault = 16 * 1024 * 1024;
@@ -93,7 +95,9 @@ class BufferedFile implements AccessLogSink {
   readonly #flushBytesMin: number;
   readonly #bytesMax: number;
   readonly #counts: FileCounts;
+  readonly #log: AccessLogSinkOptions["log"];
   #descriptor: number;
+  #failing = false;
   #pending = "";
   #writing: Buffer | undefined;
   /** Bytes of `#writing` that the kernel has. */
@@ -108,6 +112,7 @@ class BufferedFile implements AccessLogSink {
     this.#flushBytesMin = options.flushBytesMin;
     this.#bytesMax = options.bufferedBytesMax ?? bufferedBytesDefault;
     this.#counts = counts;
+    this.#log = options.log;
     this.#descriptor = openFile(path);
   }
 
@@ -141,9 +146,9 @@ class BufferedFile implements AccessLogSink {
     try {
       let at = 0;
       while (at < bytes.length) at += fs.writeSync(this.#descriptor, bytes, at);
-      this.#counts.writeCompleted.inc();
-    } catch {
-      this.#counts.writeFailed.inc();
+      this.#onSuccess();
+    } catch (error) {
+      this.#onFailure(error);
     }
     this.#counts.bufferedBytes.add(-bytes.length);
   }
@@ -176,11 +181,26 @@ class BufferedFile implements AccessLogSink {
         if (error === null) {
           this.#written += count;
           if (this.#written < bytes.length) return this.#continue(bytes);
-          this.#counts.writeCompleted.inc();
-        } else this.#counts.writeFailed.inc();
+          this.#onSuccess();
+        } else this.#onFailure(error);
         this.#onWritten(bytes.length);
       },
     );
+  }
+
+  #onSuccess(): void {
+    this.#counts.writeCompleted.inc();
+    if (!this.#failing) return;
+    this.#failing = false;
+    this.#log("info", `access log ${this.#path} is written again`);
+  }
+
+  #onFailure(error: unknown): void {
+    this.#counts.writeFailed.inc();
+    if (this.#failing) return;
+    this.#failing = true;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#log("warn", `access log ${this.#path} cannot be written, its lines are lost: ${reason}`);
   }
 
   #onWritten(bytes: number): void {
