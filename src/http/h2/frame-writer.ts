@@ -87,8 +87,11 @@ export class FrameWriter {
     this.at = 0;
     this.#handed += at;
     if (at > 0) this.#output.write(bytes.subarray(0, at));
-    // The output takes what they hold before anyone else can encode into them.
-    release(bytes);
+    this.#full.push(bytes);
+  }
+
+  /** Give the buffers back. Nobody may encode into them before the output has taken what they hold: nothing else runs until then. */
+  release(): void {
     for (let full = this.#full.pop(); full !== undefined; full = this.#full.pop()) release(full);
   }
 

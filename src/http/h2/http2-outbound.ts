@@ -97,9 +97,13 @@ export abstract class Http2Outbound {
   /** RFC 9113 §5.4.1. */
   connectionError(code: number, detail: string): void {
     if (this.state === "over") return;
+    this.#break(code, detail);
+    this.onBroken(detail);
+  }
+
+  #break(code: number, detail: string): void {
     this.sendGoAway(this.lastProcessed, code);
     this.finish("protocol", detail);
-    this.onBroken(detail);
   }
 
   /** Tell every stream that it is over, and read nothing more. */
@@ -243,23 +247,26 @@ export abstract class Http2Outbound {
 
   /** The connection's output: at the end of an event. */
   onGather(): void {
-    this.writer.settle();
-    this.writer.handOver();
-    // A GOAWAY for it has a hand-over of its own.
-    this.#checkOutbound();
+    const { writer } = this;
+    writer.settle();
+    const flood = this.#outboundFlood();
+    if (flood !== undefined) this.#break(ErrorCode.enhanceYourCalm, flood);
+    writer.handOver();
+    // Now the connection can be closed behind the GOAWAY. Who does so may write to others: the buffers wait.
+    if (flood !== undefined) this.onBroken(flood);
+    else writer.release();
   }
 
-  #checkOutbound(): void {
+  #outboundFlood(): string | undefined {
     const { options, stats, writer } = this;
+    if (this.state === "over") return undefined;
     if (writer.controlFrames > options.maxOutboundControlFrames) {
-      if (this.state === "over") return;
       stats.outboundControlFlood.inc();
-      this.connectionError(ErrorCode.enhanceYourCalm, Detail.controlFlood);
-    } else if (writer.frames > options.maxOutboundFrames) {
-      if (this.state === "over") return;
-      stats.outboundFlood.inc();
-      this.connectionError(ErrorCode.enhanceYourCalm, Detail.outboundFlood);
+      return Detail.controlFlood;
     }
+    if (writer.frames <= options.maxOutboundFrames) return undefined;
+    stats.outboundFlood.inc();
+    return Detail.outboundFlood;
   }
 
   onUnwritable(): void {
