@@ -74,9 +74,11 @@ export class TcpProxy extends Timer implements NetworkFilter {
   readonly #downstream: Connection;
   #upstream: UpstreamEnd | undefined;
   /** An upstream connection being made, or the wait before the next attempt. */
+  #cluster: Cluster | undefined;
   #pending: { cancel(): void } | undefined;
   #attempts = 0;
   #held = false;
+  #upstreamPaused = false;
   #flushing = false;
   #downstreamEnded = false;
   #upstreamEnded = false;
@@ -138,6 +140,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
     }
     info.clusterName = name;
     info.clusterMetadata = cluster.metadata;
+    this.#cluster = cluster;
     this.#connectTo(cluster);
   }
 
@@ -285,11 +288,17 @@ export class TcpProxy extends Timer implements NetworkFilter {
 
   /** The client takes no more. */
   onUnwritable(): void {
-    this.#upstream?.pause();
+    if (this.#upstream === undefined || this.#upstreamPaused) return;
+    this.#upstreamPaused = true;
+    this.#cluster?.stats.counter("upstream_flow_control_paused_reading_total").inc();
+    this.#upstream.pause();
   }
 
   onWritable(): void {
-    this.#upstream?.resume();
+    if (this.#upstream === undefined || !this.#upstreamPaused) return;
+    this.#upstreamPaused = false;
+    this.#cluster?.stats.counter("upstream_flow_control_resumed_reading_total").inc();
+    this.#upstream.resume();
   }
 
   // === Upstream to downstream ===
