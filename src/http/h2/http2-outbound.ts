@@ -23,6 +23,8 @@ export type AnyStream = Http2Stream<MessageSink>;
  */
 export type ConnectionState = "open" | "noticed" | "going" | "over";
 
+/** Streams whose buffers may be full at the same time. */
+const crowdFactor = 16;
 const pingPayload: Uint8Array = new Uint8Array(8);
 
 /** The sending half of a connection: its streams, their turns, errors and ends. */
@@ -44,6 +46,8 @@ export abstract class Http2Outbound {
   protected readonly encoder: HpackEncoder;
   protected readonly resetIds: RecentIds = new RecentIds();
   #sendWindow = defaultWindow;
+  /** Octets of DATA that wait in the streams. */
+  #pending = 0;
   /** Streams with something to send and a window for it, in turn. */
   #waiting: AnyStream[] = [];
   /** Someone further up the stack drains, or will. */
@@ -169,6 +173,11 @@ export abstract class Http2Outbound {
 
   // === Sending ===
 
+  /** So much waits that no stream may add to what it has: a client can open hundreds and take from none. */
+  get crowded(): boolean {
+    return this.#pending > crowdFactor * this.options.streamBufferLimit;
+  }
+
   /** How many of `wanted` octets of DATA may go in a frame now. */
   sendable(streamWindow: number, wanted: number): number {
     if (this.blocked) return 0;
@@ -224,6 +233,7 @@ export abstract class Http2Outbound {
   }
 
   onQueued(octets: number): void {
+    this.#pending += octets;
     this.stats.pendingSendBytes.add(octets);
   }
 

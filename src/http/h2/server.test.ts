@@ -340,6 +340,23 @@ describe("windows", () => {
     assert.deepEqual(heard, ["stop", "go"]);
   });
 
+  it("that are all shut stop every producer when many buffers are full", () => {
+    const { run } = begin({ streamBufferLimit: 1000 });
+    const ids = Array.from({ length: 30 }, (_, i) => 2 * i + 1);
+    run.feed(settings([[Setting.initialWindowSize, 0]]));
+    run.feed(...ids.map((id) => headers(id, get, { end: true })));
+    const stopped: number[] = [];
+    for (const [i, served] of run.streams.entries()) {
+      served.onUnwritable = () => stopped.push(i);
+      served.onWritable = () => stopped.splice(stopped.indexOf(i), 1);
+      served.stream.sendHead(ok, false);
+      served.stream.sendData(Buffer.alloc(900), false);
+    }
+    assert.deepEqual(stopped, ids.map((_, i) => i).slice(17));
+    run.feed(windowUpdate(59, 900));
+    assert.equal(stopped.includes(29), false);
+  });
+
   it("do not matter while the connection's output is full", () => {
     const { run, said } = begin();
     run.feed(headers(1, get, { end: true }));

@@ -247,12 +247,12 @@ export abstract class Http2Stream<Sink extends MessageSink> implements OutgoingS
   #tellProducer(): void {
     const size = this.#queue?.size ?? 0;
     const limit = this.connection.options.streamBufferLimit;
-    const { blocked } = this.connection;
+    const { blocked, crowded } = this.connection;
     if (this.#unwritable) {
-      if (blocked || size > limit >> 1) return;
+      if (blocked || size > limit >> 1 || (crowded && size > 0)) return;
       this.#unwritable = false;
       this.sink?.onWritable();
-    } else if (size > limit || (blocked && size > 0)) {
+    } else if (size > limit || (size > 0 && (blocked || crowded))) {
       this.#unwritable = true;
       this.sink?.onUnwritable();
     }
