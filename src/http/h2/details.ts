@@ -35,3 +35,8 @@ const floods: readonly string[] = [
 export function isFlood(detail: string): boolean {
   return floods.includes(detail);
 }
+
+/** A field section over the limits. */
+export function isOverflow(detail: string): boolean {
+  return detail === Detail.tooManyFields || detail === Detail.tooLarge;
+}

@@ -40,7 +40,7 @@ export class CaseContext {
   readonly #side: Side;
   readonly #areaBootstrap: JsonObject;
   readonly #upstreams = new Map<string, FakeUpstream>();
-  readonly #clients: RawClient[] = [];
+  readonly #clients: { close(): void }[] = [];
 
   constructor(options: ContextOptions) {
     this.case = options.case;
@@ -84,6 +84,11 @@ export class CaseContext {
     const client = await RawClient.connect(address);
     this.#clients.push(client);
     return client;
+  }
+
+  /** Called after the case. */
+  cleanUp(close: () => void): void {
+    this.#clients.push({ close });
   }
 
   /** One request on a connection of its own. */

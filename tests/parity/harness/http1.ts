@@ -20,3 +20,7 @@ export function upstreamCodec(options: JsonObject): JsonObject {
   });
   return cluster("main", { typed_extension_protocol_options: { [name]: typed_config } });
 }
+
+/** A chunked body without trailers. */
+export const chunked = (...pieces: readonly string[]): string =>
+  `${pieces.map((piece) => `${piece.length.toString(16)}\r\n${piece}\r\n`).join("")}0\r\n\r\n`;

@@ -1,5 +1,5 @@
 import { Http1ServerCodec } from "#http/h1/server.ts";
-import { Detail, isFlood } from "#http/h2/details.ts";
+import { Detail, isFlood, isOverflow } from "#http/h2/details.ts";
 import { Http2ServerCodec, type Http2ServerHandler } from "#http/h2/server.ts";
 import type { HttpVersion, RequestSink, ResponseStream, ServerCodec } from "#http/message.ts";
 import { Keepalive } from "#lib/keepalive.ts";
@@ -202,6 +202,12 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
     active.reply({ status, details, body, flags, close: true });
   }
 
+  /** HTTP/2: no stream came of it, but it is logged as a request. */
+  onRefusedHead(detail: string): void {
+    const active = this.onStream(noStream) as ActiveStream;
+    active.onReset(isOverflow(detail) ? "overflow" : "protocol", detail);
+  }
+
   /** HTTP/2: GOAWAY with the reason is written, every stream has been told. */
   onConnectionError(detail: string): void {
     const { stats } = this.settings;
@@ -383,3 +389,16 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
     this.#codec?.onEnd();
   }
 }
+
+const nothing = (): void => {};
+
+/** Of a request that the codec has ended already. */
+const noStream: ResponseStream = {
+  sendInformational: nothing,
+  sendHead: nothing,
+  sendData: nothing,
+  sendTrailers: nothing,
+  reset: nothing,
+  pause: nothing,
+  resume: nothing,
+};
