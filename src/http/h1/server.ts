@@ -294,13 +294,13 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
       head.headers,
       this.#options.nameCase,
     );
+    const framing = upgraded ? "" : this.#frame(head, end);
     if (upgraded) this.#framing = "tunnel";
-    else text += this.#frame(head, end);
     if (this.closing && !upgraded)
       text +=
         this.#options.nameCase === "lower" ? "connection: close\r\n" : "Connection: close\r\n";
     else if (this.#toVersion10 && this.#keepAlive10) text += "connection: keep-alive\r\n";
-    this.#output.writeText(`${text}\r\n`);
+    this.#output.writeText(`${text}${framing}\r\n`);
     if (end) this.#endResponse();
   }
 

@@ -2,11 +2,14 @@ import type {
   AccessLogFilterJson,
   ComparisonFilterJson,
   GrpcStatusFilterJson,
+  HeaderFilterJson,
   MetadataFilterJson,
   RuntimeFilterJson,
 } from "#gen/envoy/config/accesslog/v3/accesslog_pb.js";
 import { grpcStatusOfHttp } from "#grpc/status.ts";
+import { RequestHead } from "#http/message.ts";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
+import { compileHeaderMatcher } from "../matching/header-matcher.ts";
 import { flagNames } from "../response-flags.ts";
 import type { Services } from "../services.ts";
 import type { Json, StreamInfo } from "../stream-info.ts";
@@ -49,6 +52,7 @@ function compileOne(config: AccessLogFilterJson, services: FilterServices): Acce
     const filters = several(config.orFilter.filters, services);
     return (info) => filters.some((matches) => matches(info));
   }
+  if (config.headerFilter !== undefined) return headerFilter(config.headerFilter);
   if (config.responseFlagFilter !== undefined) return flagFilter(config.responseFlagFilter.flags);
   if (config.grpcStatusFilter !== undefined) return grpcStatusFilter(config.grpcStatusFilter);
   if (config.metadataFilter !== undefined) return metadataFilter(config.metadataFilter);
@@ -58,6 +62,14 @@ function compileOne(config: AccessLogFilterJson, services: FilterServices): Acce
     return (info) => wanted.has(accessLogType(info)) !== exclude;
   }
   throw refuse("", "this filter is not supported");
+}
+
+const noRequest: RequestHead = new RequestHead("", "", "", 11);
+
+function headerFilter({ header }: HeaderFilterJson): AccessLogPredicate {
+  if (header === undefined) throw refuse("header", "is required");
+  const matches = within("header", () => compileHeaderMatcher(header));
+  return (info) => matches(info.requestHead ?? noRequest);
 }
 
 function several(

@@ -1,5 +1,6 @@
 export const supported = {
   "envoy.config.accesslog.v3.AccessLog": ["name", "filter", "typed_config"],
+  "envoy.config.accesslog.v3.HeaderFilter": ["header"],
   "envoy.config.accesslog.v3.AccessLogFilter": [
     "status_code_filter",
     "duration_filter",
@@ -8,6 +9,7 @@ export const supported = {
     "runtime_filter",
     "and_filter",
     "or_filter",
+    "header_filter",
     "response_flag_filter",
     "grpc_status_filter",
     "metadata_filter",

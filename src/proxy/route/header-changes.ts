@@ -22,10 +22,17 @@ interface Addition {
   readonly keepEmpty: boolean;
 }
 
+/** In the order they are applied. */
+export interface Additions {
+  readonly list: readonly Addition[];
+  /** No addition looks at what another one changes: they may be applied one by one. */
+  readonly independent: boolean;
+}
+
 /** One level's changes in one direction. */
 export interface FieldChanges {
   readonly removals: readonly string[];
-  readonly additions: readonly Addition[];
+  readonly additions: Additions;
 }
 
 export interface LevelChanges {
@@ -58,47 +65,73 @@ function compileRemovals(path: string, names: readonly string[] | undefined): re
 export function compileAdditions(
   path: string,
   options: readonly HeaderValueOptionJson[] | undefined,
-): readonly Addition[] {
-  return compileEach(path, options, (option) => {
-    const name = option.header?.key ?? "";
-    if (unchangeable.test(name))
-      throw refuse("header.key", ":-prefixed or host headers may not be modified");
-    const text = option.header?.value ?? "";
-    const append = option.append;
-    const action =
-      option.appendAction ??
-      (append === false ? "OVERWRITE_IF_EXISTS_OR_ADD" : "APPEND_IF_EXISTS_OR_ADD");
-    const value = within("header.value", () =>
-      text.includes("%") ? compileHeaderFormat(text) : text,
-    );
-    return { name: name.toLowerCase(), value, action, keepEmpty: option.keepEmptyValue === true };
-  });
+): Additions {
+  const additions = compileEach(path, options, compileAddition);
+  // Envoy overwrites before it adds.
+  const list = [...additions.filter(overwrites), ...additions.filter((it) => !overwrites(it))];
+  const names = new Set(list.map((addition) => addition.name));
+  const independent =
+    names.size === list.length && list.every(({ value }) => typeof value === "string");
+  return { list, independent: independent || list.length === 1 };
+}
+
+function overwrites({ action }: Addition): boolean {
+  return action === "OVERWRITE_IF_EXISTS" || action === "OVERWRITE_IF_EXISTS_OR_ADD";
+}
+
+function compileAddition(option: HeaderValueOptionJson): Addition {
+  const name = option.header?.key ?? "";
+  if (unchangeable.test(name))
+    throw refuse("header.key", ":-prefixed or host headers may not be modified");
+  const text = option.header?.value ?? "";
+  const append = option.append;
+  const action =
+    option.appendAction ??
+    (append === false ? "OVERWRITE_IF_EXISTS_OR_ADD" : "APPEND_IF_EXISTS_OR_ADD");
+  const value = within("header.value", () =>
+    text.includes("%") ? compileHeaderFormat(text) : text,
+  );
+  return { name: name.toLowerCase(), value, action, keepEmpty: option.keepEmptyValue === true };
 }
 
 /** Removal before addition, as Envoy. */
 export function applyChanges(changes: FieldChanges, headers: HeaderList, info: StreamInfo): void {
   for (const name of changes.removals) headers.remove(name);
-  for (const addition of changes.additions) {
-    const value = typeof addition.value === "string" ? addition.value : addition.value(info);
-    if (value === "" && !addition.keepEmpty) continue;
-    applyAddition(addition, headers, value);
+  applyAdditions(changes.additions, headers, info);
+}
+
+export function applyAdditions(additions: Additions, headers: HeaderList, info: StreamInfo): void {
+  const { list } = additions;
+  if (additions.independent) {
+    for (const addition of list) {
+      const value = valueFor(addition, headers, info);
+      if (value !== undefined) apply(addition, headers, value);
+    }
+    return;
+  }
+  // Every value and condition is about the fields as they were before.
+  const values = list.map((addition) => valueFor(addition, headers, info));
+  for (const [index, addition] of list.entries()) {
+    const value = values[index];
+    if (value !== undefined) apply(addition, headers, value);
   }
 }
 
-function applyAddition({ name, action }: Addition, headers: HeaderList, value: string): void {
-  switch (action) {
-    case "ADD_IF_ABSENT":
-      if (!headers.has(name)) headers.add(name, value);
-      return;
-    case "OVERWRITE_IF_EXISTS_OR_ADD":
-      headers.set(name, value);
-      return;
-    case "OVERWRITE_IF_EXISTS":
-      if (headers.has(name)) headers.set(name, value);
-      return;
-    default:
-      headers.add(name, value);
-  }
+/** undefined: nothing to add. */
+function valueFor(
+  { name, value, action, keepEmpty }: Addition,
+  headers: HeaderList,
+  info: StreamInfo,
+): string | undefined {
+  if (action === "ADD_IF_ABSENT" && headers.has(name)) return undefined;
+  if (action === "OVERWRITE_IF_EXISTS" && !headers.has(name)) return undefined;
+  const text = typeof value === "string" ? value : value(info);
+  return text === "" && !keepEmpty ? undefined : text;
+}
+
+function apply(addition: Addition, headers: HeaderList, value: string): void {
+  if (overwrites(addition)) headers.set(addition.name, value);
+  else headers.add(addition.name, value);
 }
 
 /** The levels' changes as one, in the order they are to be applied; undefined when nothing changes. */
@@ -119,5 +152,5 @@ export function combineLevels(levels: readonly LevelChanges[]): HeaderChanges | 
 }
 
 function hasChanges(changes: FieldChanges): boolean {
-  return changes.removals.length > 0 || changes.additions.length > 0;
+  return changes.removals.length > 0 || changes.additions.list.length > 0;
 }

@@ -298,7 +298,9 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     const { info } = this;
     info.responseCodeDetails = reply.details;
     info.responseFlags |= reply.flags ?? 0;
-    if (reply.close === true) this.#manager.goAway();
+    // As Envoy: 400 means that the two sides may be out of step.
+    if (reply.close === true || (reply.status === 400 && !this.settings.keepOnInvalid))
+      this.#manager.goAway();
     const { head, body } = this.settings.makeReply(reply, info, this.#request);
     if (reply.headers !== undefined)
       for (const [name, value] of reply.headers) head.headers.add(name, value);

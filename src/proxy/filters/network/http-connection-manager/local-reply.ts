@@ -3,17 +3,17 @@ import type {
   ResponseMapperJson,
 } from "#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import { encodeStatusMessage, grpcStatusOfHttp, isGrpcContentType } from "#grpc/status.ts";
-import { HeaderList, internName } from "#http/headers.ts";
+import { HeaderList } from "#http/headers.ts";
 import { type RequestHead, ResponseHead } from "#http/message.ts";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { type AccessLogPredicate, compileAccessLogFilter } from "../../../access-log/filters.ts";
 import {
   type BodyFormat,
-  compileHeaderFormat,
   compileSubstitutionFormatString,
   dataSourceText,
 } from "../../../access-log/formatter.ts";
 import { fromByteString } from "../../../access-log/parse-format.ts";
+import { applyAdditions, compileAdditions } from "../../../route/header-changes.ts";
 import type { Services } from "../../../services.ts";
 import type { StreamInfo } from "../../../stream-info.ts";
 import type { LocalReply } from "../../http/filter.ts";
@@ -58,8 +58,8 @@ export function compileLocalReply(
     }
     if (draft.body !== "") {
       head.headers.set("content-length", String(Buffer.byteLength(draft.body)));
-      head.headers.set("content-type", draft.contentType);
-    }
+      if (!head.headers.has("content-type")) head.headers.add("content-type", draft.contentType);
+    } else head.headers.remove("content-type");
     return { head, body: draft.body };
   };
 }
@@ -119,7 +119,7 @@ function compileMapper(config: ResponseMapperJson, services: Services): Mapper {
     throw refuse("status_code", "must be in 200…599");
   }
   const newBody = body === undefined ? undefined : within("body", () => dataSourceText(body));
-  const headers = compileEach("headers_to_add", config.headersToAdd, compileHeader);
+  const headers = compileAdditions("headers_to_add", config.headersToAdd);
   return {
     matches: within("filter", () => compileAccessLogFilter(filter, services)),
     format:
@@ -127,27 +127,9 @@ function compileMapper(config: ResponseMapperJson, services: Services): Mapper {
         ? undefined
         : within("body_format_override", () => compileSubstitutionFormatString(bodyFormatOverride)),
     apply: (draft, info) => {
-      for (const add of headers) add(draft, info);
+      applyAdditions(headers, draft.headers, info);
       if (statusCode !== undefined) draft.status = statusCode;
       if (newBody !== undefined) draft.body = newBody;
     },
-  };
-}
-
-type HeaderOption = NonNullable<ResponseMapperJson["headersToAdd"]>[number];
-
-function compileHeader(option: HeaderOption): Rewrite {
-  const name = internName(option.header?.key ?? "");
-  if (name === undefined) throw refuse("header.key", "not a header name");
-  const format = within("header.value", () => compileHeaderFormat(option.header?.value ?? ""));
-  const keepEmpty = option.keepEmptyValue === true;
-  const action = option.appendAction ?? "APPEND_IF_EXISTS_OR_ADD";
-  return ({ headers }, info) => {
-    const value = format(info);
-    if (value === "" && !keepEmpty) return;
-    const present = headers.has(name);
-    if (action === "APPEND_IF_EXISTS_OR_ADD") headers.add(name, value);
-    else if (action === "OVERWRITE_IF_EXISTS_OR_ADD") headers.set(name, value);
-    else if (present === (action === "OVERWRITE_IF_EXISTS")) headers.set(name, value);
   };
 }
