@@ -36,6 +36,13 @@ function newWriteBuffer(): Latin1Buffer {
   return Buffer.allocUnsafeSlow(writeBufferSize) as Latin1Buffer;
 }
 
+/** What waits behind a write is copied into slabs that are used again: fresh memory for each would keep the collector busy. */
+const slabSize = 128 * 1024;
+const spareSlabs: Uint8Array[] = [];
+const spareSlabsMax = 64;
+/** Less than this is not worth a slab of its own. */
+const slabbedMin = 16 * 1024;
+
 let lastId = 0;
 let depth = 0;
 let dirty: RawConnection[] = [];
@@ -113,6 +120,8 @@ export class RawConnection implements Connection {
   #ending: "no" | "shutdown" | "close" = "no";
   #shutdownSent = false;
   #ended = false;
+  #slabs: Uint8Array[] | undefined;
+  #slabUsed = 0;
   /** The handle copies what it is given, so that one buffer serves all writes. */
   readonly #copies: boolean;
 
@@ -182,8 +191,31 @@ export class RawConnection implements Connection {
   write(chunk: Uint8Array): boolean {
     if (this.closed || this.#ending !== "no" || chunk.length === 0) return !this.#unwritable;
     // While a write waits for the kernel, what comes after it outlives this event and must be copied.
-    this.#pieces.push(this.#writing ? new Uint8Array(chunk) : chunk);
+    this.#pieces.push(this.#writing ? this.#copy(chunk) : chunk);
     return this.#wrote(chunk.length);
+  }
+
+  #copy(chunk: Uint8Array): Uint8Array {
+    const size = chunk.length;
+    if (size < slabbedMin || size > slabSize) return new Uint8Array(chunk);
+    this.#slabs ??= [];
+    let slab = this.#slabs.at(-1);
+    if (slab === undefined || this.#slabUsed + size > slabSize) {
+      slab = spareSlabs.pop() ?? Buffer.allocUnsafeSlow(slabSize);
+      this.#slabs.push(slab);
+      this.#slabUsed = 0;
+    }
+    const at = this.#slabUsed;
+    this.#slabUsed += size;
+    slab.set(chunk, at);
+    return slab.subarray(at, at + size);
+  }
+
+  /** Nothing waits any more. */
+  #releaseSlabs(): void {
+    for (const slab of this.#slabs ?? [])
+      if (spareSlabs.length < spareSlabsMax) spareSlabs.push(slab);
+    this.#slabs = undefined;
   }
 
   writeText(text: string): boolean {
@@ -229,6 +261,7 @@ export class RawConnection implements Connection {
     this.#dirty = false;
     if (this.closed || this.#writing) return;
     const error = this.#writePieces(owned);
+    if (this.#slabs !== undefined && this.#pieces.length === 0) this.#releaseSlabs();
     if (error !== 0) {
       this.#finish(brokenBy(error), false);
       return;
@@ -253,6 +286,8 @@ export class RawConnection implements Connection {
     for (let i = 0; i < pieces.length; i++) {
       let piece = pieces[i] as string | Uint8Array;
       while (piece.length > 0) {
+        if (offset === 0 && this.#copies && isLarge(piece))
+          return this.#writeAway(piece, pieces.slice(i + 1), owned);
         const room = Math.min(piece.length, writeBufferSize - offset);
         if (typeof piece === "string") writeBuffer.latin1Write(piece, offset, room);
         else writeBuffer.set(room === piece.length ? piece : piece.subarray(0, room), offset);
@@ -271,6 +306,16 @@ export class RawConnection implements Connection {
     return offset === 0 ? 0 : this.#writeOut(offset);
   }
 
+  /** Straight from the caller's memory, which the handle copies; the rest waits. */
+  #writeAway(piece: Uint8Array, pieces: (string | Uint8Array)[], owned: boolean): number {
+    const part = piece.subarray(0, writeBufferSize);
+    const error = this.#handle.writeBuffer(spareRequest, part);
+    if (error !== 0) return error;
+    this.#written(part.length);
+    this.#keep(piece.subarray(part.length), pieces, owned);
+    return 0;
+  }
+
   #writeOut(size: number): number {
     const error = this.#handle.writeBuffer(spareRequest, writeBuffer.subarray(0, size));
     if (error !== 0) return error;
@@ -287,7 +332,7 @@ export class RawConnection implements Connection {
     this.#pieces = pieces;
     for (const [i, piece] of pieces.entries()) {
       this.#piecesSize += piece.length;
-      if (!owned && typeof piece !== "string") pieces[i] = new Uint8Array(piece);
+      if (!owned && typeof piece !== "string") pieces[i] = this.#copy(piece);
     }
   }
 
@@ -366,6 +411,7 @@ export class RawConnection implements Connection {
     this.closed = true;
     this.#pieces = [];
     this.#piecesSize = 0;
+    if (this.#slabs !== undefined) this.#releaseSlabs();
     this.closeHandle(reset);
     this.handler.onClose(reason);
   }
@@ -380,6 +426,10 @@ export class RawConnection implements Connection {
   protected fail(detail: string): void {
     this.#finish({ kind: "error", detail }, false);
   }
+}
+
+function isLarge(piece: string | Uint8Array): piece is Uint8Array {
+  return typeof piece !== "string" && piece.length >= slabbedMin;
 }
 
 /** ECONNRESET and, on a write, EPIPE are the peer's doing. */
