@@ -237,11 +237,7 @@ function forwardBase(
   hostLiteral: string | undefined,
 ): ForwardBase {
   const { config, around } = parts;
-  const limit =
-    config.requestBodyBufferLimit ??
-    config.perRequestBufferLimitBytes ??
-    around.virtualHost.requestBodyBufferLimit ??
-    around.virtualHost.perRequestBufferLimitBytes;
+  const limit = config.requestBodyBufferLimit ?? around.virtualHost.requestBodyBufferLimit;
   const rewrite = compileRewrite(action, parts.specifier, hostLiteral);
   return {
     kind: "forward",
@@ -258,6 +254,8 @@ function forwardBase(
     streamDuration: within("max_stream_duration", () => compileDuration(action)),
     priority: action.priority === "HIGH" ? "HIGH" : "DEFAULT",
     requestBodyBufferLimit: limit === undefined ? undefined : Number(limit),
+    perRequestBufferLimit:
+      config.perRequestBufferLimitBytes ?? around.virtualHost.perRequestBufferLimitBytes,
     rewrite,
     autoHostRewrite: action.autoHostRewrite === true,
     appendXForwardedHost: action.appendXForwardedHost === true,

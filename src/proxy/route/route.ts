@@ -48,6 +48,8 @@ export interface ForwardAction extends RouteCommon {
   readonly streamDuration: StreamDuration | undefined;
   readonly priority: "DEFAULT" | "HIGH";
   readonly requestBodyBufferLimit: number | undefined;
+  /** Older: it may only lower the connection's. */
+  readonly perRequestBufferLimit: number | undefined;
   /** Path, host and header rewrites, in Envoy's order; sets x-envoy-original-path. Undefined: nothing to rewrite. */
   readonly rewrite: ((head: RequestHead, info: StreamInfo) => void) | undefined;
   /** Host rewrite to the picked endpoint's hostname. */

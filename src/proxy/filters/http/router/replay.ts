@@ -1,3 +1,5 @@
+import type { ForwardAction } from "../../../route/route.ts";
+
 /** A copy of a request's body, for a request that may have to be sent a second time. */
 export class Replay {
   readonly #bytesMax: number;
@@ -22,4 +24,12 @@ export class Replay {
   get body(): readonly Uint8Array[] | undefined {
     return this.#lost ? undefined : this.#chunks;
   }
+}
+
+/** How much of a request's body is kept for another attempt. */
+export function replayLimit(
+  { requestBodyBufferLimit, perRequestBufferLimit }: ForwardAction,
+  bufferLimit: number,
+): number {
+  return requestBodyBufferLimit ?? Math.min(perRequestBufferLimit ?? bufferLimit, bufferLimit);
 }

@@ -26,7 +26,7 @@ import type { ActiveStream } from "../../network/http-connection-manager/active-
 import type { HttpFilter, LocalReply, Verdict } from "../filter.ts";
 import { Backlog } from "./backlog.ts";
 import { followRedirect, type RedirectCounters } from "./internal-redirect.ts";
-import { Replay } from "./replay.ts";
+import { Replay, replayLimit } from "./replay.ts";
 import {
   connectFailureReply,
   directReply,
@@ -133,7 +133,7 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     this.#head = head;
     this.#headEnds = end;
     if (!end && route.internalRedirect !== undefined)
-      this.#replay = new Replay(route.requestBodyBufferLimit ?? this.#stream.settings.bufferLimit);
+      this.#replay = new Replay(replayLimit(route, this.#stream.settings.bufferLimit));
     const cluster = clusters.get(route.clusterName);
     if (cluster === undefined) {
       this.#settings.noCluster.inc();
@@ -267,6 +267,8 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     info.upstreamRequestStartMs = now;
     const head = this.#head;
     if (head === undefined) return;
+    // The client of an HTTP/2 connection may be slow already, by other streams' answers.
+    if (this.#stream.responseStopped) this.onDownstreamUnwritable();
     upstream.stream.sendHead(head, this.#headEnds);
     if (this.#headEnds) {
       this.#requestSent = true;

@@ -45,6 +45,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
   #routeKnown = false;
   readonly draw: number;
   #requestEnded = false;
+  #requestStops = 0;
   #responseStarted = false;
   /** The response's head has left the filters. */
   #headSent = false;
@@ -97,6 +98,11 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
 
   get bufferLimit(): number {
     return this.settings.bufferLimit;
+  }
+
+  protected get requestBufferLimit(): number {
+    const asked = this.#route?.kind === "forward" ? this.#route.requestBodyBufferLimit : undefined;
+    return Math.max(this.bufferLimit, asked ?? 0);
   }
 
   protected get requestClosed(): boolean {
@@ -228,12 +234,17 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     if (this.#responseSent) this.#finish(false);
   }
 
+  /** Filters and the router may stop the client at the same time; it goes on when none does. */
   pauseRequest(): void {
+    this.#requestStops += 1;
+    if (this.#requestStops > 1) return;
     this.settings.stats.flowControlPaused.inc();
     this.#codec.pause();
   }
 
   unpauseRequest(): void {
+    this.#requestStops -= 1;
+    if (this.#requestStops > 0) return;
     this.settings.stats.flowControlResumed.inc();
     this.#codec.resume();
   }
@@ -397,17 +408,9 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
 
   // === Flow control: the codec says how the client keeps up; filters that produce are told ===
 
-  /** The producer of the response (the router) registers here. */
-  producer: { onDownstreamUnwritable(): void; onDownstreamWritable(): void } | undefined =
-    undefined;
-
-  onUnwritable(): void {
-    this.producer?.onDownstreamUnwritable();
-  }
-
-  onWritable(): void {
+  override onWritable(): void {
     this.#idle?.arm(this);
-    this.producer?.onDownstreamWritable();
+    super.onWritable();
   }
 
   // === Timeouts ===

@@ -25,6 +25,9 @@ class Waiting {
   }
 }
 
+/** Who stops a response: bits, for both may at once. */
+const stoppedBy = { client: 1, filter: 2 } as const;
+
 export const emptyChunk: Uint8Array = new Uint8Array(0);
 
 /**
@@ -48,16 +51,20 @@ export abstract class FilterPassage extends Timer {
   /** -2: it has gone out. */
   #responseHeadNext = -2;
   #responseHeadEnds = false;
+  #responseStops = 0;
+  /** The producer of the response (the router) registers here. */
+  producer: { onDownstreamUnwritable(): void; onDownstreamWritable(): void } | undefined =
+    undefined;
 
   protected abstract readonly stream: HttpStream;
   abstract readonly bufferLimit: number;
+  /** The route may let a request be larger. */
+  protected abstract readonly requestBufferLimit: number;
   /** No more request phases: the stream is over or answered. */
   protected abstract readonly requestClosed: boolean;
   protected abstract readonly over: boolean;
   abstract pauseRequest(): void;
   abstract unpauseRequest(): void;
-  abstract onUnwritable(): void;
-  abstract onWritable(): void;
   /** A filter holds more of a message than the buffer limit. */
   protected abstract onRequestTooLarge(): void;
   protected abstract onResponseTooLarge(): void;
@@ -161,7 +168,7 @@ export abstract class FilterPassage extends Timer {
     this.#requestWaiting ??= new Waiting();
     const waiting = this.#requestWaiting;
     waiting.add(chunk, end, trailers);
-    if (waiting.held || waiting.size <= this.bufferLimit) return;
+    if (waiting.held || waiting.size <= this.requestBufferLimit) return;
     waiting.held = true;
     // Who holds waits for more, and would wait for ever if the client were stopped.
     if (this.#requestHolds) this.onRequestTooLarge();
@@ -315,7 +322,33 @@ export abstract class FilterPassage extends Timer {
     if (waiting.held || waiting.size <= this.bufferLimit) return;
     waiting.held = true;
     if (this.#responseHolds) this.onResponseTooLarge();
-    else this.onUnwritable();
+    else this.#pauseResponse(stoppedBy.filter);
+  }
+
+  /** The client takes no more. */
+  onUnwritable(): void {
+    this.#pauseResponse(stoppedBy.client);
+  }
+
+  onWritable(): void {
+    this.#unpauseResponse(stoppedBy.client);
+  }
+
+  /** For a producer that begins now. */
+  get responseStopped(): boolean {
+    return this.#responseStops !== 0;
+  }
+
+  #pauseResponse(cause: number): void {
+    const before = this.#responseStops;
+    this.#responseStops |= cause;
+    if (before === 0) this.producer?.onDownstreamUnwritable();
+  }
+
+  #unpauseResponse(cause: number): void {
+    const before = this.#responseStops;
+    this.#responseStops &= ~cause;
+    if (before === cause) this.producer?.onDownstreamWritable();
   }
 
   resumeResponse(): void {
@@ -337,7 +370,7 @@ export abstract class FilterPassage extends Timer {
       this.#runResponseHead(headNext, this.#responseHead, endsWithHead);
     }
     if (waiting === undefined) return;
-    if (waiting.held && !held) this.onWritable();
+    if (waiting.held && !held) this.#unpauseResponse(stoppedBy.filter);
     if (waiting.isBareEnd && endsWithHead) return;
     this.#replayResponse(next, waiting);
   }
