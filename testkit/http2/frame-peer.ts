@@ -44,8 +44,9 @@ export class FramePeer {
   readonly settings: Map<number, number> = new Map();
   /** PINGs that were no answers. */
   pings = 0;
-  /** Called when a head is there, and when the peer has ended its side of a stream. */
+  /** Called when a head is there, with each DATA frame, and when the peer has ended its side of a stream. */
   onHead: (stream: ReceivedStream, peer: FramePeer) => void = () => {};
+  onData: (stream: ReceivedStream, peer: FramePeer, payload: Buffer) => void = () => {};
   onEnd: (stream: ReceivedStream, peer: FramePeer) => void = () => {};
   readonly #options: PeerOptions;
   readonly #decoder: HpackDecoder = new HpackDecoder({ tableSizeMax: 4096 });
@@ -53,14 +54,21 @@ export class FramePeer {
   #block: Buffer[] = [];
   #blockEnds = false;
 
-  constructor(wire: Wire, role: "client" | "server", options: PeerOptions = {}) {
+  constructor(
+    wire: Wire,
+    role: "client" | "server",
+    options: PeerOptions = {},
+    handlers: PeerHandlers = {},
+  ) {
     this.wire = wire;
+    Object.assign(this, handlers);
     this.#options = options;
     // A client's preface has 24 octets.
     this.#at = role === "server" ? 24 : 0;
     const first = settings(options.settings ?? []);
     this.send(role === "client" ? Buffer.concat([clientBegin.subarray(0, 24), first]) : first);
     wire.socket.on("data", () => this.#read());
+    this.#read();
   }
 
   send(...frames: readonly Uint8Array[]): void {
@@ -172,7 +180,16 @@ export class FramePeer {
       this.send(windowUpdate(0, payload.length));
       if (!ends) this.send(windowUpdate(streamId, payload.length));
     }
+    this.onData(stream, this, payload);
     if (ends) this.#onStreamEnd(stream);
+  }
+
+  /** The stream when this much of its body is there. */
+  body(id: number, text: string): Promise<ReceivedStream> {
+    return this.until(`${text} on stream ${id}`, () => {
+      const stream = this.streams.get(id);
+      return stream?.body.includes(text) === true ? stream : undefined;
+    });
   }
 
   #onStreamEnd(stream: ReceivedStream): void {
@@ -203,15 +220,14 @@ export function comparable(fields: readonly string[]): string[] {
 const volatile: RegExp =
   /^(x-request-id|x-envoy-expected-rq-timeout-ms|date|server|x-envoy-upstream-service-time): /;
 
+type PeerHandlers = Partial<Pick<FramePeer, "onHead" | "onData" | "onEnd">>;
+
 const peers = new WeakMap<object, FramePeer>();
 
 /** An upstream of frames; `onHead` and `onEnd` as in the peer. */
-export function frameUpstream(
-  handlers: Partial<Pick<FramePeer, "onHead" | "onEnd">> = {},
-  options: PeerOptions = {},
-): Script {
+export function frameUpstream(handlers: PeerHandlers = {}, options: PeerOptions = {}): Script {
   return (connection) => {
-    peers.set(connection, Object.assign(new FramePeer(connection, "server", options), handlers));
+    peers.set(connection, new FramePeer(connection, "server", options, handlers));
   };
 }
 
@@ -220,6 +236,16 @@ export function framePeerOf(connection: object): FramePeer {
   const peer = peers.get(connection);
   if (peer === undefined) throw new Error("not a connection of a frame upstream");
   return peer;
+}
+
+/** An upstream of frames for clients that begin as HTTP/2 does, and another for the rest. */
+export function eitherUpstream(frames: Script, text: Script): Script {
+  return async (connection, index, upstream) => {
+    const isHttp2 = await connection.until("first bytes", ({ received }) =>
+      received.length < 3 ? undefined : received.startsWith("PRI"),
+    );
+    await (isHttp2 ? frames : text)(connection, index, upstream);
+  };
 }
 
 /** Answers whole requests. */

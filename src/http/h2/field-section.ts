@@ -232,7 +232,7 @@ export class RequestSection extends FieldSection {
         return this.#judge(8, this.#isAuthority(value));
       case ":protocol":
         this.#protocol = value;
-        if (!this.options.allowConnect) return Detail.messaging;
+        if (!this.options.allowConnect) return Detail.invalidField;
         return this.#judge(16, internName(value) !== undefined);
       default:
         return Detail.messaging;

@@ -111,7 +111,7 @@ describe("requests", () => {
     first(run).sendHead(new ResponseHead(101, switching), false);
     run.output.endEvent();
     assert.deepEqual(said(), ["headers 1 :status=200 x-a=b"]);
-    assert.equal(seen(fields), "http2.violation.of.messaging.rule");
+    assert.equal(seen(fields), "http2.invalid.header.field");
   });
 
   it("that nobody could serve are told to the owner", () => {

@@ -25,8 +25,8 @@ export interface Http2ServerHandler extends MultiplexedServerHandler {
 
 /** Server side of one stream. */
 class ServerStream extends Http2Stream<RequestSink> implements ResponseStream {
-  /** Envoy says NO_ERROR, which clients take for the end of an answer that was cut short. */
-  protected readonly abortCode: number = ErrorCode.internalError;
+  /** Envoy says NO_ERROR, which clients take for the end of an answer that was cut short. RFC 9113 §8.5: CONNECT_ERROR for tunnels. */
+  abortCode: number = ErrorCode.internalError;
   readonly bornMs: number;
   /** Asked for by extended CONNECT: its 101 is a 200 here (RFC 8441 §5). */
   upgrade = false;
@@ -213,6 +213,7 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
     const stream = new ServerStream(this, streamId, this.#feedMs);
     stream.bodyLeft = section.contentLength;
     stream.upgrade = head.upgrade !== undefined;
+    if (head.method === "CONNECT") stream.abortCode = ErrorCode.connectError;
     this.adopt(stream);
     const sink = this.#handler.onStream(stream);
     stream.sink = sink;

@@ -97,7 +97,13 @@ export class TcpUpstream implements RequestStream, ConnectionHandler {
     this.#sink.onWritable();
   }
 
-  onClose(_reason: CloseReason): void {
-    this.#end();
+  onClose(reason: CloseReason): void {
+    if (this.#ended) return;
+    // Without a FIN nobody knows whether that was all.
+    if (reason.kind === "remote") this.#end();
+    else {
+      this.#ended = true;
+      this.#sink.onReset("remote-close", reason.detail);
+    }
   }
 }
