@@ -25,6 +25,7 @@ import type { Metadata } from "../stream-info.ts";
 import type { DownstreamTls } from "../tls/downstream.ts";
 import { compileDownstreamTransport } from "../tls/transport-socket.ts";
 import { compileFilterChainMatch, type MatchInput } from "./filter-chain-match.ts";
+import { compileFilterChainMatcher } from "./filter-chain-matcher.ts";
 import { compilePredicate, unlessDisabled } from "./filter-disabled.ts";
 
 export interface CompiledFilterChain {
@@ -134,7 +135,10 @@ export function compileListener(config: ListenerJson, services: Services): Compi
     ),
     continueOnTimeout: config.continueOnListenerFiltersTimeout ?? false,
     accessLogs: within("access_log", () => compileAccessLogs(config.accessLog, services)),
-    match: compileFilterChainMatch(chains, fallback),
+    match:
+      config.filterChainMatcher === undefined
+        ? compileFilterChainMatch(chains, fallback)
+        : compileFilterChainMatcher(config.filterChainMatcher, chains, fallback),
   };
 }
 

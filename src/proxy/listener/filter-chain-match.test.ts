@@ -60,3 +60,12 @@ test("chains that meet in one value of each criterion overlap", () => {
     two: { serverNames: ["b.test"], sourcePorts: [3] },
   });
 });
+
+test("0.0.0.0/0 asks more than no prefix at all", () => {
+  const match = compile({
+    all: { prefixRanges: [{ addressPrefix: "0.0.0.0", prefixLen: 0 }] },
+    any: {},
+  });
+  assert.equal(match(input()), "all");
+  assert.equal(match(input({ local: ipAddress("2001:db8::1", 80) })), "any");
+});
