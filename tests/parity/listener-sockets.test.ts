@@ -206,6 +206,19 @@ const internet: readonly ParityCase[] = [
     },
   },
   {
+    name: "max_connections_to_accept_per_socket_event and exemptions from limits are taken",
+    config: listening({
+      max_connections_to_accept_per_socket_event: 1,
+      ignore_global_conn_limit: true,
+      bypass_overload_manager: true,
+    }),
+    upstream: echo(),
+    run: async (t) => {
+      const options = { port: portOf(t), host: "127.0.0.1" };
+      await Promise.all(Array.from({ length: 20 }, () => echoes(options)));
+    },
+  },
+  {
     name: "ipv4_compat takes IPv4 on an IPv6 socket",
     config: listening(at("::", { ipv4_compat: true })),
     upstream: echo(),
