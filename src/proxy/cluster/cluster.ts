@@ -19,7 +19,7 @@ import { type CircuitBreaker, CircuitBreakers, type SharedCells } from "./circui
 import { ClusterStats } from "./cluster-stats.ts";
 import type { ClusterMembers, Host } from "./host.ts";
 import { HostSets } from "./host-set.ts";
-import type { Cluster, Priority, UpstreamCallbacks } from "./manager.ts";
+import type { Cluster, Drop, Priority, UpstreamCallbacks } from "./manager.ts";
 import { compileUpstreamHttp, type UpstreamHttp } from "./upstream-http.ts";
 
 type RequestOptions = Parameters<Cluster["request"]>[0];
@@ -170,7 +170,7 @@ export class WorkerCluster implements Cluster {
     this.#hosts.destroy();
   }
 
-  get drops(): boolean {
+  get drops(): Drop | undefined {
     return this.#hosts.drops;
   }
 }

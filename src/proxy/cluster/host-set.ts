@@ -8,6 +8,7 @@ import type { Counter, StatsScope } from "../stats/stats.ts";
 import { clusterType } from "./cluster-type.ts";
 import type { ClusterMembers, EndpointSpec, Host } from "./host.ts";
 import { makeHost } from "./make-host.ts";
+import type { Drop } from "./manager.ts";
 import { OriginalDestinationHosts } from "./original-destination.ts";
 import { type PriorityLoad, priorityLoads } from "./priority-load.ts";
 
@@ -62,8 +63,10 @@ export class HostSets {
   }
 
   /** The control plane's wish that this request be dropped (drop_overloads), drawn anew on each call. */
-  get drops(): boolean {
-    return this.#dropFraction > 0 && this.#context.services.random.unit() < this.#dropFraction;
+  get drops(): Drop | undefined {
+    if (this.#dropFraction === 0) return undefined;
+    if (this.#dropFraction >= 1) return "all";
+    return this.#context.services.random.unit() < this.#dropFraction ? "some" : undefined;
   }
 
   /** Replace the membership. Hosts whose address stays keep their identity, counts and connections. */

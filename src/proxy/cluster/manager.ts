@@ -7,6 +7,8 @@ import type { ClusterMembers, Host } from "./host.ts";
 
 export type Priority = "DEFAULT" | "HIGH";
 
+export type Drop = "some" | "all";
+
 /** Why an upstream could not be used, before any byte was sent. */
 export type UpstreamFailure =
   | { readonly kind: "overflow" }
@@ -41,8 +43,8 @@ export interface Cluster {
   readonly connectTimeoutMs: number;
   /** Response head limits of its HTTP options. */
   readonly bufferLimit: number;
-  /** The control plane wants this request dropped (drop_overloads); drawn anew on each call. */
-  readonly drops: boolean;
+  /** The control plane wants this request dropped (drop_overloads), or all of them; drawn anew on each call. */
+  readonly drops: Drop | undefined;
   pickHost(context: PickContext): Host | undefined;
   /** A stream to `host`. `sink` receives the response. Returns a handle whose `cancel` withdraws a wait. */
   request(options: {

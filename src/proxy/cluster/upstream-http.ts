@@ -31,6 +31,12 @@ interface Choice {
 
 export function compileUpstreamHttp(config: ClusterJson, bufferLimit: number): UpstreamHttp {
   const { protocol, common, http1, http2 } = choose(config);
+  // A connection manager has these, so the table of supported fields has them too.
+  if (common?.maxStreamDuration !== undefined)
+    throw refuse(
+      "common_http_protocol_options.max_stream_duration",
+      "is not supported in clusters; use the route's max_stream_duration",
+    );
   return {
     protocol,
     common,

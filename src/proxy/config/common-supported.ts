@@ -6,7 +6,6 @@ export const supported = {
     "layered_runtime",
     "admin",
     "stats_flush_interval",
-    "header_prefix",
     "default_regex_engine",
   ],
   "envoy.config.bootstrap.v3.Bootstrap.StaticResources": ["listeners", "clusters", "secrets"],

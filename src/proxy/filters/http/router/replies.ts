@@ -1,7 +1,7 @@
 import type { RequestHead, ResetReason } from "#http/message.ts";
 import { unreachable } from "#lib/assert.ts";
 import { fromByteString } from "../../../access-log/parse-format.ts";
-import type { UpstreamFailure } from "../../../cluster/manager.ts";
+import type { Drop, UpstreamFailure } from "../../../cluster/manager.ts";
 import { connectErrorText } from "../../../connect-error.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { DirectAction, RedirectAction } from "../../../route/route.ts";
@@ -36,13 +36,17 @@ export const maintenanceReply: LocalReply = {
   headers: overloaded,
 };
 
-export const dropReply: LocalReply = {
-  status: 503,
-  body: "drop overload",
-  details: "drop_overload",
-  flags: ResponseFlag.dropOverload,
-  headers: overloaded,
-};
+export function dropReply(drop: Drop, envoyHeaders: boolean): LocalReply {
+  const all = drop === "all";
+  const name = all ? "x-envoy-unconditional-drop-overload" : "x-envoy-drop-overload";
+  return {
+    status: 503,
+    body: all ? "unconditional drop overload" : "drop overload",
+    details: all ? "unconditional_drop_overload" : "drop_overload",
+    flags: all ? ResponseFlag.unconditionalDropOverload : ResponseFlag.dropOverload,
+    ...(envoyHeaders ? { headers: [[name, "true"]] } : {}),
+  };
+}
 
 const prefix = "upstream connect error or disconnect/reset before headers. reset reason: ";
 

@@ -157,8 +157,9 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
       this.#replyRouted(maintenanceReply);
       return;
     }
-    if (cluster.drops) {
-      this.#replyFailed(dropReply);
+    const drops = cluster.drops;
+    if (drops !== undefined) {
+      this.#replyFailed(dropReply(drops, this.#settings.envoyHeaders));
       return;
     }
     const timeouts = requestTimeouts(head, route, this.#settings);
