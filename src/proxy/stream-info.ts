@@ -112,4 +112,19 @@ export class StreamInfo {
     this.startWallMs = startWallMs;
     this.startMs = startMs;
   }
+
+  addDynamicMetadata(namespace: string, values: { readonly [key: string]: Json }): void {
+    this.dynamicMetadata ??= {};
+    const all = this.dynamicMetadata;
+    all[namespace] = { ...all[namespace], ...values };
+  }
+
+  /** The same request once more (internal redirects): nothing is known of its response. */
+  beginAgain(): void {
+    this.responseFlags = 0;
+    this.responseCodeDetails = "";
+    this.responseCode = 0;
+    this.upstreamHost = undefined;
+    this.attemptCount = 0;
+  }
 }

@@ -1,6 +1,7 @@
 import type { HeaderMatcherJson } from "#gen/envoy/config/route/v3/route_components_pb.js";
 import type { HeaderList } from "#http/headers.ts";
 import { within } from "#lib/config-error.ts";
+import { inlineRequestHeaders } from "../inline-headers.ts";
 import { compileRegex } from "./regex.ts";
 import { compileStringMatcher, type StringPredicate } from "./string-matcher.ts";
 
@@ -11,19 +12,6 @@ export interface MatchedMessage {
 }
 
 export type HeaderPredicate = (message: MatchedMessage) => boolean;
-
-const inline: ReadonlySet<string> = new Set(
-  (
-    "accept accept-encoding access-control-request-method authorization cache-control content-encoding content-type expect " +
-    "grpc-timeout if-match if-none-match origin pragma referer user-agent via x-client-trace-id x-forwarded-for x-forwarded-host " +
-    "x-forwarded-port x-forwarded-proto x-request-id"
-  ).split(" "),
-);
-
-/** A field that Envoy keeps in one place and joins with "," when it repeats; any other field's values stay apart. */
-export function isInlineHeader(name: string): boolean {
-  return inline.has(name) || name.startsWith("x-envoy-");
-}
 
 /** `envoy.config.route.v3.HeaderMatcher`. A missing field never matches, inverted or not, unless it is treated as empty. */
 export function compileHeaderMatcher(config: HeaderMatcherJson): HeaderPredicate {
@@ -69,7 +57,7 @@ function anyValue(
     values.push(list[i + 1] ?? "");
   }
   if (values === undefined) return matches(first);
-  return isInlineHeader(name) ? matches(values.join(",")) : values.some(matches);
+  return inlineRequestHeaders.has(name) ? matches(values.join(",")) : values.some(matches);
 }
 
 function hasValueMatch(config: HeaderMatcherJson): boolean {

@@ -30,7 +30,7 @@ function compileSettings(config: RouterConfig, context: FilterContext): RouterSe
     noRoute: context.scope.counter("no_route"),
     noCluster: context.scope.counter("no_cluster"),
     directResponse: context.scope.counter("rq_direct_response"),
-    forwarded: context.scope.counter("rq_total"),
+    requests: context.scope.counter("rq_total"),
     redirects: new RedirectCounters(context.scope),
     envoyHeaders: config.suppressEnvoyHeaders !== true,
     dynamicStats: config.dynamicStats !== false,

@@ -16,6 +16,7 @@ import type {
   UpstreamStream,
 } from "../../../cluster/manager.ts";
 import { connectErrorText } from "../../../connect-error.ts";
+import { inlineResponseHeaders, joinRepeated } from "../../../inline-headers.ts";
 import { TcpUpstream } from "../../../pool/tcp-upstream.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { RequestTally } from "../../../route/request-stats.ts";
@@ -45,7 +46,7 @@ export interface RouterSettings {
   readonly noRoute: Counter;
   readonly noCluster: Counter;
   readonly directResponse: Counter;
-  readonly forwarded: Counter;
+  readonly requests: Counter;
   readonly redirects: RedirectCounters;
   /** Send x-envoy-* headers, both ways. */
   readonly envoyHeaders: boolean;
@@ -91,6 +92,7 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
 
   onRequestHead(stream: ActiveStream, head: RequestHead, end: boolean): Verdict {
     const { route } = stream;
+    this.#settings.requests.inc();
     if (route === undefined) {
       this.#settings.noRoute.inc();
       this.#reply({ status: 404, details: "route_not_found", flags: ResponseFlag.noRouteFound });
@@ -151,7 +153,6 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
       this.#tally = route.tally(head);
       info.virtualClusterName = this.#tally.virtualClusterName;
     }
-    this.#settings.forwarded.inc();
     if (cluster.maintenanceMode) {
       this.#cluster.clusterStats.requestMaintenance.inc();
       this.#replyRouted(maintenanceReply);
@@ -321,6 +322,7 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     const { info } = stream;
     const now = this.#settings.services.clock.monotonicMs();
     this.#responseStarted = true;
+    joinRepeated(head.headers, inlineResponseHeaders);
     info.upstreamResponseStartMs = now;
     info.responseCodeDetails = "via_upstream";
     info.responseCode = head.status;

@@ -1,10 +1,10 @@
 import type { HeaderList } from "#http/headers.ts";
-import {
-  type RequestHead,
-  type RequestSink,
-  type ResetReason,
+import type {
+  RequestHead,
+  RequestSink,
+  ResetReason,
   ResponseHead,
-  type ResponseStream,
+  ResponseStream,
 } from "#http/message.ts";
 import type { TimerList } from "#lib/timers.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
@@ -20,7 +20,9 @@ import { resetFlag } from "./reset-flag.ts";
 import { completeResponseHead } from "./response-head.ts";
 import type { ManagerSettings } from "./settings.ts";
 import { streamDurationLimit } from "./stream-duration.ts";
+import { PeriodicLog, writeLogs } from "./stream-logs.ts";
 import {
+  continueHead,
   durationReply,
   idleReply,
   refusalReply,
@@ -56,6 +58,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
   #idle: TimerList | undefined;
   #requestTimer: StreamTimer | undefined;
   #durationTimer: StreamTimer | undefined;
+  #periodicLog: PeriodicLog | undefined;
   #redirects: { count: number; taken: Set<string> } | undefined;
 
   constructor(manager: ConnectionManager, codec: ResponseStream) {
@@ -70,6 +73,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
       clock.monotonicMs(),
     );
     this.info.streamId = ++lastStreamId;
+    this.info.protocol = manager.protocol;
     this.info.remote = manager.network.info.remote;
     const { filterState } = manager.network.info;
     if (filterState !== undefined) this.info.filterState = new Map(filterState);
@@ -194,7 +198,10 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     else if (settings.requestTimeout !== undefined)
       this.#requestTimer = new StreamTimer(settings.requestTimeout, () => this.#onRequestTimeout());
     if (settings.maxStreamDuration !== undefined) this.#limitDuration(settings.maxStreamDuration);
+    if (settings.logOptions.interval !== undefined)
+      this.#periodicLog = new PeriodicLog(settings.logOptions.interval, settings.accessLogs, info);
     if (!receiveRequest(this, head)) return;
+    if (settings.logOptions.atStart) writeLogs(settings.accessLogs, info, "DownstreamStart");
     if (head.expectsContinue) {
       if (settings.proxy100Continue) head.headers.add("expect", "100-continue");
       else this.#codec.sendInformational(continueHead);
@@ -448,13 +455,9 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
   recreate(body: readonly Uint8Array[]): void {
     for (const filter of this.filters) filter.onDone?.(this);
     this.info.endMs = this.services.clock.monotonicMs();
-    for (const log of this.settings.accessLogs) log.log(this.info);
+    writeLogs(this.settings.accessLogs, this.info, "");
     const { info } = this;
-    info.responseFlags = 0;
-    info.responseCodeDetails = "";
-    info.responseCode = 0;
-    info.upstreamHost = undefined;
-    info.attemptCount = 0;
+    info.beginAgain();
     this.clearRoute();
     this.settings.stats.requestTotal.inc();
     this.filters = this.#makeFilters();
@@ -468,9 +471,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
   }
 
   setDynamicMetadata(namespace: string, values: { readonly [key: string]: Json }): void {
-    this.info.dynamicMetadata ??= {};
-    const all = this.info.dynamicMetadata;
-    all[namespace] = { ...all[namespace], ...values };
+    this.info.addDynamicMetadata(namespace, values);
   }
 
   #finish(aborted: boolean): void {
@@ -491,11 +492,9 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
       if (!info.isHealthCheck) stats.countResponse(info.responseCode);
       stats.requestTimeMs.record(info.endMs - info.startMs);
     }
-    const logs = settings.accessLogs;
-    for (let i = 0; i < logs.length; i++) logs[i]?.log(info);
+    this.#periodicLog?.cancel();
+    writeLogs(settings.accessLogs, info, "");
     if (aborted) this.#codec.reset("local");
     this.#manager.onStreamDone(this, aborted);
   }
 }
-
-const continueHead: ResponseHead = new ResponseHead(100);

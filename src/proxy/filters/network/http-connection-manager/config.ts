@@ -47,6 +47,7 @@ export function compileManager(
     chain: compileFilterChain(config.httpFilters ?? [], httpFilters, { services, scope }),
     routes: compileRoutes(config, services),
     accessLogs: within("access_log", () => compileAccessLogs(config.accessLog, services)),
+    logOptions: compileLogOptions(config, services),
     bufferLimit: context.bufferLimit,
     codecType: config.codecType ?? "AUTO",
     http1: compileHttp1(config, services),
@@ -75,6 +76,16 @@ function compileRoutes(
     current: within("route_config", () =>
       compileRouteTable(routeConfig, { services, filters: httpFilters }),
     ),
+  };
+}
+
+function compileLogOptions(
+  { accessLogOptions: options }: HttpConnectionManagerJson,
+  { timers }: Services,
+): ManagerSettings["logOptions"] {
+  return {
+    atStart: options?.flushAccessLogOnNewRequest ?? false,
+    interval: timers.of(durationMs(options?.accessLogFlushInterval, 0)),
   };
 }
 

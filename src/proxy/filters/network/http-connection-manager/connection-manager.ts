@@ -46,6 +46,8 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
   #keepalive: Keepalive | undefined;
   /** Bytes that may still become either. */
   #undecided: Uint8Array | undefined;
+  /** The client has sent its FIN. */
+  #peerEnded = false;
   #state: State = "open";
   /** Those not over yet; HTTP/1 has one at a time. */
   readonly #streams: Roster<ActiveStream> = new Roster();
@@ -171,6 +173,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
   }
 
   #onPeerEnd(): void {
+    this.#peerEnded = true;
     this.#codec?.onEnd();
     if (this.#streams.size === 0 && this.#state !== "closed") this.connection.closeAfterFlush();
   }
@@ -191,7 +194,10 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
 
   onProtocolError(stream: ResponseStream, status: number, detail: string): void {
     const active = this.onStream(stream) as ActiveStream;
-    if (status !== 426) this.settings.stats.connectionProtocolError.inc();
+    if (status !== 426) {
+      this.settings.stats.connectionProtocolError.inc();
+      this.settings.stats.requestReceiveReset.inc();
+    }
     active.refuseUnread(status, detail);
   }
 
@@ -221,6 +227,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
     if (!this.#streams.remove(stream)) return;
     if (this.#state === "closed") return;
     if (aborted && this.#http1 !== undefined) {
+      if (this.#peerEnded) this.#countLostRequest();
       this.#destroy();
       return;
     }
@@ -355,9 +362,15 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
     this.#codec?.onUnwritable();
   }
 
+  /** The client went away from a request that ran. */
+  #countLostRequest(): void {
+    this.settings.stats.connectionDestroyActive.inc();
+    this.settings.stats.connectionDestroyRemoteActive.inc();
+  }
+
   onClose(): void {
     const wasActive = this.#streams.size > 0;
-    const byUs = this.#state === "lingering" || this.#state === "closing";
+    const byUs = !this.#peerEnded && (this.#state === "lingering" || this.#state === "closing");
     this.#state = "closed";
     this.cancel();
     this.#lifeTimer?.cancel();
@@ -381,9 +394,10 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
       this.#codec?.onEnd();
       return;
     }
-    stats.connectionDestroyActive.inc();
-    if (byUs) stats.connectionDestroyLocalActive.inc();
-    else stats.connectionDestroyRemoteActive.inc();
+    if (byUs) {
+      stats.connectionDestroyActive.inc();
+      stats.connectionDestroyLocalActive.inc();
+    } else this.#countLostRequest();
     for (const stream of this.#streams.values())
       stream.onConnectionLost(ResponseFlag.downstreamConnectionTermination);
     this.#codec?.onEnd();

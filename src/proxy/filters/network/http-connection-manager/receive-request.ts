@@ -1,5 +1,6 @@
 import { isGrpcContentType } from "#grpc/status.ts";
 import type { RequestHead } from "#http/message.ts";
+import { inlineRequestHeaders, joinRepeated } from "../../../inline-headers.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { ActiveStream } from "./active-stream.ts";
 
@@ -9,6 +10,7 @@ import type { ActiveStream } from "./active-stream.ts";
  */
 export function receiveRequest(stream: ActiveStream, head: RequestHead): boolean {
   const { settings } = stream;
+  joinRepeated(head.headers, inlineRequestHeaders);
   if (head.version === 10 && !settings.http1.acceptHttp10) {
     stream.reply({
       status: 426,
@@ -65,7 +67,7 @@ function acceptUnderscores(stream: ActiveStream, head: RequestHead): boolean {
 function acceptPath(stream: ActiveStream, head: RequestHead): boolean {
   const { settings } = stream;
   if (head.method === "CONNECT" && head.path === "") return true;
-  if (head.path.charCodeAt(0) !== 0x2f && head.path !== "*") {
+  if (head.path.charCodeAt(0) !== 0x2f && (head.path !== "*" || head.version === 20)) {
     settings.stats.requestNonRelativePath.inc();
     stream.reply({ status: 404, details: "absolute_path_rejected" });
     return false;

@@ -11,6 +11,7 @@ import type { LocalReply } from "../../http/filter.ts";
 import type { FilterChain } from "./filter-chain.ts";
 import type { ManagerStats } from "./manager-stats.ts";
 import type { CodecType } from "./negotiate.ts";
+import type { LogOptions } from "./stream-logs.ts";
 
 /** What path normalisation says of a path. */
 export type PathOutcome =
@@ -31,6 +32,7 @@ export interface ManagerSettings {
   readonly http2: CompiledHttp2 & { readonly services: Http2Services };
   readonly bufferLimit: number;
   readonly accessLogs: readonly AccessLog[];
+  readonly logOptions: LogOptions;
   readonly serverName: string;
   readonly serverTransformation: "OVERWRITE" | "APPEND_IF_ABSENT" | "PASS_THROUGH";
   readonly via: string;

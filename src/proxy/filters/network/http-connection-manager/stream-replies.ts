@@ -1,5 +1,8 @@
+import { ResponseHead } from "#http/message.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { LocalReply } from "../../http/filter.ts";
+
+export const continueHead: ResponseHead = new ResponseHead(100);
 
 /** Before the end of the request the client is to blame, and the connection is out of step. */
 export function idleReply(requestEnded: boolean): LocalReply {

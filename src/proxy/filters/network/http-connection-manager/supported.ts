@@ -16,6 +16,7 @@ export const supported = {
     "http2_protocol_options",
     "delayed_close_timeout",
     "access_log",
+    "access_log_options",
     "use_remote_address",
     "xff_num_trusted_hops",
     "original_ip_detection_extensions",
@@ -53,6 +54,8 @@ export const supported = {
     "header_name",
     "allow_extension_to_set_address_as_trusted",
   ],
+  "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.HcmAccessLogOptions":
+    ["access_log_flush_interval", "flush_access_log_on_new_request"],
   "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter": [
     "name",
     "typed_config",
