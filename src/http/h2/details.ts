@@ -36,7 +36,9 @@ export function isFlood(detail: string): boolean {
   return floods.includes(detail);
 }
 
-/** A field section over the limits. */
+const overflows: readonly string[] = [Detail.tooManyFields, Detail.tooLarge, Detail.underscore];
+
+/** A head that is well formed and over a limit of ours: Envoy logs it as a reset. */
 export function isOverflow(detail: string): boolean {
-  return detail === Detail.tooManyFields || detail === Detail.tooLarge;
+  return overflows.includes(detail);
 }

@@ -226,7 +226,7 @@ export class RequestSection extends FieldSection {
         return this.#judge(2, value !== "" && !badPath.test(value));
       case ":scheme":
         this.#scheme = value;
-        return this.#judge(4, true);
+        return this.#judge(4, value !== "");
       case ":authority":
         this.#authority = value;
         return this.#judge(8, this.#isAuthority(value));
@@ -288,7 +288,8 @@ export class RequestSection extends FieldSection {
       20,
       new HeaderList(this.list),
     );
-    if (this.#scheme === "https") head.scheme = "https";
+    // RFC 3986 §3.1: whatever its case.
+    if (this.#scheme === "https" || this.#scheme.toLowerCase() === "https") head.scheme = "https";
     head.hostMissing = authority === "" && this.#host === undefined;
     head.expectsContinue = this.#expectsContinue;
     if (this.#protocol !== "") {

@@ -2,12 +2,18 @@ import type { HttpVersion } from "#http/message.ts";
 import { Timer } from "#lib/timers.ts";
 import type { PendingConnect } from "#net/connect.ts";
 import type { ClusterStats } from "../cluster/cluster-stats.ts";
+import type { HttpOffer } from "../tls/upstream.ts";
 import { connectSecurely } from "./connect-securely.ts";
 import type { HttpPool } from "./http-pool.ts";
 
 export function countProtocol(stats: ClusterStats, protocol: HttpVersion): void {
   if (protocol === 20) stats.connectionHttp2Total.inc();
   else stats.connectionHttp1Total.inc();
+}
+
+function offerOf(protocol: HttpVersion | undefined): HttpOffer {
+  if (protocol === undefined) return "h2,http/1.1";
+  return protocol === 20 ? "h2" : "http/1.1";
 }
 
 /** One connection being made. */
@@ -42,7 +48,7 @@ export class ConnectAttempt extends Timer {
           pool.onConnectFailed(this, { kind: "connect-failure", detail });
         },
       },
-      settings.preamble,
+      { offer: offerOf(settings.protocol), preamble: settings.preamble },
     );
   }
 

@@ -56,7 +56,9 @@ class TcpAttempt extends Timer {
       },
     };
     const preamble = settings.transport?.preambleFor?.(options.host, options.info);
-    this.#pending = connectSecurely(options.host, settings, callbacks, preamble?.bytes);
+    this.#pending = connectSecurely(options.host, settings, callbacks, {
+      preamble: preamble?.bytes,
+    });
   }
 
   #onConnect(connection: Connection): void {

@@ -15,7 +15,7 @@ import { compilePreamble, type Preamble, type PreambleFor } from "../proxy-proto
 import type { Json, StreamInfo } from "../stream-info.ts";
 import type { TlsFactoryContext } from "./common.ts";
 import { DownstreamTls } from "./downstream.ts";
-import { UpstreamTls } from "./upstream.ts";
+import { type HttpOffer, UpstreamTls } from "./upstream.ts";
 
 const rawBuffer = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer";
 const downstreamTls = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
@@ -49,7 +49,7 @@ export function compileDownstreamTransport(
 /** How connections to a cluster's hosts are secured. */
 export interface UpstreamTransport {
   /** Undefined: not at all. "not-ready": a secret has not come yet. */
-  settingsFor(host: Host): TlsSettings | "not-ready" | undefined;
+  settingsFor(host: Host, offer?: HttpOffer): TlsSettings | "not-ready" | undefined;
   /** Absent: no host wants a PROXY header. */
   preambleFor?: ((host: Host, info: StreamInfo) => Preamble | undefined) | undefined;
 }
@@ -74,9 +74,9 @@ export function compileUpstreamTransport(
     if (usual === undefined) return undefined;
     const { tls, preambleFor } = usual;
     return {
-      settingsFor: (host) => {
+      settingsFor: (host, offer) => {
         counter.inc();
-        return settingsOf(tls, host);
+        return settingsOf(tls, host, offer);
       },
       preambleFor: preambleFor === undefined ? undefined : (_host, info) => preambleFor(info),
     };
@@ -85,10 +85,10 @@ export function compileUpstreamTransport(
     matches.find(({ wanted }) => fits(wanted, host.metadata?.[matchNamespace]));
   const sockets = [usual, ...matches.map(({ socket }) => socket)];
   return {
-    settingsFor: (host) => {
+    settingsFor: (host, offer) => {
       const match = matchFor(host);
       (match?.counter ?? counter).inc();
-      return settingsOf((match === undefined ? usual : match.socket)?.tls, host);
+      return settingsOf((match === undefined ? usual : match.socket)?.tls, host, offer);
     },
     preambleFor: sockets.every((socket) => socket?.preambleFor === undefined)
       ? undefined
@@ -102,8 +102,9 @@ export function compileUpstreamTransport(
 function settingsOf(
   tls: UpstreamTls | undefined,
   host: Host,
+  offer: HttpOffer | undefined,
 ): TlsSettings | "not-ready" | undefined {
-  return tls === undefined ? undefined : (tls.settingsFor(host.hostname) ?? "not-ready");
+  return tls === undefined ? undefined : (tls.settingsFor(host.hostname, offer) ?? "not-ready");
 }
 
 function compileUpstream(

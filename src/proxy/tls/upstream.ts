@@ -5,7 +5,7 @@ import type { SavedSession, SessionStore, TlsIdentity, TlsSettings } from "#net/
 import { makeContext } from "#net/tls-context.ts";
 import type { Counter } from "../stats/stats.ts";
 import { reasonOf } from "./certificates.ts";
-import { type CommonContext, compileCommon, type TlsFactoryContext } from "./common.ts";
+import { alpnWire, type CommonContext, compileCommon, type TlsFactoryContext } from "./common.ts";
 import { watches } from "./downstream.ts";
 import { handshakeFailure } from "./failure-text.ts";
 import { SslStats } from "./ssl-stats.ts";
@@ -13,6 +13,9 @@ import { type ContextStatus, contextStatus, publishExpiry } from "./status.ts";
 import type { Validation } from "./validation.ts";
 
 const maxServerNames = 1024;
+
+/** What HTTP offers by ALPN where the context names no protocols. */
+export type HttpOffer = "http/1.1" | "h2" | "h2,http/1.1";
 
 /** A cluster's side of TLS. */
 export class UpstreamTls {
@@ -24,7 +27,7 @@ export class UpstreamTls {
   readonly #updated: Counter;
   readonly #certificates: CertificateCache = new CertificateCache();
   #built: { readonly identity: TlsIdentity; readonly validation: Validation } | undefined;
-  /** By server name; bounded, and empty again after a rotation. */
+  /** By offer and server name; bounded, and empty again after a rotation. */
   #settings: Map<string, TlsSettings> = new Map();
   status: ContextStatus | undefined = undefined;
 
@@ -53,21 +56,24 @@ export class UpstreamTls {
   }
 
   /** For a host of this name; undefined, and counted, while a secret has not come. */
-  settingsFor(hostname: string): TlsSettings | undefined {
+  settingsFor(hostname: string, offer?: HttpOffer): TlsSettings | undefined {
     const { sni, autoHostSni } = this.#config;
-    return this.settingsNamed(autoHostSni === true && hostname !== "" ? hostname : (sni ?? ""));
+    const name = autoHostSni === true && hostname !== "" ? hostname : (sni ?? "");
+    return this.settingsNamed(name, offer);
   }
 
-  settingsNamed(serverName: string): TlsSettings | undefined {
-    const known = this.#settings.get(serverName);
+  settingsNamed(serverName: string, offer?: HttpOffer): TlsSettings | undefined {
+    const key = offer === undefined ? serverName : `${offer} ${serverName}`;
+    const known = this.#settings.get(key);
     if (known !== undefined) return known;
     if (this.#built === undefined) {
       this.#notReady.inc();
       return undefined;
     }
     if (this.#settings.size >= maxServerNames) this.#settings.clear();
-    const made = this.#settingsOf(serverName, this.#built);
-    this.#settings.set(serverName, made);
+    const alpn = this.#common.alpn ?? alpnWire(offer === undefined ? undefined : [offer]);
+    const made = { ...this.#settingsOf(serverName, this.#built), alpn };
+    this.#settings.set(key, made);
     return made;
   }
 
@@ -137,7 +143,7 @@ export class UpstreamTls {
   #settingsOf(
     serverName: string,
     { identity, validation }: { readonly identity: TlsIdentity; readonly validation: Validation },
-  ): TlsSettings {
+  ): Omit<TlsSettings, "alpn"> {
     const { stats } = this;
     const max = this.#config.maxSessionKeys ?? 1;
     const mustBeFor =
@@ -146,7 +152,6 @@ export class UpstreamTls {
       isServer: false,
       identity,
       clientCertificate: "none",
-      alpn: this.#common.alpn,
       serverName,
       sessions: max === 0 ? undefined : new Sessions(max),
       certificates: this.#certificates,
