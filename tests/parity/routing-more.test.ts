@@ -3,6 +3,7 @@ import { answer, response } from "../../testkit/fake-upstream.ts";
 import { type ParityCase, parityArea } from "./harness/area.ts";
 import {
   direct,
+  extension,
   type HttpOptions,
   http,
   type JsonObject,
@@ -244,6 +245,96 @@ const virtualClusters: readonly ParityCase[] = [
   },
 ];
 
+const template = (pathTemplate: string): JsonObject => ({
+  path_match_policy: extension(
+    "envoy.path.match.uri_template.uri_template_matcher",
+    "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig",
+    { path_template: pathTemplate },
+  ),
+});
+const templateRewrite = (text: string): JsonObject => ({
+  path_rewrite_policy: extension(
+    "envoy.path.rewrite.uri_template.uri_template_rewriter",
+    "envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig",
+    { path_template_rewrite: text },
+  ),
+});
+
+const templates: readonly ParityCase[] = [
+  {
+    name: "path_match_policy matches a template without the query",
+    config: http({
+      routes: [
+        route(template("/users/{user}/*.txt"), direct("file")),
+        route(template("/users/**"), direct("rest")),
+        route({ prefix: "/" }, direct("no")),
+      ],
+    }),
+    run: async (t) => {
+      const bodies: string[] = [];
+      for (const path of ["/users/1/a.txt?q", "/users/1/a", "/users", "/users/1/2/a.txt", "/x"])
+        bodies.push((await t.get(path)).body);
+      assert.deepEqual(bodies, ["file", "rest", "no", "rest", "no"]);
+    },
+  },
+  {
+    name: "path_rewrite_policy puts the template's variables elsewhere, and keeps the query",
+    config: http({
+      routes: [
+        route(
+          template("/users/{user}/orders/{order=*/*}"),
+          toCluster("main", templateRewrite("/o/{order}/of/{user}")),
+        ),
+      ],
+    }),
+    upstream: ok,
+    run: async (t) => {
+      await t.get("/users/7/orders/a/b?q=1");
+      const { received } = t.upstream();
+      assert.match(received, /^GET \/o\/a\/b\/of\/7\?q=1 HTTP\/1\.1\r\n/);
+      assert.match(received, /\r\nx-envoy-original-path: \/users\/7\/orders\/a\/b\?q=1\r\n/);
+    },
+  },
+  ...(
+    [
+      ["a template that is none", /\{/, route(template("/a/{"), direct("d"))],
+      [
+        "a rewrite with a variable that is not there",
+        /nobody/,
+        route(template("/a/{b}"), toCluster("one", templateRewrite("/{nobody}"))),
+      ],
+      [
+        "a rewrite without a template",
+        /template/,
+        route({ prefix: "/" }, toCluster("one", templateRewrite("/x"))),
+      ],
+    ] as const
+  ).map(
+    ([name, reason, refusedRoute]): ParityCase => ({
+      name: `refuses ${name}`,
+      config: http({ routes: [refusedRoute] }),
+      upstreams: { one: ok },
+      own: { start: false },
+      run: async (t) => {
+        const finished = await t.command("--mode", "validate");
+        assert.equal(finished.code, 1);
+        assert.match(finished.output, reason);
+      },
+    }),
+  ),
+  {
+    name: "a decorator without tracing changes nothing",
+    config: http({
+      routes: [route({ prefix: "/" }, { ...toCluster(), decorator: { operation: "op" } })],
+    }),
+    upstream: ok,
+    run: async (t) => {
+      assert.ok(!(await t.get("/")).raw.includes("decorator"));
+      assert.ok(!t.upstream().received.includes("decorator"));
+    },
+  },
+];
+
 const limits: readonly ParityCase[] = [
   {
     name: "max_direct_response_body_size_bytes allows a long body",
@@ -331,7 +422,7 @@ const limits: readonly ParityCase[] = [
   },
 ];
 
-parityArea("routing-more", [...matching, ...virtualClusters, ...limits], {
+parityArea("routing-more", [...matching, ...templates, ...virtualClusters, ...limits], {
   bootstrap: {
     layered_runtime: { layers: [{ name: "static", static_layer: { parity: { on: 100 } } }] },
   },

@@ -1,3 +1,4 @@
+import type { TypedExtensionConfigJson } from "#gen/envoy/config/core/v3/extension_pb.js";
 import type { RouteMatchJson } from "#gen/envoy/config/route/v3/route_components_pb.js";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { compileFilterStateMatcher } from "../matching/filter-state-matcher.ts";
@@ -5,15 +6,18 @@ import { compileHeaderMatchers } from "../matching/header-matcher.ts";
 import { compileMetadataMatcher } from "../matching/metadata-matcher.ts";
 import { compileQueryMatchers } from "../matching/query-parameters.ts";
 import { compileRegex } from "../matching/regex.ts";
+import { compileUriTemplate, type UriTemplate } from "../matching/uri-template.ts";
 import type { Services } from "../services.ts";
 import type { RouteInput } from "./route.ts";
 
 /** How a route's path is matched, for matching, indexing and prefix rewriting. Paths are without query. */
 export interface PathSpecifier {
-  readonly kind: "prefix" | "path" | "regex" | "segments" | "connect";
+  readonly kind: "prefix" | "path" | "regex" | "segments" | "connect" | "template";
   /** The literal of prefix, path and segments; "" otherwise. */
   readonly text: string;
   readonly caseSensitive: boolean;
+  /** Of a `path_match_policy`, for `path_rewrite_policy`. */
+  readonly template?: UriTemplate;
   matches(path: string): boolean;
   /** How much of a matching path `prefix_rewrite` replaces. */
   matchedLength(path: string): number;
@@ -65,6 +69,9 @@ export function compilePathSpecifier(match: RouteMatchJson): PathSpecifier {
       matchedLength: (path) => path.length,
     };
   }
+  const { pathMatchPolicy } = match;
+  if (pathMatchPolicy !== undefined)
+    return within("path_match_policy", () => compileTemplate(pathMatchPolicy, caseSensitive));
   if (match.connectMatcher !== undefined)
     return {
       kind: "connect",
@@ -85,6 +92,29 @@ export function compilePathSpecifier(match: RouteMatchJson): PathSpecifier {
     caseSensitive,
     matches: (path) => fold(path).startsWith(text),
     matchedLength: () => text.length,
+  };
+}
+
+const templateType =
+  "type.googleapis.com/envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig";
+
+function compileTemplate(
+  { typedConfig }: TypedExtensionConfigJson,
+  caseSensitive: boolean,
+): PathSpecifier {
+  const config = typedConfig as
+    | { readonly "@type"?: string; readonly pathTemplate?: string }
+    | undefined;
+  if (config?.["@type"] !== templateType)
+    throw refuse("typed_config", `${String(config?.["@type"])} is not supported`);
+  const template = within("typed_config", () => compileUriTemplate(config.pathTemplate ?? ""));
+  return {
+    kind: "template",
+    text: "",
+    caseSensitive,
+    template,
+    matches: (path) => template.matches(path),
+    matchedLength: (path) => path.length,
   };
 }
 

@@ -1,9 +1,11 @@
+import type { TypedExtensionConfigJson } from "#gen/envoy/config/core/v3/extension_pb.js";
 import type { RouteActionJson } from "#gen/envoy/config/route/v3/route_components_pb.js";
 import type { RegexMatchAndSubstituteJson } from "#gen/envoy/type/matcher/v3/regex_pb.js";
 import type { RequestHead } from "#http/message.ts";
-import { within } from "#lib/config-error.ts";
+import { refuse, within } from "#lib/config-error.ts";
 import { byteText } from "../matching/byte-text.ts";
 import { compileRegex } from "../matching/regex.ts";
+import { compileUriTemplateRewrite } from "../matching/uri-template.ts";
 import type { StreamInfo } from "../stream-info.ts";
 import { type PathSpecifier, splitQuery } from "./match.ts";
 
@@ -61,11 +63,44 @@ function compilePathRewrite(
       return substitute(path) + query;
     };
   }
+  const { pathRewritePolicy } = action;
+  if (pathRewritePolicy !== undefined) {
+    if (rewritten !== undefined)
+      throw refuse(
+        "path_rewrite_policy",
+        "only one of prefix_rewrite, regex_rewrite or path_rewrite_policy",
+      );
+    rewritten = within("path_rewrite_policy", () => templateRewriter(pathRewritePolicy, specifier));
+  }
   if (rewritten === undefined) return undefined;
   const rewrite = rewritten;
   return (head) => {
     head.headers.set("x-envoy-original-path", head.path);
     head.path = rewrite(head.path);
+  };
+}
+
+const rewriteType =
+  "type.googleapis.com/envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig";
+
+function templateRewriter(
+  { typedConfig }: TypedExtensionConfigJson,
+  { template }: PathSpecifier,
+): (path: string) => string {
+  const config = typedConfig as
+    | { readonly "@type"?: string; readonly pathTemplateRewrite?: string }
+    | undefined;
+  if (config?.["@type"] !== rewriteType)
+    throw refuse("typed_config", `${String(config?.["@type"])} is not supported`);
+  if (template === undefined)
+    throw refuse("", "a uri_template rewrite needs a uri_template in path_match_policy");
+  const rewrite = within("typed_config", () =>
+    compileUriTemplateRewrite(config.pathTemplateRewrite ?? "", template),
+  );
+  return (full) => {
+    const [path, query] = splitQuery(full);
+    // A filter may have changed the path since it matched.
+    return (rewrite(path) ?? path) + query;
   };
 }
 
