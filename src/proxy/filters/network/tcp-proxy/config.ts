@@ -45,6 +45,7 @@ function compileTcpProxy(config: TcpProxyJson, context: NetworkFilterContext): T
     ),
     logsConnected: config.accessLogOptions?.flushAccessLogOnConnected === true,
     connectAttemptsMax: config.maxConnectAttempts ?? 1,
+    ...compileConnectMode(config),
     tunnel: within("tunneling_config", () => compileTunnel(config.tunnelingConfig)),
     proxyTlvs:
       config.proxyProtocolTlvs === undefined
@@ -59,9 +60,26 @@ function compileTcpProxy(config: TcpProxyJson, context: NetworkFilterContext): T
       resumed: scope.counter("downstream_flow_control_resumed_reading_total"),
       idleTimeout: scope.counter("idle_timeout"),
       maxDuration: scope.counter("max_downstream_connection_duration"),
+      earlyData: scope.counter("early_data_received_count_total"),
       flushTotal: scope.counter("upstream_flush_total"),
       flushActive: scope.gauge("upstream_flush_active"),
     },
+  };
+}
+
+function compileConnectMode(
+  config: TcpProxyJson,
+): Pick<TcpProxySettings, "earlyBytesMax" | "waitsForData"> {
+  const { upstreamConnectMode = "IMMEDIATE", maxEarlyDataBytes } = config;
+  if (upstreamConnectMode !== "IMMEDIATE" && maxEarlyDataBytes === undefined)
+    throw refuse(
+      "max_early_data_bytes",
+      "max_early_data_bytes must be set when upstream_connect_mode is not IMMEDIATE",
+    );
+  // Filters begin when the handshake is over: that mode is what happens anyway.
+  return {
+    earlyBytesMax: maxEarlyDataBytes,
+    waitsForData: upstreamConnectMode === "ON_DOWNSTREAM_DATA",
   };
 }
 

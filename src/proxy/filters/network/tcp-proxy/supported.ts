@@ -12,6 +12,8 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "backoff_options",
     "proxy_protocol_tlvs",
     "tunneling_config",
+    "upstream_connect_mode",
+    "max_early_data_bytes",
   ],
   "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster": ["clusters"],
   "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions": [

@@ -30,6 +30,10 @@ export interface TcpProxySettings {
   readonly logFlush: TimerList | undefined;
   readonly logsConnected: boolean;
   /** For an upstream PROXY header; undefined: none. */
+  /** What may be read before the upstream is there; undefined: nothing. */
+  readonly earlyBytesMax: number | undefined;
+  /** The upstream is connected when the client has said something. */
+  readonly waitsForData: boolean;
   /** Undefined: bytes go to the upstream as they are. */
   readonly tunnel: TunnelSettings | undefined;
   readonly proxyTlvs: ((info: StreamInfo) => readonly ProxyTlv[]) | undefined;
@@ -44,7 +48,8 @@ export interface TcpProxySettings {
       | "resumed"
       | "idleTimeout"
       | "maxDuration"
-      | "flushTotal",
+      | "flushTotal"
+      | "earlyData",
       Counter
     >
   > & { readonly flushActive: Gauge };
@@ -86,7 +91,11 @@ export class TcpProxy extends Timer implements NetworkFilter {
   /** Traffic since the idle timeout was armed. */
   #active = false;
   readonly #early: Uint8Array[] = [];
+  #earlySize = 0;
   #earlyEnd = false;
+  /** Reading was stopped because there is no upstream yet. */
+  #waiting = false;
+  #connecting = false;
   #duration: { cancel(): void } | undefined;
   #logTimer: OtherTimer | undefined;
 
@@ -98,7 +107,8 @@ export class TcpProxy extends Timer implements NetworkFilter {
   }
 
   onConnect(): NetworkVerdict {
-    const { stats, idleTimeout, maxDurationMs, logFlush, services, proxyTlvs } = this.#settings;
+    const { stats, idleTimeout, maxDurationMs, logFlush, services } = this.#settings;
+    const { proxyTlvs, earlyBytesMax, waitsForData } = this.#settings;
     stats.total.inc();
     idleTimeout?.arm(this);
     if (maxDurationMs !== undefined)
@@ -109,11 +119,16 @@ export class TcpProxy extends Timer implements NetworkFilter {
       this.#logTimer = new OtherTimer(() => this.#onLogFlush(logFlush));
       logFlush.arm(this.#logTimer);
     }
-    // Nothing is read before there is somewhere to send it.
-    this.#downstream.pause();
     if (proxyTlvs !== undefined) this.#addTlvs(proxyTlvs);
-    this.#connect();
+    if (earlyBytesMax === undefined) this.#stopReading();
+    if (!waitsForData) this.#connect();
     return "continue";
+  }
+
+  #stopReading(): void {
+    if (this.#waiting) return;
+    this.#waiting = true;
+    this.#downstream.pause();
   }
 
   #addTlvs(make: (info: StreamInfo) => readonly ProxyTlv[]): void {
@@ -130,6 +145,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
 
   #connect(): void {
     const { info } = this.#network;
+    this.#connecting = true;
     const override = info.filterState?.get(clusterOverrideKey);
     const name = typeof override === "string" ? override : this.#settings.chooseCluster();
     const cluster = this.#settings.services.clusters.get(name);
@@ -200,7 +216,8 @@ export class TcpProxy extends Timer implements NetworkFilter {
     info.upstreamConnectionId = connection.id;
     this.#sendEarly(upstream);
     if (this.#settings.logsConnected) this.#log("TcpUpstreamConnected");
-    this.#downstream.resume();
+    if (this.#waiting) this.#downstream.resume();
+    this.#waiting = false;
   }
 
   #onFailure(cluster: Cluster, failure: TunnelFailure): void {
@@ -271,8 +288,15 @@ export class TcpProxy extends Timer implements NetworkFilter {
   }
 
   #keep(chunk: Uint8Array, end: boolean): void {
-    if (chunk.length > 0) this.#early.push(new Uint8Array(chunk));
+    const { stats, earlyBytesMax, waitsForData } = this.#settings;
+    if (chunk.length > 0) {
+      if (this.#earlySize === 0 && earlyBytesMax !== undefined) stats.earlyData.inc();
+      this.#early.push(new Uint8Array(chunk));
+      this.#earlySize += chunk.length;
+    }
     this.#earlyEnd ||= end;
+    if (this.#earlySize > (earlyBytesMax ?? 0)) this.#stopReading();
+    if (waitsForData && !this.#connecting) this.#connect();
   }
 
   #sendEarly(upstream: UpstreamEnd): void {
