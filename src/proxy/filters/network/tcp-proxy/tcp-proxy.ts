@@ -192,17 +192,17 @@ export class TcpProxy extends Timer implements NetworkFilter {
       ...rest,
       onReady: (connection) => onReady(connection, connection),
     });
-    this.#await(pending, attempt);
+    this.#waitFor(pending, attempt);
   }
 
   #connectThrough(tunnel: Tunnel): void {
     const attempt = this.#attempts;
     tunnel.open();
-    this.#await(tunnel, attempt);
+    this.#waitFor(tunnel, attempt);
   }
 
   /** Unless it is there, or failed and another attempt was begun, before the call that began it returned. */
-  #await(pending: { cancel(): void }, attempt: number): void {
+  #waitFor(pending: { cancel(): void }, attempt: number): void {
     if (this.#upstream === undefined && !this.#closed && attempt === this.#attempts)
       this.#pending = pending;
   }
