@@ -91,6 +91,22 @@ const status = (op: string, value: number): JsonObject => ({
   status_code_filter: { comparison: { op, value: { default_value: value, runtime_key: "none" } } },
 });
 
+const all = ["200", "503", "404"];
+const comparison = (op: string, value: number): JsonObject => ({
+  comparison: { op, value: { default_value: value, runtime_key: "parity.none" } },
+});
+const grpcStatus = (statuses: readonly string[], exclude = false): JsonObject => ({
+  grpc_status_filter: { statuses, exclude },
+});
+const runtimeShare = (numerator: number): JsonObject => ({
+  runtime_filter: { runtime_key: "parity.none", percent_sampled: { numerator } },
+});
+const metadataText = (text: string): JsonObject => ({
+  filter: "f",
+  path: [{ key: "k" }],
+  value: { string_match: { prefix: text } },
+});
+
 parityArea("access-log", [
   lineCase(
     "headers, alternatives and truncation",
@@ -216,6 +232,56 @@ parityArea("access-log", [
     "404",
   ]),
   filterCase("response flag filter", { response_flag_filter: { flags: ["NR"] } }, ["404"]),
+  filterCase(
+    "header filter",
+    { header_filter: { header: { name: ":path", string_match: { exact: "/missing" } } } },
+    ["404"],
+  ),
+  filterCase(
+    "header filter of an absent header",
+    { header_filter: { header: { name: "x-none", present_match: false } } },
+    all,
+  ),
+  filterCase("grpc status filter takes the HTTP status for one", grpcStatus(["UNIMPLEMENTED"]), [
+    "404",
+  ]),
+  filterCase("grpc status filter excludes", grpcStatus(["UNIMPLEMENTED"], true), ["200", "503"]),
+  filterCase("runtime filter of all", runtimeShare(100), all),
+  filterCase("runtime filter of none", runtimeShare(0), []),
+  filterCase("duration filter", { duration_filter: comparison("GE", 0) }, all),
+  filterCase("duration filter of long requests", { duration_filter: comparison("GE", 60_000) }, []),
+  filterCase("status code filter NE", status("NE", 200), ["503", "404"]),
+  filterCase("not health check filter", { not_health_check_filter: {} }, all),
+  filterCase("traceable filter without tracing", { traceable_filter: {} }, []),
+  filterCase("response flag filter without flags", { response_flag_filter: {} }, ["404"]),
+  filterCase(
+    "or in and",
+    {
+      and_filter: {
+        filters: [
+          { or_filter: { filters: [status("EQ", 200), status("EQ", 404)] } },
+          { response_flag_filter: { flags: ["NR", "UH"] } },
+        ],
+      },
+    },
+    ["404"],
+  ),
+  filterCase(
+    "metadata filter without the key matches",
+    { metadata_filter: { matcher: metadataText("blue") } },
+    all,
+  ),
+  filterCase(
+    "metadata filter without the key, when that is no match",
+    { metadata_filter: { matcher: metadataText("blue"), match_if_key_not_found: false } },
+    [],
+  ),
+  filterCase("log type filter", { log_type_filter: { types: ["DownstreamEnd"] } }, all),
+  filterCase(
+    "log type filter of another type",
+    { log_type_filter: { types: ["TcpUpstreamConnected"] } },
+    [],
+  ),
   filterCase(
     "log type filter excludes",
     {

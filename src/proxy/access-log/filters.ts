@@ -10,6 +10,7 @@ import { grpcStatusOfHttp } from "#grpc/status.ts";
 import { RequestHead } from "#http/message.ts";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { compileHeaderMatcher } from "../matching/header-matcher.ts";
+import { compileValueMatcher } from "../matching/metadata-matcher.ts";
 import { flagNames } from "../response-flags.ts";
 import type { Services } from "../services.ts";
 import type { Json, StreamInfo } from "../stream-info.ts";
@@ -153,13 +154,16 @@ function grpcStatusFilter(config: GrpcStatusFilterJson): AccessLogPredicate {
     numbers.has(grpcStatusOf(info) ?? grpcStatusOfHttp(info.responseCode)) !== exclude;
 }
 
-/** Dynamic metadata at a path; only number, boolean and presence comparisons. */
+/** Dynamic metadata at a path. */
 function metadataFilter(config: MetadataFilterJson): AccessLogPredicate {
   const ifAbsent = config.matchIfKeyNotFound ?? true;
   const { matcher } = config;
   if (matcher === undefined) return () => ifAbsent;
   const keys = (matcher.path ?? []).map((segment) => segment.key ?? "");
-  const matches = within("matcher.value", () => compileValue(matcher.value));
+  const matches = within("matcher.value", () => {
+    if (matcher.value === undefined) throw refuse("", "is required");
+    return compileValueMatcher(matcher.value);
+  });
   const invert = matcher.invert === true;
   const namespace = matcher.filter ?? "";
   return (info) => {
@@ -173,19 +177,4 @@ function fieldOf(value: Json | undefined, key: string): Json | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   const entry = Object.entries(value).find(([name]) => name === key);
   return entry?.[1];
-}
-
-type ValueMatcher = NonNullable<NonNullable<MetadataFilterJson["matcher"]>["value"]>;
-
-function compileValue(config: ValueMatcher | undefined): (value: Json) => boolean {
-  const { boolMatch, presentMatch, doubleMatch, nullMatch } = config ?? {};
-  if (boolMatch !== undefined) return (value) => value === boolMatch;
-  if (presentMatch !== undefined) return () => presentMatch;
-  if (nullMatch !== undefined) return (value) => value === null;
-  const { exact } = doubleMatch ?? {};
-  if (exact !== undefined) return (value) => value === Number(exact);
-  throw refuse(
-    "",
-    "only null_match, bool_match, double_match.exact and present_match are supported",
-  );
 }
