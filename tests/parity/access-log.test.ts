@@ -92,6 +92,8 @@ const status = (op: string, value: number): JsonObject => ({
 });
 
 const all = ["200", "503", "404"];
+const formatter = (name: string, message: string): JsonObject =>
+  extension(`envoy.formatter.${name}`, `envoy.extensions.formatter.${name}.v3.${message}`);
 const comparison = (op: string, value: number): JsonObject => ({
   comparison: { op, value: { default_value: value, runtime_key: "parity.none" } },
 });
@@ -217,6 +219,32 @@ parityArea("access-log", [
       },
     }),
     "[] [] valueA",
+  ),
+  loggerCase(
+    "REQ_WITHOUT_QUERY, where its formatter is named",
+    fileLog({
+      log_format: {
+        text_format_source: {
+          inline_string:
+            "%REQ_WITHOUT_QUERY(:path)% %REQ_WITHOUT_QUERY(x-none?:path):2% %REQ_WITHOUT_QUERY(x-none)% %REQ_WITHOUT_QUERY(x-a)%\n",
+        },
+        formatters: [
+          formatter("req_without_query", "ReqWithoutQuery"),
+          formatter("metadata", "Metadata"),
+        ],
+      },
+    }),
+    "/p /p - valueA",
+  ),
+  loggerCase(
+    "REQ_WITHOUT_QUERY in JSON",
+    fileLog({
+      log_format: {
+        json_format: { path: "%REQ_WITHOUT_QUERY(:path)%" },
+        formatters: [formatter("req_without_query", "ReqWithoutQuery")],
+      },
+    }),
+    '{"path":"/p"}',
   ),
   loggerCase(
     "typed_json_format of the file logger",

@@ -2,6 +2,7 @@ import type { SubstitutionFormatStringJson } from "#gen/envoy/config/core/v3/sub
 import { refuse, within } from "#lib/config-error.ts";
 import type { StreamInfo } from "../stream-info.ts";
 import type { Formatter } from "./access-log.ts";
+import { compileFormatters } from "./formatter-extensions.ts";
 import { compileJsonFormat } from "./json-format.ts";
 import { type FormatEnvironment, type Operator, systemEnvironment } from "./operator.ts";
 import { compileOperator, textOf } from "./operators.ts";
@@ -99,11 +100,11 @@ export interface BodyFormat {
 
 export function compileSubstitutionFormatString(
   config: SubstitutionFormatStringJson,
-  environment?: FormatEnvironment,
+  base: FormatEnvironment = systemEnvironment,
 ): BodyFormat {
-  if ((config.formatters ?? []).length > 0) {
-    throw refuse("formatters[0]", "formatter extensions are not supported");
-  }
+  const { formatters } = config;
+  const environment =
+    formatters === undefined ? base : { ...base, extensions: compileFormatters(formatters) };
   const omitEmptyValues = config.omitEmptyValues === true;
   const { jsonFormat } = config;
   if (jsonFormat !== undefined) {

@@ -32,6 +32,8 @@ export interface FormatEnvironment {
   readonly random: Random;
   readonly hostname: string;
   readonly variables: Readonly<Record<string, string | undefined>>;
+  /** What a format's `formatters` bring. */
+  readonly extensions?: OperatorTable;
 }
 
 export const systemEnvironment: FormatEnvironment = {

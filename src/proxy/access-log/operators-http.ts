@@ -164,8 +164,10 @@ function requestHeaderBytes(info: StreamInfo): number {
 
 const pathSpec: OperatorSpec = { parameter: "optional", length: true, compile: pathOperator };
 
+export const requestHeader: OperatorSpec = headerOperator((info) => info.requestHead);
+
 export const httpOperators: OperatorTable = {
-  REQ: headerOperator((info) => info.requestHead),
+  REQ: requestHeader,
   RESP: headerOperator((info) => info.responseHead),
   TRAILER: headerOperator((info) => info.responseTrailers),
   PATH: pathSpec,

@@ -21,7 +21,7 @@ const table: OperatorTable = {
 
 export function compileOperator(command: Command, environment: FormatEnvironment): Operator {
   const { name, parameter, length } = command;
-  const spec = Object.hasOwn(table, name) ? table[name] : undefined;
+  const spec = Object.hasOwn(table, name) ? table[name] : environment.extensions?.[name];
   if (spec === undefined) throw refuse("", `Not supported field in StreamInfo: ${name}`);
   checkShape(command, spec);
   const operator = spec.compile(parameter ?? "", environment);

@@ -51,7 +51,10 @@ export const supported = {
     "omit_empty_values",
     "content_type",
     "json_format_options",
+    "formatters",
   ],
+  "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery": [],
+  "envoy.extensions.formatter.metadata.v3.Metadata": [],
   // Keys are always sorted, as Envoy's are.
   "envoy.config.core.v3.JsonFormatOptions": ["sort_properties"],
   "envoy.config.core.v3.DataSource": ["inline_string", "inline_bytes"],
