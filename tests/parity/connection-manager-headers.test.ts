@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { answer, byHand, response } from "../../testkit/fake-upstream.ts";
 import { type ParityCase, parityArea } from "./harness/area.ts";
-import { direct, http, type JsonObject, route } from "./harness/config.ts";
+import {
+  direct,
+  extension,
+  header,
+  http,
+  type JsonObject,
+  route,
+  toCluster,
+} from "./harness/config.ts";
 import { get } from "./harness/context.ts";
 import { forwarded, headerLines } from "./harness/forwarded.ts";
 import { closesSoon, lines } from "./harness/http1.ts";
@@ -46,6 +54,13 @@ const responseApart =
   );
 const oneOf = (names: readonly string[]): string[] =>
   names.flatMap((name) => [`${name}: a`, "x-between: 1", `${name}: b`]);
+
+const early = (mutations: readonly JsonObject[]): JsonObject =>
+  extension(
+    "envoy.http.early_header_mutation.header_mutation",
+    "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+    { mutations },
+  );
 
 parityArea("connection-manager-headers", [
   {
@@ -232,6 +247,59 @@ parityArea("connection-manager-headers", [
         "x-request-id: <uuid>",
         "transfer-encoding: chunked",
       ]);
+    },
+  },
+  {
+    name: "early_header_mutation_extensions",
+    config: http({
+      manager: {
+        early_header_mutation_extensions: [
+          early([{ append: header("x-early", "%REQ(:PATH)%") }, { remove: "x-gone" }]),
+        ],
+      },
+      routes: [
+        route(
+          { prefix: "/", headers: [{ name: "x-early", string_match: { exact: "/p" } }] },
+          toCluster(),
+        ),
+      ],
+    }),
+    upstream: ok,
+    run: async (t) => {
+      assert.equal((await t.get("/p", "x-gone: 1")).status, 200);
+      assert.deepEqual(forwarded(t), [
+        "x-early: /p",
+        "x-forwarded-proto: http",
+        "x-request-id: <uuid>",
+      ]);
+    },
+  },
+  {
+    name: "early_header_mutation_extensions come before the client's address and behind the path's rules",
+    config: http({
+      manager: {
+        normalize_path: true,
+        early_header_mutation_extensions: [
+          early([
+            { append: header("x-forwarded-for", "1.2.3.4") },
+            { append: header("x-request-id", "mine", "OVERWRITE_IF_EXISTS_OR_ADD") },
+            { append: header("x-seen", "%REQ(:PATH)%|%REQ(X-FORWARDED-PROTO)%") },
+            { remove: "x-envoy-retry-on" },
+          ]),
+        ],
+      },
+      logFormat: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+    }),
+    upstream: ok,
+    run: async (t) => {
+      await t.get("/a/../b");
+      assert.deepEqual(forwarded(t), [
+        "x-forwarded-for: 1.2.3.4",
+        "x-request-id: mine",
+        "x-seen: /b|",
+        "x-forwarded-proto: http",
+      ]);
+      assert.equal(await t.logLine(), "1.2.3.4");
     },
   },
   {

@@ -11,6 +11,7 @@ import { httpFilters } from "../../http/list.ts";
 import type { NetworkFilterContext, NetworkFilterFactory } from "../filter.ts";
 import { compileRequestPreparation } from "./client-address.ts";
 import { ConnectionManager } from "./connection-manager.ts";
+import { compileEarlyMutations } from "./early-mutations.ts";
 import { compileFilterChain } from "./filter-chain.ts";
 import { compileLocalReply } from "./local-reply.ts";
 import { ManagerStats } from "./manager-stats.ts";
@@ -52,6 +53,7 @@ export function compileManager(
     codecType: config.codecType ?? "AUTO",
     http1: compileHttp1(config, services),
     http2: compileHttp2Server(config, context),
+    earlyMutations: compileEarlyMutations(config.earlyHeaderMutationExtensions),
     prepareRequest: compileRequestPreparation(config, services),
     makeReply: compileLocalReply(config.localReplyConfig, services),
     normalisePath: compilePathPolicy(config, services),

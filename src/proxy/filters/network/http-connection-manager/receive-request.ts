@@ -28,6 +28,7 @@ export function receiveRequest(stream: ActiveStream, head: RequestHead): boolean
   if (!acceptPath(stream, head)) return false;
   if (settings.stripPort !== "never" || settings.stripTrailingDot)
     head.authority = strippedHost(stream, head.authority);
+  for (const change of settings.earlyMutations) change(head.headers, stream.info);
   settings.prepareRequest(head, stream.info);
   dropInternalHeaders(stream, head);
   if (head.upgrade !== undefined || head.method === "CONNECT") return acceptUpgrade(stream, head);

@@ -8,6 +8,7 @@ import type { RouteTable } from "../../../route/route.ts";
 import type { Services } from "../../../services.ts";
 import type { StreamInfo } from "../../../stream-info.ts";
 import type { LocalReply } from "../../http/filter.ts";
+import type { FieldMutation } from "../../http/header-mutation/field-mutations.ts";
 import type { FilterChain } from "./filter-chain.ts";
 import type { ManagerStats } from "./manager-stats.ts";
 import type { CodecType } from "./negotiate.ts";
@@ -44,6 +45,7 @@ export interface ManagerSettings {
   /** Strip the port from Host: any, the listener's own, or never. */
   readonly stripPort: "any" | "matching" | "never";
   readonly stripTrailingDot: boolean;
+  readonly earlyMutations: readonly FieldMutation[];
   /** Trusted address, forwarded headers, request id, sanitising. */
   readonly prepareRequest: (head: RequestHead, info: StreamInfo) => void;
   readonly makeReply: (

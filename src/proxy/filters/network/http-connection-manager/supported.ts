@@ -20,6 +20,7 @@ export const supported = {
     "use_remote_address",
     "xff_num_trusted_hops",
     "original_ip_detection_extensions",
+    "early_header_mutation_extensions",
     "internal_address_config",
     "skip_xff_append",
     "via",
@@ -44,6 +45,7 @@ export const supported = {
     "http1_safe_max_connection_duration",
   ],
   "envoy.config.core.v3.SchemeHeaderTransformation": ["scheme_to_overwrite"],
+  "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation": ["mutations"],
   "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig": [
     "xff_num_trusted_hops",
     "xff_trusted_cidrs",
