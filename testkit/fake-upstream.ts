@@ -48,6 +48,8 @@ export class FakeUpstream {
   readonly requests: Message[] = [];
   /** Failures of scripts; a test that ends with one has not seen what it thinks. */
   readonly failures: Error[] = [];
+  /** Serial numbers of the clients' certificates, by connection. */
+  readonly clients: (string | undefined)[] = [];
   /** Handshakes that failed. */
   readonly refusals: Error[] = [];
   readonly #server: Server;
@@ -60,7 +62,10 @@ export class FakeUpstream {
     this.#server =
       tls === undefined
         ? createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket))
-        : createTlsServer({ allowHalfOpen: true, ...tls }, (socket) => this.#accept(socket));
+        : createTlsServer({ allowHalfOpen: true, ...tls }, (socket) => {
+            this.clients.push(socket.getPeerX509Certificate()?.serialNumber);
+            this.#accept(socket);
+          });
     this.#server.on("tlsClientError", (error) => this.refusals.push(error));
   }
 

@@ -24,7 +24,7 @@ export function connectSecurely(
 
 function notReady(callbacks: ConnectCallbacks): PendingConnect {
   const timer = setImmediate(() =>
-    dispatch(() => callbacks.onError("TLS_error:Secret_is_not_supplied_by_SDS")),
+    dispatch(() => callbacks.onError("TLS_error: Secret is not supplied by SDS")),
   );
   return { cancel: () => clearImmediate(timer) };
 }

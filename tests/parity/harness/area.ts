@@ -23,6 +23,8 @@ export interface ParityCase {
   readonly upstreams?: Readonly<Record<string, Script>>;
   /** The upstreams speak TLS. */
   readonly upstreamTls?: TlsOptions;
+  /** Before the proxy starts: files that the configuration names. */
+  readonly prepare?: (t: CaseContext) => void;
   /** What must hold on both sides. */
   readonly run: Run;
   /** Where Heddle differs on purpose: the entry (heading) in docs/reference/differences-from-envoy.md. */
@@ -150,6 +152,7 @@ function merge(contexts: readonly CaseContext[], bootstrap: JsonObject): JsonObj
     {
       listeners: resources.flatMap(({ listeners }) => listeners),
       clusters: resources.flatMap(({ clusters }) => clusters),
+      secrets: resources.flatMap(({ secrets }) => secrets),
     },
     bootstrap,
   );

@@ -9,6 +9,8 @@ export interface CaseConfig {
   readonly listeners?: readonly JsonObject[];
   /** A cluster for every fake upstream is added unless one of its name is here. */
   readonly clusters?: readonly JsonObject[];
+  /** Secrets of the bootstrap. */
+  readonly secrets?: readonly JsonObject[];
 }
 
 export interface HttpOptions {

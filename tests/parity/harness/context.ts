@@ -27,6 +27,7 @@ export interface ContextOptions {
 interface StaticResources {
   readonly listeners: readonly Json[];
   readonly clusters: readonly Json[];
+  readonly secrets: readonly Json[];
 }
 
 /** What a case's `run` gets: the proxy under test, what stands behind it, and ways to look at both. */
@@ -178,6 +179,7 @@ export class CaseContext {
     for (const [name, script] of Object.entries(upstreams)) {
       this.#upstreams.set(name, await new FakeUpstream(script, this.case.upstreamTls).listen());
     }
+    this.case.prepare?.(this);
   }
 
   /** After the case: its connections and its own process. */
@@ -197,20 +199,27 @@ export class CaseContext {
   }
 
   staticResources(): StaticResources {
-    const { listeners = [], clusters = [] } = this.case.config;
+    const { listeners = [], clusters = [], secrets = [] } = this.case.config;
     const named = new Set(clusters.map(({ name }) => name));
     const implied = [...this.#upstreams.keys()]
       .filter((name) => !named.has(`{case}-${name}`))
       .map((name) => cluster(name));
     const filled = (list: readonly JsonObject[]) =>
       list.map((it) => fill(it, this.#placeholders) ?? null);
-    return { listeners: filled(listeners), clusters: filled([...clusters, ...implied]) };
+    return {
+      listeners: filled(listeners),
+      clusters: filled([...clusters, ...implied]),
+      secrets: filled(secrets),
+    };
   }
 
-  static bootstrap({ listeners, clusters }: StaticResources, extra: JsonObject): JsonObject {
+  static bootstrap(
+    { listeners, clusters, secrets }: StaticResources,
+    extra: JsonObject,
+  ): JsonObject {
     return {
       admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } },
-      static_resources: { listeners, clusters },
+      static_resources: { listeners, clusters, ...(secrets.length > 0 ? { secrets } : {}) },
       ...extra,
     };
   }
