@@ -348,9 +348,9 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     const { info, settings } = this;
     this.#headSent = true;
     info.responseHead = head;
-    info.responseCode = head.status;
     info.responseStartMs = this.services.clock.monotonicMs();
     completeResponseHead(head, settings, info);
+    info.responseCode = head.status;
     this.#requestTimer?.cancel();
     this.#manager.beforeHead();
     if (this.#request?.upgrade !== undefined && head.status === 101) this.#startUpgrade();

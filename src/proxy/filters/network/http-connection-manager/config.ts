@@ -16,6 +16,7 @@ import { compileFilterChain } from "./filter-chain.ts";
 import { compileLocalReply } from "./local-reply.ts";
 import { ManagerStats } from "./manager-stats.ts";
 import { compilePathPolicy } from "./path.ts";
+import { compileProxyStatus } from "./proxy-status.ts";
 import type { ManagerSettings } from "./settings.ts";
 
 export const factory: NetworkFilterFactory = {
@@ -57,6 +58,7 @@ export function compileManager(
     prepareRequest: compileRequestPreparation(config, services),
     makeReply: compileLocalReply(config.localReplyConfig, services),
     normalisePath: compilePathPolicy(config, services),
+    setProxyStatus: compileProxyStatus(config, services),
     upgrades: compileUpgrades(config),
     ...compileNames(config),
     ...compileTimeouts(config, services),

@@ -174,6 +174,8 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
 
   #onPeerEnd(): void {
     this.#peerEnded = true;
+    // All its streams end now.
+    if (this.#http2 !== undefined && this.#streams.size > 0) this.#countLostRequest();
     this.#codec?.onEnd();
     if (this.#streams.size === 0 && this.#state !== "closed") this.connection.closeAfterFlush();
   }

@@ -11,16 +11,18 @@ export function completeResponseHead(
   info: StreamInfo,
 ): void {
   const { headers } = head;
-  if (settings.via !== "") appendVia(headers, settings.via);
   if (!headers.has("date"))
     headers.add("date", httpDate(info.startWallMs + info.responseStartMs - info.startMs));
   if (settings.serverTransformation === "OVERWRITE") headers.set("server", settings.serverName);
   else if (settings.serverTransformation === "APPEND_IF_ABSENT" && !headers.has("server")) {
     headers.add("server", settings.serverName);
   }
-  if (!settings.requestIdInResponse) return;
-  const id = info.requestHead?.headers.get("x-request-id");
-  if (id !== undefined) headers.set("x-request-id", id);
+  if (settings.requestIdInResponse) {
+    const id = info.requestHead?.headers.get("x-request-id");
+    if (id !== undefined) headers.set("x-request-id", id);
+  }
+  if (settings.via !== "") appendVia(headers, settings.via);
+  settings.setProxyStatus?.(head, info);
 }
 
 function appendVia(headers: HeaderList, via: string): void {

@@ -12,6 +12,7 @@ import type { FieldMutation } from "../../http/header-mutation/field-mutations.t
 import type { FilterChain } from "./filter-chain.ts";
 import type { ManagerStats } from "./manager-stats.ts";
 import type { CodecType } from "./negotiate.ts";
+import type { SetProxyStatus } from "./proxy-status.ts";
 import type { LogOptions } from "./stream-logs.ts";
 
 /** What path normalisation says of a path. */
@@ -37,6 +38,7 @@ export interface ManagerSettings {
   readonly serverName: string;
   readonly serverTransformation: "OVERWRITE" | "APPEND_IF_ABSENT" | "PASS_THROUGH";
   readonly via: string;
+  readonly setProxyStatus: SetProxyStatus | undefined;
   readonly proxy100Continue: boolean;
   readonly requestIdInResponse: boolean;
   /** undefined: paths are taken as they come. */

@@ -42,8 +42,18 @@ export const supported = {
     "strip_trailing_host_dot",
     "scheme_header_transformation",
     "append_x_forwarded_port",
+    "proxy_status_config",
     "http1_safe_max_connection_duration",
   ],
+  "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ProxyStatusConfig":
+    [
+      "remove_details",
+      "remove_connection_termination_details",
+      "remove_response_flags",
+      "set_recommended_response_code",
+      "use_node_id",
+      "literal_proxy_name",
+    ],
   "envoy.config.core.v3.SchemeHeaderTransformation": ["scheme_to_overwrite"],
   "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation": ["mutations"],
   "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig": [
