@@ -217,6 +217,7 @@ export class Http2ClientCodec extends Http2Connection implements ClientCodec {
     // RFC 9113 §8.1: the response is whole, and the rest of the request is not wanted.
     if (code === ErrorCode.noError && stream.remoteEnded) this.close(stream);
     else if (code === ErrorCode.refusedStream) this.abort(stream, "refused", Detail.remoteRefuse);
+    else if (code === ErrorCode.protocolError) this.abort(stream, "protocol", Detail.remoteReset);
     else this.abort(stream, "remote-reset", Detail.remoteReset);
   }
 

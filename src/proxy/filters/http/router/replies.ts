@@ -126,20 +126,21 @@ function resetFacts(reason: ResetReason): {
         word: "connection_termination",
         flags: ResponseFlag.upstreamConnectionTermination,
       };
-    case "remote-reset":
     case "refused":
+      return {
+        status: 503,
+        text: "remote refused stream reset",
+        word: "remote_refused_stream_reset",
+        flags: ResponseFlag.upstreamRemoteReset,
+      };
+    case "remote-reset":
+    // A field section over the limits: as Envoy, as if the upstream had reset it.
+    case "overflow":
       return {
         status: 503,
         text: "remote reset",
         word: "remote_reset",
         flags: ResponseFlag.upstreamRemoteReset,
-      };
-    case "overflow":
-      return {
-        status: 503,
-        text: "overflow",
-        word: "overflow",
-        flags: ResponseFlag.upstreamOverflow,
       };
     case "connect":
     case "connect-timeout":

@@ -401,8 +401,11 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     if (this.#state === "done") return;
     this.#upstream = undefined;
     this.cancel();
-    this.#cluster?.clusterStats.requestReceiveReset.inc();
-    if (reason === "protocol") this.#cluster?.clusterStats.protocolError.inc();
+    const isHttp2 = this.#stream.info.upstreamProtocol === 20;
+    if (!isHttp2 || reason === "remote-reset" || reason === "overflow")
+      this.#cluster?.clusterStats.requestReceiveReset.inc();
+    // What breaks a connection of HTTP/2 is counted there.
+    if (reason === "protocol" && !isHttp2) this.#cluster?.clusterStats.protocolError.inc();
     const reply = resetReply(reason, detail);
     if (this.#responseStarted) {
       this.#state = "done";
