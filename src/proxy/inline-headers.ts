@@ -29,25 +29,34 @@ export const inlineResponseHeaders: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
-// Up to here comparing all pairs, mostly of pointers, is faster than any table; beyond, a stranger could make it slow.
-const pairsMax = 2 * 48;
+// Up to here looking back for the same name is faster than any table; beyond, a stranger could make it slow.
+const lookBackMax = 2 * 48;
 
 /** Makes one field of several with the same name, where the first is (RFC 9110 §5.3). Most messages have none. */
 export function joinRepeated(headers: HeaderList, inline: ReadonlySet<string>): void {
   const { list } = headers;
   const { length } = list;
-  if (length > pairsMax) {
+  if (length > lookBackMax) {
     join(list, inline);
     return;
   }
+  // One bit for each kind of name seen: most names are the first of theirs, and nobody looks back.
+  let seen = 0;
   for (let i = 0; i < length; i += 2) {
-    const name = list[i] ?? "";
-    for (let j = i + 2; j < length; j += 2) {
-      if (list[j] !== name || !inline.has(name)) continue;
+    const name = list[i] as string;
+    const bit = 1 << ((name.length * 5 + name.charCodeAt(name.length - 1)) & 31);
+    if ((seen & bit) !== 0 && stoodBefore(list, i) && inline.has(name)) {
       join(list, inline);
       return;
     }
+    seen |= bit;
   }
+}
+
+function stoodBefore(list: readonly string[], at: number): boolean {
+  const name = list[at];
+  for (let i = 0; i < at; i += 2) if (list[i] === name) return true;
+  return false;
 }
 
 function join(list: string[], inline: ReadonlySet<string>): void {
