@@ -23,6 +23,10 @@ import {
 const hello = { routes: [route({ prefix: "/" }, direct("hello"))] };
 const { client } = certificates;
 
+const below = await intermediate.issue({ subject: "CN=revoked below", dns: ["client.test"] });
+const intermediateRevocationList = await intermediate.revoke([below]);
+const revokedBelow = { certificate: below.certificate + intermediate.certificate, key: below.key };
+
 /** One listener, clients it takes and clients it refuses, and what it counted. */
 function clients(options: {
   readonly name: string;
@@ -159,6 +163,15 @@ parityArea("tls-clients", [
     name: "wants a revocation list of every authority in the chain",
     socket: mutual(trust({ crl: inline(revocationList) })),
     refused: [chained],
+    stats: { fail_verify_error: 1 },
+  }),
+  clients({
+    name: "only_verify_leaf_cert_crl wants the list of the certificate's own authority only",
+    socket: mutual(
+      trust({ crl: inline(intermediateRevocationList), only_verify_leaf_cert_crl: true }),
+    ),
+    taken: [chained],
+    refused: [{ ...chained, ...revokedBelow }],
     stats: { fail_verify_error: 1 },
   }),
   clients({

@@ -67,6 +67,17 @@ const fails = (
     },
   });
 
+/** `auto_sni` and its kin. */
+const byRequest = (options: JsonObject): JsonObject => ({
+  typed_extension_protocol_options: {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+      "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+      explicit_http_config: { http_protocol_options: {} },
+      upstream_http_protocol_options: options,
+    },
+  },
+});
+
 const ok = async (t: CaseContext): Promise<void> => {
   assert.equal((await t.get("/")).status, 200);
 };
@@ -208,6 +219,43 @@ parityArea("tls-upstreams", [
     run: async (t) => {
       await ok(t);
       assert.equal(Reflect.get(t.upstream().tls(), "servername"), "host.name.test");
+    },
+  }),
+  upstream({
+    name: "auto_sni sends the request's host, and keeps connections apart by it",
+    socket: upstreamTls({ context: { sni: "fallback.test" } }),
+    extra: byRequest({ auto_sni: true }),
+    run: async (t) => {
+      const connection = await t.connect();
+      for (const host of ["one.test", "two.test:8443", "one.test", "127.0.0.1"])
+        await connection.exchange(`GET / HTTP/1.1\r\nhost: ${host}\r\n\r\n`);
+      const names = t
+        .upstream()
+        .connections.map((_, index) => Reflect.get(t.upstream().tls(index), "servername"));
+      assert.deepEqual(names, ["one.test", "two.test", "fallback.test"]);
+    },
+  }),
+  upstream({
+    name: "override_auto_sni_header names another header",
+    socket: upstreamTls(),
+    extra: byRequest({ auto_sni: true, override_auto_sni_header: "x-sni" }),
+    run: async (t) => {
+      await t.get("/", "x-sni: header.test");
+      await ok(t);
+      const names = [0, 1].map((index) => Reflect.get(t.upstream().tls(index), "servername"));
+      assert.deepEqual(names, ["header.test", "host.test"]);
+    },
+  }),
+  upstream({
+    name: "auto_san_validation takes a server for the host that it names",
+    socket: upstreamTls({ validation: trust() }),
+    extra: byRequest({ auto_sni: true, auto_san_validation: true }),
+    run: async (t) => {
+      const connection = await t.connect();
+      const ask = (host: string) => connection.exchange(`GET / HTTP/1.1\r\nhost: ${host}\r\n\r\n`);
+      assert.equal((await ask("a.test")).status, 200);
+      assert.equal((await ask("other.test")).status, 503);
+      await t.stats({ "cluster.{case}-main.ssl.fail_verify_san": 1 });
     },
   }),
   upstream({

@@ -14,6 +14,7 @@ import type { Services } from "../services.ts";
 import { compileSocketOptions } from "../socket-options.ts";
 import type { StatsScope } from "../stats/stats.ts";
 import type { Metadata } from "../stream-info.ts";
+import type { RequestedName } from "../tls/auto-sni.ts";
 import { compileUpstreamTransport } from "../tls/transport-socket.ts";
 import { type CircuitBreaker, CircuitBreakers, type SharedCells } from "./circuit-breakers.ts";
 import { ClusterStats } from "./cluster-stats.ts";
@@ -111,11 +112,12 @@ export class WorkerCluster implements Cluster {
   }
 
   request(options: RequestOptions): { cancel(): void } {
-    const preambleFor = this.#settings.transport?.preambleFor;
+    const preamble = this.#settings.transport?.preambleFor?.(options.host, options.info);
+    const requested = this.#http.requestedName?.(options.head);
     const pool =
-      preambleFor === undefined
+      preamble === undefined && requested === undefined
         ? this.#pool(options)
-        : this.#pooled(options, preambleFor(options.host, options.info));
+        : this.#pooled(options, { preamble, requested });
     return pool.request(options.sink, options.callbacks as UpstreamCallbacks);
   }
 
@@ -136,14 +138,21 @@ export class WorkerCluster implements Cluster {
     return pool;
   }
 
-  #pooled(options: RequestOptions, preamble: Preamble | undefined): HttpPool {
-    if (preamble === undefined) return this.#pool(options);
+  /** Connections for requests like this one only. */
+  #pooled(
+    options: RequestOptions,
+    {
+      preamble,
+      requested,
+    }: { readonly preamble: Preamble | undefined; readonly requested: RequestedName | undefined },
+  ): HttpPool {
     this.#preambled ??= new PreambledPools();
     const { host, priority, downstream } = options;
     const http2 = this.#http.protocol === "downstream" && downstream === 20;
     const settings = http2 ? this.#http2Settings : this.#settings;
-    return this.#preambled.of(host, `${priority} ${http2} ${preamble.key}`, () => {
-      const own = { ...settings, preamble: preamble.bytes };
+    const key = `${priority} ${http2} ${preamble?.key ?? ""} ${requested?.key ?? ""}`;
+    return this.#preambled.of(host, key, () => {
+      const own = { ...settings, preamble: preamble?.bytes, requested };
       return new HttpPool(host, own, this.breaker(priority));
     });
   }

@@ -17,6 +17,7 @@ export const supported = {
     "http2_protocol_options",
     "protocol_selection",
     "typed_extension_protocol_options",
+    "upstream_http_protocol_options",
     "dns_refresh_rate",
     "dns_failure_refresh_rate",
     "respect_dns_ttl",
@@ -119,6 +120,12 @@ export const supported = {
     "explicit_http_config",
     "auto_config",
     "use_downstream_protocol_config",
+    "upstream_http_protocol_options",
+  ],
+  "envoy.config.core.v3.UpstreamHttpProtocolOptions": [
+    "auto_sni",
+    "auto_san_validation",
+    "override_auto_sni_header",
   ],
   "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig": [
     "http_protocol_options",

@@ -6,10 +6,11 @@ import type {
 } from "#gen/envoy/config/core/v3/protocol_pb.js";
 import type { HttpProtocolOptionsJson as UpstreamHttpOptionsJson } from "#gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
 import type { Http1ClientOptions } from "#http/h1/client.ts";
-import type { HttpVersion } from "#http/message.ts";
+import type { HttpVersion, RequestHead } from "#http/message.ts";
 import { refuse, within } from "#lib/config-error.ts";
 import { compileNameCase, fieldsMax } from "../http-options.ts";
 import { type CompiledHttp2, compileHttp2 } from "../http2-options.ts";
+import { compileAutoSni, type RequestedName } from "../tls/auto-sni.ts";
 
 const optionsKey = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
@@ -20,6 +21,8 @@ export interface UpstreamHttp {
   readonly common: HttpProtocolOptionsJson | undefined;
   readonly http1: Http1ClientOptions;
   readonly http2: CompiledHttp2;
+  /** The server that a request is for, when requests say; undefined: connections serve any request. */
+  readonly requestedName: ((head: RequestHead) => RequestedName) | undefined;
 }
 
 interface Choice {
@@ -51,15 +54,21 @@ export function compileUpstreamHttp(config: ClusterJson, bufferLimit: number): U
     http2: within("http2_protocol_options", () =>
       compileHttp2(http2, { common, headersKb: common?.maxResponseHeadersKb ?? 60, bufferLimit }),
     ),
+    requestedName: compileAutoSni(
+      typedOptions(config)?.upstreamHttpProtocolOptions ?? config.upstreamHttpProtocolOptions,
+    ),
   };
 }
 
 /** The new way (typed_extension_protocol_options) or the old fields, never both. */
 function choose(config: ClusterJson): Choice {
-  const typed = config.typedExtensionProtocolOptions?.[optionsKey] as
-    | UpstreamHttpOptionsJson
-    | undefined;
+  const typed = typedOptions(config);
   return typed === undefined ? chooseOld(config) : within(optionsKey, () => chooseNew(typed));
+}
+
+function typedOptions(config: ClusterJson): UpstreamHttpOptionsJson | undefined {
+  // Proof: the reader checked what stands under this key.
+  return config.typedExtensionProtocolOptions?.[optionsKey] as UpstreamHttpOptionsJson | undefined;
 }
 
 function chooseOld(config: ClusterJson): Choice {

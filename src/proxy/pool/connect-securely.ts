@@ -17,7 +17,7 @@ export function connectSecurely(
   callbacks: ConnectCallbacks,
   { offer, preamble }: ConnectionKind,
 ): PendingConnect {
-  const tls = settings.transport?.settingsFor(host, offer);
+  const tls = settings.transport?.settingsFor(host, offer, settings.requested);
   if (tls === "not-ready") return notReady(callbacks);
   return connect(host.address, settings.connect, callbacks, { tls, preamble });
 }

@@ -10,6 +10,7 @@ import type { ClusterStats } from "../cluster/cluster-stats.ts";
 import type { Host } from "../cluster/host.ts";
 import type { UpstreamCallbacks } from "../cluster/manager.ts";
 import type { CompiledHttp2 } from "../http2-options.ts";
+import type { RequestedName } from "../tls/auto-sni.ts";
 import type { UpstreamTransport } from "../tls/transport-socket.ts";
 import { ConnectAttempt } from "./connect-attempt.ts";
 import { PooledConnection } from "./pooled-connection.ts";
@@ -30,10 +31,12 @@ export interface PoolSettings {
   readonly http2: CompiledHttp2 & { readonly services: Http2Services };
   readonly services: { readonly clock: Clock; readonly random: Random };
   readonly connect: ConnectOptions;
+  /** The server that the pool's requests are for. */
+  readonly requested?: RequestedName | undefined;
   /** Undefined: every host is reached as it is. */
   readonly transport: UpstreamTransport | undefined;
   /** What each connection begins with; such a pool is one downstream connection's. */
-  readonly preamble?: Uint8Array;
+  readonly preamble?: Uint8Array | undefined;
   readonly stats: ClusterStats;
   readonly connectTimeout: TimerList | undefined;
   readonly idleTimeout: TimerList | undefined;

@@ -13,6 +13,7 @@ import type { TlsSettings } from "#net/tls-connection.ts";
 import type { Host } from "../cluster/host.ts";
 import { compilePreamble, type Preamble, type PreambleFor } from "../proxy-protocol/upstream.ts";
 import type { Json, StreamInfo } from "../stream-info.ts";
+import type { RequestedName } from "./auto-sni.ts";
 import type { TlsFactoryContext } from "./common.ts";
 import { DownstreamTls } from "./downstream.ts";
 import { type HttpOffer, UpstreamTls } from "./upstream.ts";
@@ -49,7 +50,11 @@ export function compileDownstreamTransport(
 /** How connections to a cluster's hosts are secured. */
 export interface UpstreamTransport {
   /** Undefined: not at all. "not-ready": a secret has not come yet. */
-  settingsFor(host: Host, offer?: HttpOffer): TlsSettings | "not-ready" | undefined;
+  settingsFor(
+    host: Host,
+    offer?: HttpOffer,
+    requested?: RequestedName,
+  ): TlsSettings | "not-ready" | undefined;
   /** Absent: no host wants a PROXY header. */
   preambleFor?: ((host: Host, info: StreamInfo) => Preamble | undefined) | undefined;
 }
@@ -74,9 +79,9 @@ export function compileUpstreamTransport(
     if (usual === undefined) return undefined;
     const { tls, preambleFor } = usual;
     return {
-      settingsFor: (host, offer) => {
+      settingsFor: (host, offer, requested) => {
         counter.inc();
-        return settingsOf(tls, host, offer);
+        return settingsOf(tls, host, { offer, requested });
       },
       preambleFor: preambleFor === undefined ? undefined : (_host, info) => preambleFor(info),
     };
@@ -85,10 +90,13 @@ export function compileUpstreamTransport(
     matches.find(({ wanted }) => fits(wanted, host.metadata?.[matchNamespace]));
   const sockets = [usual, ...matches.map(({ socket }) => socket)];
   return {
-    settingsFor: (host, offer) => {
+    settingsFor: (host, offer, requested) => {
       const match = matchFor(host);
       (match?.counter ?? counter).inc();
-      return settingsOf((match === undefined ? usual : match.socket)?.tls, host, offer);
+      return settingsOf((match === undefined ? usual : match.socket)?.tls, host, {
+        offer,
+        requested,
+      });
     },
     preambleFor: sockets.every((socket) => socket?.preambleFor === undefined)
       ? undefined
@@ -102,9 +110,13 @@ export function compileUpstreamTransport(
 function settingsOf(
   tls: UpstreamTls | undefined,
   host: Host,
-  offer: HttpOffer | undefined,
+  {
+    offer,
+    requested,
+  }: { readonly offer: HttpOffer | undefined; readonly requested: RequestedName | undefined },
 ): TlsSettings | "not-ready" | undefined {
-  return tls === undefined ? undefined : (tls.settingsFor(host.hostname, offer) ?? "not-ready");
+  if (tls === undefined) return undefined;
+  return tls.settingsFor(host.hostname, offer, requested) ?? "not-ready";
 }
 
 function compileUpstream(

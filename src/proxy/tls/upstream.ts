@@ -4,6 +4,7 @@ import { CertificateCache } from "#net/certificate.ts";
 import type { SavedSession, SessionStore, TlsIdentity, TlsSettings } from "#net/tls-connection.ts";
 import { makeContext } from "#net/tls-context.ts";
 import type { Counter } from "../stats/stats.ts";
+import type { RequestedName } from "./auto-sni.ts";
 import { reasonOf } from "./certificates.ts";
 import { alpnWire, type CommonContext, compileCommon, type TlsFactoryContext } from "./common.ts";
 import { watches } from "./downstream.ts";
@@ -27,7 +28,7 @@ export class UpstreamTls {
   readonly #updated: Counter;
   readonly #certificates: CertificateCache = new CertificateCache();
   #built: { readonly identity: TlsIdentity; readonly validation: Validation } | undefined;
-  /** By offer and server name; bounded, and empty again after a rotation. */
+  /** By offer, server name and name to check; bounded, and empty again after a rotation. */
   #settings: Map<string, TlsSettings> = new Map();
   status: ContextStatus | undefined = undefined;
 
@@ -56,14 +57,15 @@ export class UpstreamTls {
   }
 
   /** For a host of this name; undefined, and counted, while a secret has not come. */
-  settingsFor(hostname: string, offer?: HttpOffer): TlsSettings | undefined {
+  settingsFor(
+    hostname: string,
+    offer?: HttpOffer,
+    requested?: RequestedName,
+  ): TlsSettings | undefined {
     const { sni, autoHostSni } = this.#config;
-    const name = autoHostSni === true && hostname !== "" ? hostname : (sni ?? "");
-    return this.settingsNamed(name, offer);
-  }
-
-  settingsNamed(serverName: string, offer?: HttpOffer): TlsSettings | undefined {
-    const key = offer === undefined ? serverName : `${offer} ${serverName}`;
+    const own = autoHostSni === true && hostname !== "" ? hostname : (sni ?? "");
+    const serverName = requested?.serverName ?? own;
+    const key = `${offer ?? ""} ${serverName} ${requested?.mustBeFor ?? ""}`;
     const known = this.#settings.get(key);
     if (known !== undefined) return known;
     if (this.#built === undefined) {
@@ -72,7 +74,9 @@ export class UpstreamTls {
     }
     if (this.#settings.size >= maxServerNames) this.#settings.clear();
     const alpn = this.#common.alpn ?? alpnWire(offer === undefined ? undefined : [offer]);
-    const made = { ...this.#settingsOf(serverName, this.#built), alpn };
+    const checksSni = this.#config.autoSniSanValidation === true && serverName !== "";
+    const mustBeFor = requested?.mustBeFor ?? (checksSni ? serverName : undefined);
+    const made = { ...this.#settingsOf({ serverName, mustBeFor }, this.#built), alpn };
     this.#settings.set(key, made);
     return made;
   }
@@ -141,13 +145,14 @@ export class UpstreamTls {
   }
 
   #settingsOf(
-    serverName: string,
+    {
+      serverName,
+      mustBeFor,
+    }: { readonly serverName: string; readonly mustBeFor: string | undefined },
     { identity, validation }: { readonly identity: TlsIdentity; readonly validation: Validation },
   ): Omit<TlsSettings, "alpn"> {
     const { stats } = this;
     const max = this.#config.maxSessionKeys ?? 1;
-    const mustBeFor =
-      this.#config.autoSniSanValidation === true && serverName !== "" ? serverName : undefined;
     return {
       isServer: false,
       identity,

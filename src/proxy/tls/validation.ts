@@ -30,7 +30,7 @@ export type Refusal = Extract<PeerVerdict, { readonly accepted: false }>;
 export interface PeerFacts {
   readonly info: TlsInfo;
   readonly chainError: ChainError | undefined;
-  /** A DNS name that the certificate must be for (auto_sni_san_validation); undefined: any. */
+  /** A DNS name or address that the certificate must be for (auto_sni_san_validation, auto_san_validation); undefined: any. */
   readonly mustBeFor: string | undefined;
 }
 
@@ -150,7 +150,9 @@ function refusalOf(rules: Rules, certificate: Certificate, peer: PeerFacts): Ref
   }
   const { altNames } = certificate;
   const named =
-    mustBeFor === undefined || altNames.dns.some((pattern) => dnsNameMatches(mustBeFor, pattern));
+    mustBeFor === undefined ||
+    altNames.dns.some((pattern) => dnsNameMatches(mustBeFor, pattern)) ||
+    altNames.ip.includes(mustBeFor);
   if (!named || (rules.sans.length > 0 && !rules.sans.some((matches) => matches(altNames))))
     return refused("san", `SAN matcher, certificate SANs are [${allNames(altNames)}]`);
   if (!pins(rules) || rules.hashes.has(certificate.fingerprint256)) return undefined;
