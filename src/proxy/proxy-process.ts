@@ -112,6 +112,8 @@ export class ProxyProcess implements AdminSource {
       log.write("info", `admin on ${addressText(bound)}`);
       return admin;
     } catch (cause) {
+      // Its socket would keep a process alive that serves nothing.
+      admin.close();
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new StartError(`admin cannot listen on ${addressText(address)}: ${reason}`, { cause });
     }
