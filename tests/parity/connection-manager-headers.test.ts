@@ -303,6 +303,29 @@ parityArea("connection-manager-headers", [
     },
   },
   {
+    name: "add_user_agent names this proxy's cluster and node",
+    config: http({ manager: { add_user_agent: true } }),
+    upstream: ok,
+    own: { arguments: ["--service-cluster", "mesh", "--service-node", "one"] },
+    run: async (t) => {
+      await t.get("/");
+      const all = [
+        "x-envoy-downstream-service-cluster: mesh",
+        "user-agent: mesh",
+        "x-envoy-downstream-service-node: one",
+      ];
+      assert.deepEqual(forwarded(t), ["x-forwarded-proto: http", ...all, "x-request-id: <uuid>"]);
+      await t.get("/", "user-agent: mine", "x-envoy-downstream-service-cluster: mine");
+      assert.deepEqual(forwarded(t), [
+        "user-agent: mine",
+        "x-envoy-downstream-service-cluster: mesh",
+        "x-forwarded-proto: http",
+        "x-envoy-downstream-service-node: one",
+        "x-request-id: <uuid>",
+      ]);
+    },
+  },
+  {
     name: "trace headers of the client pass the edge",
     config: http({ manager: { use_remote_address: true } }),
     upstream: ok,

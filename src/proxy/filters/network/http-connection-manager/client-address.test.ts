@@ -8,6 +8,7 @@ import { compileRequestPreparation } from "./client-address.ts";
 
 type Config = Parameters<typeof compileRequestPreparation>[0];
 
+const node = { id: "", cluster: "", hostname: "", zone: "" };
 const random = { unit: () => 0, below: () => 0, uuid: () => "new-id" };
 
 /** Header fields as the upstream gets them, and the address that counts as the client's. */
@@ -21,7 +22,7 @@ function prepared(config: Config, fields: string[] = [], peer = "127.0.0.1"): [s
   };
   const info = new StreamInfo(downstream, 0, 0);
   const head = new RequestHead("GET", "/", "host.test", 11, new HeaderList(fields));
-  compileRequestPreparation(config, { random }, () => "192.0.2.2")(head, info);
+  compileRequestPreparation(config, { random, node }, () => "192.0.2.2")(head, info);
   const lines: string[] = [];
   for (const [name, value] of head.headers) lines.push(`${name}: ${value}`);
   return [lines, info.remote.ip];

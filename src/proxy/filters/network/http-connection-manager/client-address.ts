@@ -31,6 +31,7 @@ type PreparationConfig = Pick<
   | "originalIpDetectionExtensions"
   | "appendXForwardedPort"
   | "schemeHeaderTransformation"
+  | "addUserAgent"
 >;
 
 /**
@@ -39,7 +40,7 @@ type PreparationConfig = Pick<
  */
 export function compileRequestPreparation(
   config: PreparationConfig,
-  services: Pick<Services, "random">,
+  services: Pick<Services, "random" | "node">,
   machineAddress: () => string | undefined = firstAddress,
 ): (head: RequestHead, info: StreamInfo) => void {
   const prepareClientCertificate = compileClientCertificate(config);
@@ -69,6 +70,7 @@ export function compileRequestPreparation(
       if (edge && info.remote.family !== "pipe")
         headers.set("x-envoy-external-address", info.remote.ip);
     }
+    if (config.addUserAgent === true) addUserAgent(headers, services.node);
     setRequestId?.(headers, edge && !internal);
   };
 }
@@ -212,6 +214,14 @@ function removeControlHeaders(headers: HeaderList, edge: boolean): void {
       return;
     }
   }
+}
+
+/** Upstream, this proxy's cluster is the user agent of requests that name none. */
+function addUserAgent(headers: HeaderList, node: Services["node"]): void {
+  headers.set("x-envoy-downstream-service-cluster", node.cluster);
+  const present = headers.get("user-agent");
+  if (present === undefined || present === "") headers.set("user-agent", node.cluster);
+  if (node.id !== "") headers.set("x-envoy-downstream-service-node", node.id);
 }
 
 function appendVia(headers: HeaderList, via: string): void {

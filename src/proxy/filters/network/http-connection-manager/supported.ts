@@ -43,6 +43,7 @@ export const supported = {
     "scheme_header_transformation",
     "append_x_forwarded_port",
     "proxy_status_config",
+    "add_user_agent",
     "http1_safe_max_connection_duration",
   ],
   "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.ProxyStatusConfig":
