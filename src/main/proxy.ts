@@ -17,11 +17,8 @@ export async function runProxy(argv: readonly string[]): Promise<number> {
     process[flags.stream].write(flags.output);
     return flags.exit;
   }
-  const log = new ProcessLog({
-    level: flags.logLevel,
-    format: flags.logFormat,
-    path: flags.logPath,
-  });
+  const log = openLog(flags);
+  if (log === undefined) return 1;
   try {
     const loaded = await loadBootstrap({ file: flags.configPath, yamlOverlay: flags.configYaml });
     return await runLoaded({ ...loaded, bootstrap: withTags(loaded.bootstrap, flags) }, flags, log);
@@ -35,6 +32,20 @@ export async function runProxy(argv: readonly string[]): Promise<number> {
       return 1;
     }
     throw error;
+  }
+}
+
+function openLog({
+  logLevel: level,
+  logFormat: format,
+  logPath: path,
+}: ProxyFlags): ProcessLog | undefined {
+  try {
+    return new ProcessLog({ level, format, path });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`--log-path: ${reason}\n`);
+    return undefined;
   }
 }
 
