@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 
 /** How long a test waits for bytes or a close that should come at once. Only a failing test ever waits this long. */
-export const PATIENCE_MS = 5000;
+export const PATIENCE_MS = 20_000;
 
 export type CloseKind = "open" | "half-closed" | "closed" | "reset";
 

@@ -24,22 +24,28 @@ const times: readonly ParityCase[] = [
     config: proxying({ idle_timeout: "0.3s" }),
     upstream: echo(),
     run: async (t) => {
-      for (let attempt = 0; attempt < 5; attempt++) {
+      for (let attempt = 0; attempt < 10; attempt++) {
         const client = await t.connect();
-        await new Promise((resolve) => setTimeout(resolve, 150));
-        await client.write("x");
-        // A busy machine may take longer than the timeout: then this attempt says nothing.
-        const isLate = await client.readThrough("x").then(
-          () => false,
-          () => true,
-        );
+        const begun = performance.now();
+        let last = begun;
+        let isLate = false;
+        // Longer than the timeout in all, shorter between two bytes. A busy machine may not manage: then this attempt says nothing.
+        while (!isLate && last - begun < 600) {
+          await client.write("x");
+          const isEchoed = await client.readThrough("x").then(
+            () => true,
+            () => false,
+          );
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          isLate = performance.now() - last > 250;
+          assert.ok(isEchoed || isLate, "closed although bytes kept coming");
+          last = performance.now();
+        }
         if (isLate) continue;
-        const last = performance.now();
         await client.ended();
-        assert.ok(performance.now() - last > 250);
         return;
       }
-      assert.fail("five times the machine was too slow");
+      assert.fail("ten times the machine was too slow");
     },
   },
   {

@@ -6,7 +6,23 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Json, jsonPath } from "./placeholders.ts";
 import type { Side } from "./sides.ts";
 
-const START_MS = 15_000;
+/** Only a proxy that will never be ready takes so long: all cores may be busy with others that start. */
+const START_MS = 90_000;
+/** Starting is all CPU: more at a time than there are cores only makes each slower. */
+const startsAtATime = 3;
+let starting = 0;
+const queue: (() => void)[] = [];
+
+async function beginStart(): Promise<void> {
+  if (starting < startsAtATime) starting++;
+  else await new Promise<void>((resolve) => queue.push(resolve));
+}
+
+function endStart(): void {
+  const next = queue.shift();
+  if (next === undefined) starting--;
+  else next();
+}
 
 export interface AdminAnswer {
   readonly status: number;
@@ -62,22 +78,27 @@ export class ProxyProcess {
 
   /** Starts a proxy and returns when its listeners accept. */
   static async start(options: StartOptions): Promise<ProxyProcess> {
+    await beginStart();
     const proxy = new ProxyProcess(options, true);
     try {
       await proxy.#untilReady(`${options.folder}/admin`);
     } catch (error) {
       await proxy.stop();
       throw error;
+    } finally {
+      endStart();
     }
     return proxy;
   }
 
   /** Runs a command that ends by itself, such as `--mode validate`. */
   static async finish(options: StartOptions): Promise<Finished> {
+    await beginStart();
     const proxy = new ProxyProcess(options, false);
     const giveUp = setTimeout(() => proxy.child.kill("SIGKILL"), START_MS);
     const finished = await proxy.exited;
     clearTimeout(giveUp);
+    endStart();
     return finished;
   }
 
