@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { answer, response } from "../../testkit/fake-upstream.ts";
 import { parityArea } from "./harness/area.ts";
-import { http, route, toCluster } from "./harness/config.ts";
+import { http, route, toCluster, virtualHost } from "./harness/config.ts";
 import type { CaseContext } from "./harness/context.ts";
 import { exchange, forwarded, headerLines, own } from "./harness/forwarded.ts";
 
@@ -348,6 +348,18 @@ parityArea("connection-manager-forwarding", [
       assert.equal(await t.logLine(), "https");
       const got = await t.get("/r");
       assert.equal(got.header("location"), "https://host.test/x");
+    },
+  },
+  {
+    name: "require_tls looks at x-forwarded-proto",
+    config: http({
+      virtualHosts: [virtualHost("all", ["*"], [route()], { require_tls: "ALL" })],
+    }),
+    upstream: ok,
+    run: async (t) => {
+      assert.equal((await t.get("/", "x-forwarded-proto: https")).status, 200);
+      assert.equal((await t.get("/", "x-forwarded-proto: ftp")).status, 301);
+      assert.equal((await t.get("/")).status, 301);
     },
   },
   {

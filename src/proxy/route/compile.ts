@@ -78,7 +78,9 @@ export function compileRouteTable(
     match: (input) => {
       const virtualHost = domains.find(hostOf(input));
       if (virtualHost === undefined) return undefined;
-      if (virtualHost.requireTls && !input.secure) return virtualHost.redirectToTls;
+      // What the proxy before this one says of the client's connection counts, not the own one.
+      if (virtualHost.requireTls && input.head.headers.get("x-forwarded-proto") !== "https")
+        return virtualHost.redirectToTls;
       return matchRoute(virtualHost, input, config.ignorePathParametersInPathMatching === true);
     },
   };

@@ -8,8 +8,6 @@ export interface RouteInput {
   readonly head: RequestHead;
   readonly info: StreamInfo;
   readonly draw: number;
-  /** Requests with this `x-forwarded-proto` or on TLS are secure (require_tls). */
-  readonly secure: boolean;
 }
 
 /** Header changes of a route, its virtual host, … compiled into one pass each way. */

@@ -152,7 +152,6 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
       head,
       info: this.info,
       draw: this.draw,
-      secure: head.scheme === "https",
     });
     const route = this.#route;
     if (route === undefined) return;
