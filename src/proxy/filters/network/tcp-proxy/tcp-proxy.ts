@@ -88,8 +88,6 @@ export class TcpProxy extends Timer implements NetworkFilter {
   #downstreamEnded = false;
   #upstreamEnded = false;
   #closed = false;
-  /** Traffic since the idle timeout was armed. */
-  #active = false;
   readonly #early: Uint8Array[] = [];
   #earlySize = 0;
   #earlyEnd = false;
@@ -274,7 +272,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
 
   onData(chunk: Uint8Array, end: boolean): NetworkVerdict {
     const upstream = this.#upstream;
-    this.#active = true;
+    this.#settings.idleTimeout?.arm(this);
     this.#network.info.bytesReceived += chunk.length;
     this.#settings.stats.bytesReceived.add(chunk.length);
     if (upstream === undefined) {
@@ -328,7 +326,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
   // === Upstream to downstream ===
 
   onUpstreamData(chunk: Uint8Array): void {
-    this.#active = true;
+    this.#settings.idleTimeout?.arm(this);
     this.#network.info.bytesSent += chunk.length;
     this.#settings.stats.bytesSent.add(chunk.length);
     this.#downstream.write(chunk);
@@ -370,13 +368,8 @@ export class TcpProxy extends Timer implements NetworkFilter {
     this.#downstream.closeAfterFlush();
   }
 
-  /** The idle timeout; it begins again when there was traffic since it was armed. */
+  /** The idle timeout. */
   onTimer(): void {
-    if (this.#active) {
-      this.#active = false;
-      this.#settings.idleTimeout?.arm(this);
-      return;
-    }
     this.#settings.stats.idleTimeout.inc();
     this.#downstream.closeAfterFlush();
   }
