@@ -34,6 +34,7 @@ export function fakeServices(
     },
     secrets: new SecretStore(),
     tlsContexts: [],
+    workerIndex: 0,
     sharedSlots: undefined,
     ticketSecret: new Uint8Array(32),
     node: { id: "node", cluster: "cluster", hostname: "host", zone: "" },

@@ -25,6 +25,8 @@ export interface Services {
   readonly tlsContexts: TlsContextHolder[];
   /** What the workers of a process count together; undefined with one worker. */
   readonly sharedSlots: SharedSlots | undefined;
+  /** 0 in the first: gauges that say the same in all workers are set there only. */
+  readonly workerIndex: number;
   /** The same in all workers of a process, so that one opens the session tickets of another. */
   readonly ticketSecret: Uint8Array;
   readonly node: NodeInfo;

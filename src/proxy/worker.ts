@@ -171,6 +171,7 @@ function makeServices(
     }),
     secrets: secretsOf(spec),
     tlsContexts: [],
+    workerIndex: spec.index,
     sharedSlots: spec.sharedSlots === undefined ? undefined : new SharedSlots(spec.sharedSlots),
     ticketSecret: spec.ticketSecret,
     node: spec.node,

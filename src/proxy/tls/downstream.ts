@@ -141,7 +141,7 @@ export class DownstreamTls {
 
   #publish(certificates: readonly OwnCertificate[], validation: Validation): void {
     this.status = contextStatus(certificates, validation);
-    publishExpiry(this.#context.scope, certificates, validation);
+    publishExpiry(this.#context, certificates, validation);
   }
 
   /** A session is for one configuration and one set of trusted authorities. */

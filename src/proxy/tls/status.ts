@@ -1,6 +1,6 @@
 import type { Certificate } from "#net/certificate.ts";
-import type { StatsScope } from "../stats/stats.ts";
 import type { OwnCertificate } from "./certificates.ts";
+import type { TlsFactoryContext } from "./common.ts";
 import type { Validation } from "./validation.ts";
 
 /** One certificate for /certs; plain data, because it crosses threads. */
@@ -58,10 +58,11 @@ const unnamed = "e3b0c442";
 
 /** `ssl.certificate.<name>.expiration_unix_time_seconds` */
 export function publishExpiry(
-  scope: StatsScope,
+  { services, scope }: TlsFactoryContext,
   certificates: readonly OwnCertificate[],
   validation: Validation,
 ): void {
+  if (services.workerIndex > 0) return;
   const set = (name: string, { validToMs }: Certificate): void =>
     scope
       .gauge(`ssl.certificate.${name}.expiration_unix_time_seconds`)

@@ -112,7 +112,7 @@ export class UpstreamTls {
         );
       const context = this.#makeContext(certificates, validation);
       this.status = contextStatus(certificates, validation);
-      publishExpiry(this.#context.scope, certificates, validation);
+      publishExpiry(this.#context, certificates, validation);
       return {
         identity: { context, certificate: certificates[0]?.certificate, ocspResponse: undefined },
         validation,
