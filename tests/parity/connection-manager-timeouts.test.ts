@@ -280,7 +280,7 @@ parityArea("connection-manager-timeouts", [
   {
     name: "max_connection_duration closes an idle connection after the drain timeout",
     config: http({
-      manager: { drain_timeout: "0.1s", ...common({ max_connection_duration: "0.3s" }) },
+      manager: { drain_timeout: "0.1s", ...common({ max_connection_duration: "0.5s" }) },
     }),
     upstream: ok,
     run: async (t) => {
@@ -311,7 +311,7 @@ parityArea("connection-manager-timeouts", [
   {
     name: "max_connection_duration: a request in the drain time is served and told",
     config: http({
-      manager: { drain_timeout: "4s", ...common({ max_connection_duration: "0.3s" }) },
+      manager: { drain_timeout: "4s", ...common({ max_connection_duration: "0.5s" }) },
     }),
     upstream: ok,
     run: async (t) => {
@@ -328,7 +328,7 @@ parityArea("connection-manager-timeouts", [
       manager: {
         drain_timeout: "0.05s",
         http1_safe_max_connection_duration: true,
-        ...common({ max_connection_duration: "0.3s" }),
+        ...common({ max_connection_duration: "0.5s" }),
       },
     }),
     upstream: ok,
