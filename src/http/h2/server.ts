@@ -58,11 +58,8 @@ class ServerStream extends Http2Stream<RequestSink> implements ResponseStream {
     if (end) this.endLocal();
   }
 
-  /**
-   * RFC 9113 §8.1: an answer that is whole before its request. Nobody reads the rest, so the client is asked not to send it.
-   */
   protected onLocalEnd(): void {
-    this.connection.resetStream(this, ErrorCode.noError);
+    this.#codec.onEarlyAnswer(this);
   }
 
   onClosed(): void {
@@ -81,6 +78,9 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
   /** The ids that `lastId` skipped last: idle streams that became closed unused (RFC 9113 §5.1.1). */
   #gapFrom = 1;
   #feedMs = -1;
+  #feeding = false;
+  /** Answered within this read: what is left of their requests may be in it too. */
+  readonly #answeredEarly: ServerStream[] = [];
   #resetEarly = 0;
 
   constructor(
@@ -112,7 +112,21 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
       this.connectionError(ErrorCode.protocolError, Detail.protocol);
       return;
     }
-    if (at < bytes.length) this.reader.feed(bytes, at);
+    if (at === bytes.length) return;
+    this.#feeding = true;
+    this.reader.feed(bytes, at);
+    this.#feeding = false;
+    const early = this.#answeredEarly;
+    for (let stream = early.pop(); stream !== undefined; stream = early.pop())
+      this.onEarlyAnswer(stream);
+  }
+
+  /**
+   * RFC 9113 §8.1: an answer that is whole before its request. Nobody reads the rest, so the client is asked not to send it.
+   */
+  onEarlyAnswer(stream: ServerStream): void {
+    if (this.#feeding) this.#answeredEarly.push(stream);
+    else if (stream.state !== "closed") this.resetStream(stream, ErrorCode.noError);
   }
 
   /** RFC 9113 §3.4: the server's preface is its SETTINGS, which come before all else and need not wait for the client's. */
