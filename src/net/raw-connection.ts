@@ -309,22 +309,45 @@ export class RawConnection implements Connection {
   /** Straight from the caller's memory, which the handle copies; the rest waits. */
   #writeAway(piece: Uint8Array, pieces: (string | Uint8Array)[], owned: boolean): number {
     const part = piece.subarray(0, writeBufferSize);
-    const error = this.#handle.writeBuffer(spareRequest, part);
-    if (error !== 0) return error;
-    this.#written(part.length);
-    this.#keep(piece.subarray(part.length), pieces, owned);
-    return 0;
+    const error = this.#submit(part);
+    if (error === 0) this.#keep(piece.subarray(part.length), pieces, owned);
+    return error;
   }
 
   #writeOut(size: number): number {
-    const error = this.#handle.writeBuffer(spareRequest, writeBuffer.subarray(0, size));
+    const chunk = writeBuffer.subarray(0, size);
+    if (this.#copies) return this.#submit(chunk);
+    const error = this.#handle.writeBuffer(spareRequest, chunk);
     if (error !== 0) return error;
+    this.bytesSent += size;
+    if (state[kLastWriteWasAsync] === 0) return 0;
+    const request = spareRequest;
+    spareRequest = new WriteWrap();
     // libuv still reads from the old one.
-    if (state[kLastWriteWasAsync] !== 0 && !this.#copies) {
-      spareRequest.buffer = writeBuffer;
-      writeBuffer = newWriteBuffer();
-    }
-    return this.#written(size);
+    request.buffer = writeBuffer;
+    writeBuffer = newWriteBuffer();
+    this.#writing = true;
+    this.#writingSize = size;
+    request.oncomplete = (status) => this.#writeDone(status);
+    return 0;
+  }
+
+  /** To a handle that copies. A TLS handle completes every write later, except one that fails: that may be before it returns. */
+  #submit(chunk: Uint8Array): number {
+    const request = new WriteWrap();
+    let early: number | undefined;
+    request.oncomplete = (status) => {
+      early = status;
+    };
+    const error = this.#handle.writeBuffer(request, chunk);
+    if (error !== 0) return error;
+    this.bytesSent += chunk.length;
+    if (early !== undefined && early !== 0) return early;
+    this.#writing = true;
+    this.#writingSize = chunk.length;
+    if (early === undefined) request.oncomplete = (status) => this.#writeDone(status);
+    else setImmediate(() => this.#writeDone(0));
+    return 0;
   }
 
   #keep(rest: string | Uint8Array, pieces: (string | Uint8Array)[], owned: boolean): void {
@@ -334,17 +357,6 @@ export class RawConnection implements Connection {
       this.#piecesSize += piece.length;
       if (!owned && typeof piece !== "string") pieces[i] = this.#copy(piece);
     }
-  }
-
-  #written(size: number): number {
-    this.bytesSent += size;
-    if (state[kLastWriteWasAsync] === 0) return 0;
-    const request = spareRequest;
-    spareRequest = new WriteWrap();
-    this.#writing = true;
-    this.#writingSize = size;
-    request.oncomplete = (status) => this.#writeDone(status);
-    return 0;
   }
 
   #writeDone(status: number): void {

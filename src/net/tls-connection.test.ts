@@ -12,6 +12,7 @@ import {
   serve,
   serverSettings,
 } from "../../testkit/tls-sides.ts";
+import { dispatch } from "./raw-connection.ts";
 
 after(closeListeners);
 
@@ -188,6 +189,36 @@ describe("a TLS connection", () => {
     peer.connection.destroy(true);
     await second.seen.until(() => second.seen.closed !== undefined);
     assert.equal(second.seen.closed?.kind, "remote-reset");
+  });
+
+  it("ends when the peer goes away while it writes, wherever the write fails", async () => {
+    const listener = await serve(serverSettings());
+    for (let round = 0; round < 40; round++) {
+      const peer = tlsConnect({
+        ...{ host: "127.0.0.1", port: listener.port, servername: "a.test" },
+        ca: authority.certificate,
+      });
+      peer.on("error", () => {});
+      peer.once("data", () => peer.destroy());
+      const { connection, seen } = await listener.next();
+      const chunk = Buffer.alloc(64 * 1024, "x");
+      // A proxy's way: go on while it takes bytes, close at the end of the peer's.
+      const write = (): void => {
+        while (!connection.closed && connection.write(chunk));
+      };
+      connection.bufferLimit = 256 * 1024;
+      connection.handler = {
+        onData: () => {},
+        onEnd: () => connection.closeAfterFlush(),
+        onUnwritable: () => {},
+        onWritable: () => dispatch(write),
+        onClose: (reason) => seen.onClose(reason),
+      };
+      const timer = setInterval(() => dispatch(() => connection.write(chunk)), 1);
+      await seen.until(() => seen.closed !== undefined);
+      clearInterval(timer);
+      assert.equal(seen.closes, 1);
+    }
   });
 
   it("may be destroyed in any of its calls", async () => {
