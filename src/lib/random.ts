@@ -11,24 +11,45 @@ export interface Random {
 }
 
 const idsPerDraw = 256;
+const idBytes = 16;
+const idLength = 36;
+const digits = Buffer.from("0123456789abcdef", "latin1");
+/** `latin1Slice` is what `toString("latin1")` comes down to, without its argument checks; the type definitions leave it out. */
+type Latin1Buffer = Buffer & { latin1Slice(start: number, end: number): string };
 
-/** Many ids' worth of random bytes are drawn and hex-encoded at once, then sliced: a draw per id is the largest cost of an id. */
+/**
+ * Random bytes are drawn for many ids at once and spelled into one buffer: a draw per id is the largest cost of an id, and an id put together
+ * from pieces leaves each of them to the collector.
+ */
 function makeUuidSource(): () => string {
-  const pool = Buffer.allocUnsafeSlow(idsPerDraw * 16);
-  let hex = "";
-  let at = pool.length * 2;
+  const bytes = Buffer.allocUnsafeSlow(idsPerDraw * idBytes);
+  const text = Buffer.allocUnsafeSlow(idsPerDraw * idLength) as Latin1Buffer;
+  let at = text.length;
   return () => {
-    if (at >= pool.length * 2) {
-      randomFillSync(pool);
-      hex = pool.toString("hex");
+    if (at >= text.length) {
+      randomFillSync(bytes);
+      spellIds(bytes, text);
       at = 0;
     }
-    const start = at;
-    at += 32;
-    // RFC 9562 §5.4: version 4 in the high nibble of octet 6, variant 10 in the high bits of octet 8.
-    const variant = "89ab"[hex.charCodeAt(start + 16) & 3];
-    return `${hex.slice(start, start + 8)}-${hex.slice(start + 8, start + 12)}-4${hex.slice(start + 13, start + 16)}-${variant}${hex.slice(start + 17, start + 20)}-${hex.slice(start + 20, start + 32)}`;
+    const id = text.latin1Slice(at, at + idLength);
+    at += idLength;
+    return id;
   };
+}
+
+/** RFC 9562 §4: groups of 8, 4, 4, 4 and 12 digits. */
+function spellIds(bytes: Uint8Array, text: Uint8Array): void {
+  let at = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const octet = i % idBytes;
+    if (octet === 4 || octet === 6 || octet === 8 || octet === 10) text[at++] = 0x2d;
+    let byte = bytes[i] as number;
+    // RFC 9562 §5.4: version 4 in the high nibble of octet 6, variant 10 in the high bits of octet 8.
+    if (octet === 6) byte = (byte & 0x0f) | 0x40;
+    else if (octet === 8) byte = (byte & 0x3f) | 0x80;
+    text[at++] = digits[byte >> 4] as number;
+    text[at++] = digits[byte & 15] as number;
+  }
 }
 
 export const systemRandom: Random = {
