@@ -99,6 +99,8 @@ export class StreamInfo {
   attemptCount = 0;
   localReplyBody = "";
   isHealthCheck = false;
+  /** Set by a filter that makes a gRPC call of a request that was none: answers of our own stay what the client understands. */
+  becameGrpc = false;
   /** The log entry's kind (AccessLogType); "": the end of the stream. */
   accessLogType = "";
   /** Unique number of the stream in this worker. */

@@ -57,11 +57,18 @@ function filterState(parameter: string): Operator {
     read: (info) => {
       const value = info.filterState?.get(key);
       if (value === undefined || value === null) return undefined;
-      // Undefined for an object without a text of its own.
-      const spelled: string | undefined = typeof value === "string" ? value : JSON.stringify(value);
+      const spelled = spellState(value, form);
       return spelled === undefined ? undefined : toByteString(spelled);
     },
   };
+}
+
+/** Undefined: it has no text of this form. */
+function spellState(value: unknown, form: "PLAIN" | "TYPED" | "FIELD"): string | undefined {
+  if (typeof value !== "object") return typeof value === "string" ? value : JSON.stringify(value);
+  if (form === "FIELD") return undefined;
+  const hasText = form === "PLAIN" && value?.toString !== Object.prototype.toString;
+  return hasText ? String(value) : JSON.stringify(value);
 }
 
 export const metadataOperators: OperatorTable = {

@@ -1,3 +1,4 @@
+import type { HttpVersion, ResetReason } from "#http/message.ts";
 import type { Counter, Gauge, Histogram, StatsScope } from "../stats/stats.ts";
 
 /** A cluster's counters, looked up once; the rest by status code on first use. Names are Envoy's. */
@@ -107,6 +108,17 @@ export class ClusterStats {
     counters.code.inc();
     counters.codeClass.inc();
     (external ? counters.external : counters.internal).inc();
+  }
+
+  /** The upstream ended a stream before its time. */
+  countReset(reason: ResetReason, protocol: HttpVersion | undefined): void {
+    if (protocol === 20) {
+      // What breaks a connection of HTTP/2 is counted there.
+      if (reason === "remote-reset" || reason === "overflow") this.requestReceiveReset.inc();
+      return;
+    }
+    this.requestReceiveReset.inc();
+    if (reason === "protocol") this.protocolError.inc();
   }
 
   countTime(milliseconds: number, external: boolean): void {

@@ -32,18 +32,18 @@ export class GrpcHttp1Bridge implements HttpFilter {
     this.#settings = settings;
   }
 
-  onRequestHead(_stream: HttpStream, head: RequestHead): Verdict {
+  onRequestHead({ info }: HttpStream, head: RequestHead): Verdict {
     const { headers } = head;
     if (head.version === 20) return "continue";
     const type = headers.get("content-type");
     if (this.#settings.upgradesProtobuf && type === protobuf) {
       this.#bridges = true;
       this.#frames = true;
+      info.becameGrpc = true;
       headers.set("content-type", "application/grpc");
       headers.remove("content-length");
       if (this.#settings.dropsQuery) head.path = head.path.replace(/\?.*$/s, "");
     } else this.#bridges = isGrpcContentType(type);
-    if (this.#bridges) headers.set("te", "trailers");
     return "continue";
   }
 
@@ -76,7 +76,6 @@ export class GrpcHttp1Bridge implements HttpFilter {
 
   onResponseHead(_stream: HttpStream, head: ResponseHead, end: boolean): Verdict {
     if (!this.#bridges) return "continue";
-    if (this.#frames && !end) head.headers.set("content-type", protobuf);
     if (end) return "continue";
     this.#head = head;
     return "hold";

@@ -16,6 +16,21 @@ export interface GrpcStatsSettings {
 
 const filterStateKey = "envoy.filters.http.grpc_stats";
 
+/** envoy.extensions.filters.http.grpc_stats.v3.FilterObject. */
+class MessageCounts {
+  requests = 0;
+  responses = 0;
+
+  toString(): string {
+    return `${this.requests},${this.responses}`;
+  }
+
+  toJSON(): { requestMessageCount: string; responseMessageCount: string } {
+    const { requests, responses } = this;
+    return { requestMessageCount: String(requests), responseMessageCount: String(responses) };
+  }
+}
+
 /** Counts gRPC calls and their messages under `cluster.<name>.grpc.`. */
 export class GrpcStats implements HttpFilter {
   readonly #settings: GrpcStatsSettings;
@@ -24,7 +39,7 @@ export class GrpcStats implements HttpFilter {
   #isGrpcResponse = false;
   #requests: MessageCounter | undefined;
   #responses: MessageCounter | undefined;
-  #counts: { requestMessageCount: string; responseMessageCount: string } | undefined;
+  #counts: MessageCounts | undefined;
 
   constructor(settings: GrpcStatsSettings) {
     this.#settings = settings;
@@ -101,11 +116,11 @@ export class GrpcStats implements HttpFilter {
   #emit({ info }: HttpStream): void {
     if (!this.#settings.emitsFilterState) return;
     if (this.#counts === undefined) {
-      this.#counts = { requestMessageCount: "0", responseMessageCount: "0" };
+      this.#counts = new MessageCounts();
       info.filterState ??= new Map();
       info.filterState.set(filterStateKey, this.#counts);
     }
-    this.#counts.requestMessageCount = String(this.#requests?.count ?? 0);
-    this.#counts.responseMessageCount = String(this.#responses?.count ?? 0);
+    this.#counts.requests = this.#requests?.count ?? 0;
+    this.#counts.responses = this.#responses?.count ?? 0;
   }
 }

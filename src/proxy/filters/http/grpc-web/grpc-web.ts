@@ -31,19 +31,20 @@ export class GrpcWeb implements HttpFilter {
   #foreignBody: Uint8Array[] = [];
   #foreignSize = 0;
 
-  onRequestHead(_stream: HttpStream, head: RequestHead): Verdict {
+  onRequestHead({ info }: HttpStream, head: RequestHead): Verdict {
     const { headers } = head;
     const type = headers.get("content-type") ?? "";
     const isText = textTypes.has(type);
     if (!isText && !binaryTypes.has(type)) return "continue";
     this.#isGrpcWeb = true;
+    info.becameGrpc = true;
     if (isText) this.#requestText = new Base64Decoder();
     if (textTypes.has(headers.get("accept") ?? "")) this.#responseText = new Base64MessageEncoder();
     // It is the length of the text, or of a body that HTTP/2 needs no length for.
     headers.remove("content-length");
     headers.set("content-type", "application/grpc");
     headers.set("te", "trailers");
-    headers.set("grpc-accept-encoding", "identity,deflate,gzip");
+    headers.set("grpc-accept-encoding", "identity");
     return "continue";
   }
 

@@ -284,7 +284,10 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     if (backlog === undefined) return;
     this.#backlog = undefined;
     backlog.sendTo(upstream);
-    if (backlog.end) this.#requestSent = true;
+    if (backlog.end) {
+      this.#requestSent = true;
+      this.#stream.info.upstreamRequestEndMs = this.#settings.services.clock.monotonicMs();
+    }
     if (backlog.held) this.#stream.unpauseRequest();
   }
 
@@ -401,11 +404,7 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     if (this.#state === "done") return;
     this.#upstream = undefined;
     this.cancel();
-    const isHttp2 = this.#stream.info.upstreamProtocol === 20;
-    if (!isHttp2 || reason === "remote-reset" || reason === "overflow")
-      this.#cluster?.clusterStats.requestReceiveReset.inc();
-    // What breaks a connection of HTTP/2 is counted there.
-    if (reason === "protocol" && !isHttp2) this.#cluster?.clusterStats.protocolError.inc();
+    this.#cluster?.clusterStats.countReset(reason, this.#stream.info.upstreamProtocol);
     const reply = resetReply(reason, detail);
     if (this.#responseStarted) {
       this.#state = "done";

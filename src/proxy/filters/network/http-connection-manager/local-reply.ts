@@ -53,7 +53,7 @@ export function compileLocalReply(
     };
     rewrite?.(draft, info);
     const head = new ResponseHead(draft.status, draft.headers);
-    if (isGrpcContentType(request?.headers.get("content-type"))) {
+    if (!info.becameGrpc && isGrpcContentType(request?.headers.get("content-type"))) {
       return grpcReply(head, draft, reply.grpcStatus);
     }
     if (draft.body !== "") {
