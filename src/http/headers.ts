@@ -120,16 +120,16 @@ export class HeaderList {
   #removeFrom(name: string, start: number): boolean {
     const list = this.list;
     let kept = start;
-    for (let i = start; i < list.length; i += 2) {
+    while (kept < list.length && list[kept] !== name) kept += 2;
+    // The common case: writing a length costs more than the search, even when it stays the same.
+    if (kept >= list.length) return false;
+    for (let i = kept + 2; i < list.length; i += 2) {
       if (list[i] === name) continue;
-      if (kept !== i) {
-        list[kept] = list[i] ?? "";
-        list[kept + 1] = list[i + 1] ?? "";
-      }
+      list[kept] = list[i] as string;
+      list[kept + 1] = list[i + 1] as string;
       kept += 2;
     }
-    const removed = kept < list.length;
     list.length = kept;
-    return removed;
+    return true;
   }
 }

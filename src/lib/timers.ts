@@ -36,8 +36,11 @@ export class TimerList {
 
   /** Arm, or arm again, for one duration from now. */
   arm(timer: Timer): void {
+    const deadlineMs = this.#clock.monotonicMs() + this.durationMs;
+    // Armed a moment ago, in the same event: it stands where it should.
+    if (timer.timerList === this && timer.deadlineMs === deadlineMs) return;
     timer.timerList?.remove(timer);
-    timer.deadlineMs = this.#clock.monotonicMs() + this.durationMs;
+    timer.deadlineMs = deadlineMs;
     timer.timerList = this;
     timer.timerPrevious = this.#last;
     if (this.#last === undefined) this.#first = timer;
