@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import type { Rig } from "./rig.ts";
 import type { Scenario } from "./scenarios.ts";
+import { runTracedLoad } from "./traced-load.ts";
 
 export interface LoadOptions {
   readonly scenario: Scenario;
@@ -34,20 +35,31 @@ export interface LoadReport {
 }
 
 export async function runLoad(rig: Rig, options: LoadOptions): Promise<LoadReport> {
-  const { scenario, port, warmupMs, durationMs, rate, pids } = options;
+  const { scenario, rate, ...rest } = options;
+  const { load } = scenario;
+  if (load.kind === "load") return runOwnLoad(rig, { ...options, request: load.request });
+  if (rate !== undefined) throw new Error(`${load.kind} has no constant rate`);
+  return runTracedLoad(rig, { scenario, load, ...rest });
+}
+
+async function runOwnLoad(
+  rig: Rig,
+  options: LoadOptions & { readonly request: string },
+): Promise<LoadReport> {
+  const { scenario, port, warmupMs, durationMs, rate, pids, request } = options;
   const file = `${rig.folder}/request`;
-  writeFileSync(file, scenario.request);
+  writeFileSync(file, request);
   const parts = [
     ["--port", port],
     ["--connections", scenario.connections],
     ["--warmup-ms", warmupMs],
     ["--duration-ms", durationMs],
     ["--request", file],
-    ["--pids", [rig.upstream.pid, ...pids].join(",")],
+    ["--pids", [rig.upstream(scenario.upstream).pid, ...pids].join(",")],
     ["--cores", `${rig.proxyCore},${rig.loadCore}`],
     ...(rate === undefined ? [] : [["--rate", rate]]),
   ];
-  const command = [rig.tools.load, ...parts.flat().map(String)];
+  const command = [rig.tools.path("load"), ...parts.flat().map(String)];
   try {
     return readReport(await rig.children.start(command, { core: rig.loadCore }).finish());
   } finally {

@@ -47,6 +47,32 @@ function readParent(pid: number): number | undefined {
   }
 }
 
+/** A tick of `/proc`, the same on every Linux that Node runs on. */
+const TICKS_A_SECOND = 100;
+
+/** User and kernel time of processes with all their threads. */
+export function cpuSeconds(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => {
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const [user, kernel] = text
+      .slice(text.lastIndexOf(")") + 2)
+      .split(" ")
+      .slice(11, 13);
+    return sum + (Number(user) + Number(kernel)) / TICKS_A_SECOND;
+  }, 0);
+}
+
+/** Time of cores that were neither idle nor waiting for a disk. */
+export function busySeconds(cores: readonly number[]): number {
+  const text = readFileSync("/proc/stat", "utf8");
+  return cores.reduce((sum, core) => {
+    const fields = new RegExp(`^cpu${core} (.*)$`, "m").exec(text)?.[1]?.split(" ").map(Number);
+    if (fields === undefined) throw new Error(`/proc/stat has no core ${core}`);
+    const [user = 0, nice = 0, kernel = 0, , , interrupts = 0, soft = 0, stolen = 0] = fields;
+    return sum + (user + nice + kernel + interrupts + soft + stolen) / TICKS_A_SECOND;
+  }, 0);
+}
+
 /** For the report: what was measured on, without names that say whose machine it is. */
 export function describeMachine(): string {
   const model = cpus()[0]?.model.trim() ?? "unknown processor";

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { type IdleRun, measureIdle } from "./idle.ts";
 import { type LoadReport, runLoad } from "./load.ts";
 import { type Memory, readMemory } from "./machine.ts";
 import type { Options } from "./options.ts";
@@ -31,7 +32,7 @@ export interface Run {
 
 export interface Failure {
   readonly scenario: string;
-  readonly phase: Phase;
+  readonly phase: Phase | "idle";
   readonly proxy: ProxyName;
   readonly message: string;
 }
@@ -44,10 +45,11 @@ export interface Bench {
 
 export interface Results {
   readonly runs: readonly Run[];
+  readonly idleRuns: readonly IdleRun[];
   readonly failures: readonly Failure[];
 }
 
-/** Every scenario: rounds over all proxies at saturation, then rounds at half load. */
+/** Every scenario: rounds over all proxies at saturation, then rounds at half load; idle connections last. */
 export async function measureAll(bench: Bench): Promise<Results> {
   const runs: Run[] = [];
   const failures: Failure[] = [];
@@ -59,13 +61,34 @@ export async function measureAll(bench: Bench): Promise<Results> {
       { runs, failures },
     );
     const rate = bench.options.rate ?? halfRate(runs, scenario);
-    if (!bench.options.halfLoad || !(rate > 0)) continue;
+    // Only the benchmark's own generator holds a rate.
+    if (!bench.options.halfLoad || !(rate > 0) || scenario.load.kind !== "load") continue;
     await measureRounds(bench, { scenario, phase: "half", rate }, { runs, failures });
   }
-  return { runs, failures };
+  const idleRuns = await measureAllIdle(bench, failures);
+  return { runs, idleRuns, failures };
 }
 
-interface Load {
+/** Once for each proxy: memory, unlike time, is not disturbed by others. */
+async function measureAllIdle(bench: Bench, failures: Failure[]): Promise<readonly IdleRun[]> {
+  const runs: IdleRun[] = [];
+  for (const scenario of bench.options.idleScenarios) {
+    bench.tell(`\n${scenario.name}: ${scenario.connections} idle connections, ${scenario.title}`);
+    for (const proxy of bench.options.proxies) {
+      if (proxy.configs[scenario.config] === undefined) continue;
+      try {
+        runs.push(await measureIdle(bench, proxy, scenario));
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        failures.push({ scenario: scenario.name, phase: "idle", proxy: proxy.name, message });
+        bench.tell(`  ${proxy.name} failed: ${message}`);
+      }
+    }
+  }
+  return runs;
+}
+
+interface PhaseLoad {
   readonly scenario: Scenario;
   readonly phase: Phase;
   readonly rate: number | undefined;
@@ -74,7 +97,7 @@ interface Load {
 /** Proxies take turns within each round, so that a slow minute of the machine hits all of them. */
 async function measureRounds(
   bench: Bench,
-  load: Load,
+  load: PhaseLoad,
   found: { runs: Run[]; failures: Failure[] },
 ): Promise<void> {
   const proxies = bench.options.proxies.filter(
@@ -107,7 +130,7 @@ async function measureRounds(
 async function measureUndisturbed(
   bench: Bench,
   proxy: Contender,
-  load: Load & { round: number },
+  load: PhaseLoad & { round: number },
 ): Promise<Run> {
   let best: Run | undefined;
   for (let attempt = 1; attempt <= bench.options.attemptsMax; attempt += 1) {
@@ -128,10 +151,10 @@ export function disturbance({ report }: Run): number {
 async function measureOnce(
   { options, rig }: Bench,
   proxy: Contender,
-  { scenario, phase, rate, round }: Load & { round: number },
+  { scenario, phase, rate, round }: PhaseLoad & { round: number },
 ): Promise<Run> {
   const { name, config } = scenario;
-  const running = await startProxy(rig, { proxy, config });
+  const running = await startProxy(rig, { proxy, config, upstream: scenario.upstream });
   try {
     await delay(SETTLE_MS);
     const idle = readMemory(running.pids);

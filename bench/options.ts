@@ -1,11 +1,13 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { type Contender, proxies } from "./proxies.ts";
-import { type Scenario, scenarios } from "./scenarios.ts";
+import { type IdleScenario, idleScenarios, type Scenario, scenarios } from "./scenarios.ts";
+
+const names = [...scenarios, ...idleScenarios].map(({ name }) => name);
 
 export const usage: string = `npm run bench -- [options]
   --quick            one short round of a few scenarios: does everything work?
-  --only A,B         only these scenarios: ${scenarios.map(({ name }) => name).join(" ")}
+  --only A,B         only these scenarios: ${names.join(" ")}
   --proxies A,B      only these proxies: ${proxies.map(({ name }) => name).join(" ")}
   --rounds N         rounds over all proxies (5)
   --seconds N        measured time of a run (4)
@@ -19,6 +21,7 @@ export const usage: string = `npm run bench -- [options]
 
 export interface Options {
   readonly scenarios: readonly Scenario[];
+  readonly idleScenarios: readonly IdleScenario[];
   readonly proxies: readonly Contender[];
   readonly rounds: number;
   readonly durationMs: number;
@@ -56,8 +59,7 @@ export function readOptions(argv: readonly string[]): Options {
   const { quick, only } = values;
   const [proxyCore, loadCore] = readCores(values.cores);
   return {
-    scenarios:
-      only === undefined ? scenarios.filter((one) => one.quick || !quick) : pick(scenarios, only),
+    ...chooseScenarios(quick, only),
     proxies: values.proxies === undefined ? proxies : pick(proxies, values.proxies),
     rounds: positive("--rounds", values.rounds) ?? (quick ? 1 : 5),
     durationMs: 1000 * (positive("--seconds", values.seconds) ?? (quick ? 1 : 4)),
@@ -70,6 +72,23 @@ export function readOptions(argv: readonly string[]): Options {
     whole: !quick && only === undefined && values.proxies === undefined && !values["no-half-load"],
     output: values.output,
     json: values.json,
+  };
+}
+
+function chooseScenarios(
+  quick: boolean,
+  only: string | undefined,
+): Pick<Options, "scenarios" | "idleScenarios"> {
+  if (only === undefined) {
+    return {
+      scenarios: scenarios.filter((one) => one.quick || !quick),
+      idleScenarios: quick ? [] : idleScenarios,
+    };
+  }
+  const chosen = new Set(pick([...scenarios, ...idleScenarios], only).map(({ name }) => name));
+  return {
+    scenarios: scenarios.filter(({ name }) => chosen.has(name)),
+    idleScenarios: idleScenarios.filter(({ name }) => chosen.has(name)),
   };
 }
 

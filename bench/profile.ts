@@ -45,7 +45,14 @@ async function main(): Promise<void> {
   if (scenario === undefined || heddle === undefined) {
     throw new Error(`--scenario is one of ${scenarios.map(({ name }) => name).join(" ")}`);
   }
-  const rig = await startRig(prepareTools(new Set(["heddle"])), { proxyCore: 1, loadCore: 0 });
+  const rig = await startRig(
+    prepareTools({
+      proxies: new Set(["heddle"]),
+      loads: new Set([scenario.load.kind]),
+      upstreams: new Set([scenario.upstream]),
+    }),
+    { proxyCore: 1, loadCore: 0, upstreams: new Set([scenario.upstream]) },
+  );
   destroyWhenInterrupted(rig);
   try {
     const session = { scenario, heddle, durationMs: 1000 * Number(values.seconds), rig };
@@ -106,7 +113,7 @@ async function countAllocation(session: Session): Promise<string> {
 
 function start({ rig, heddle, scenario }: Session, nodeOptions: string): Promise<RunningProxy> {
   const before = ["env", `NODE_OPTIONS=${nodeOptions}`];
-  return startProxy(rig, { proxy: heddle, config: scenario.config, before });
+  return startProxy(rig, { ...scenario, proxy: heddle, before });
 }
 
 function load(

@@ -14,7 +14,15 @@ export interface Contender {
   readonly version: () => string;
 }
 
-const envoyConfigs = { plain: "envoy-plain.yaml", mesh: "envoy-mesh.yaml", tcp: "envoy-tcp.yaml" };
+const envoyConfigs = {
+  plain: "envoy-plain.yaml",
+  mesh: "envoy-mesh.yaml",
+  tcp: "envoy-tcp.yaml",
+  h2: "envoy-h2.yaml",
+  "h2-to-h1": "envoy-plain.yaml",
+  tls: "envoy-tls.yaml",
+  "tls-h2": "envoy-tls-h2.yaml",
+};
 export const heddleBinary: string = fileURLToPath(new URL("../bin/heddle", import.meta.url));
 
 export const proxies: readonly Contender[] = [
@@ -22,7 +30,7 @@ export const proxies: readonly Contender[] = [
     name: "heddle",
     configs: envoyConfigs,
     command: (file) => [heddleBinary, "proxy", "-c", file, "--concurrency", "1", "-l", "warning"],
-    version: () => firstLine([heddleBinary, "--version"]),
+    version: () => firstLine([heddleBinary, "--version"]).replace(/^heddle /, ""),
   },
   {
     name: "envoy",
@@ -35,13 +43,20 @@ export const proxies: readonly Contender[] = [
   },
   {
     name: "nginx",
-    configs: { plain: "nginx-plain.conf", tcp: "nginx-tcp.conf" },
+    configs: { plain: "nginx-plain.conf", tcp: "nginx-tcp.conf", tls: "nginx-tls.conf" },
     command: (file) => ["nginx", "-c", file, "-e", "stderr"],
     version: () => firstLine(["nginx", "-v"]).replace(/^.*\//, ""),
   },
   {
     name: "haproxy",
-    configs: { plain: "haproxy-plain.cfg", tcp: "haproxy-tcp.cfg" },
+    configs: {
+      plain: "haproxy-plain.cfg",
+      tcp: "haproxy-tcp.cfg",
+      h2: "haproxy-h2.cfg",
+      "h2-to-h1": "haproxy-plain.cfg",
+      tls: "haproxy-tls.cfg",
+      "tls-h2": "haproxy-tls-h2.cfg",
+    },
     command: (file) => ["haproxy", "-db", "-f", file],
     version: () => firstLine(["haproxy", "-v"]).replace(/^\D*(\S+).*$/, "$1"),
   },

@@ -2,7 +2,8 @@ import { describeMachine } from "./machine.ts";
 import { disturbance, type Phase, type Results, type Run } from "./measure.ts";
 import type { Options } from "./options.ts";
 import type { ProxyName } from "./proxies.ts";
-import type { ConfigKind } from "./scenarios.ts";
+import { idleSection } from "./report-idle.ts";
+import { table } from "./report-table.ts";
 import { median, summarize } from "./statistics.ts";
 
 export interface ReportInput {
@@ -23,6 +24,10 @@ export function writeReport(input: ReportInput): string {
     ratios(results.runs, options),
     ...scenarios.map(({ name, title }) => scenarioSection(results.runs, { name, title, options })),
     memorySection(results.runs, options),
+    idleSection(results.idleRuns, {
+      scenarios: options.idleScenarios,
+      proxies: options.proxies.map(({ name }) => name),
+    }),
     failureSection(results),
   ];
   return `${sections.filter((section) => section !== "").join("\n\n")}\n`;
@@ -34,9 +39,10 @@ function introduction({ options, versions, date }: ReportInput): string {
 
 Written by \`npm run bench\` on ${date}. ${describeMachine()}. ${versions.map((pair) => pair.join(" ")).join(", ")}.
 
-- One worker for each proxy, alone on one core; load generator and upstream (\`bench/native/\`) share another. Loopback, HTTP/1.1 keep-alive.
+- One worker for each proxy, alone on one core; load generator and upstream share another. Loopback.
+- HTTP/1.1 keep-alive in clear text is sent and answered by \`bench/native/\`, HTTP/2 and TLS are sent by \`h2load\`, HTTP/2 is answered by \`nghttpd\`, gRPC is sent by \`ghz\` and answered by grpc-go, new TLS connections come from \`bench/native/\`. TLS is what each proxy offers by default with a certificate of ECDSA P-256; upstreams are clear text.
 - ${options.rounds} rounds; in each the proxies take turns, freshly started every time: ${seconds(options.warmupMs)} of load unmeasured, ${seconds(options.durationMs)} measured. Values are medians over rounds; a ratio is the median of the rounds' ratios.
-- *Saturation* is a closed loop: a connection asks again when it is answered. *Half load* is an open loop at a constant rate, half of what Envoy reached at saturation, the same for all; its latencies count from the moment a request was due.
+- *Saturation* is a closed loop: a connection asks again when it is answered. *Half load* is an open loop at a constant rate, half of what Envoy reached at saturation, the same for all; its latencies count from the moment a request was due. Foreign generators are measured at saturation only; their latencies count from the moment a request was sent.
 - CPU is user and kernel time of all processes and threads of the proxy, read at both ends of the measured time. *Core* says how much of its core the proxy used: below 100 % the load generator or the upstream was the limit, and requests a second say nothing, requests a CPU second still do.
 - *Others* is time of both cores that nobody of the benchmark used, as part of one core; a run with more than 5 % is repeated, twice at most.
 - Heddle and Envoy read the same file (\`bench/configs/envoy-*.yaml\`); *mesh-like* is Istio's JSON access log, two RBAC filters, twenty routes, a header match and weighted clusters.`;
@@ -62,6 +68,7 @@ function ratios(runs: readonly Run[], { proxies, scenarios }: Options): string {
     });
     return cells.every((cell) => cell === "–") ? [] : [[scenario, ...cells]];
   });
+  if (rows.length === 0) return "";
   return `## Against Envoy
 
 Requests a CPU second at saturation (more is better) / p99 at half load (less is better), as multiples of Envoy's.
@@ -136,7 +143,8 @@ function phaseRow(runs: readonly Run[], key: Key): readonly (readonly string[])[
 }
 
 function memorySection(runs: readonly Run[], { proxies }: Options): string {
-  const kinds: readonly ConfigKind[] = ["plain", "mesh", "tcp"];
+  const kinds = [...new Set(runs.map(({ config }) => config))];
+  if (kinds.length === 0) return "";
   const rows = proxies.flatMap(({ name }) => {
     const cells = kinds.map((kind) => {
       const mine = runs
@@ -192,12 +200,6 @@ function ratioToEnvoy(runs: readonly Run[], key: Key, measure: Measure): number 
     return reference === undefined ? [] : [measure(own) / reference];
   });
   return median(byRound);
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  const rule = head.map((_, index) => (index === 0 ? "---" : "---:"));
-  return [line(head), line(rule), ...rows.map(line)].join("\n");
 }
 
 function fixed(value: number, digits: number): string {

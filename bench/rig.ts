@@ -1,29 +1,36 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { setTimeout as delay } from "node:timers/promises";
-import { type Child, Children } from "./children.ts";
+import { type Certificate, makeCertificate } from "./certificate.ts";
+import { Children } from "./children.ts";
+import type { UpstreamName } from "./scenarios.ts";
 import type { Tools } from "./setup.ts";
+import { startUpstream, type Upstream } from "./upstreams.ts";
 
-const UPSTREAM_READY_MS = 5000;
-
-/** What every measurement needs: the tools, the upstream behind the proxies, and who sits on which core. */
+/** What every measurement needs: the tools, the upstreams behind the proxies, and who sits on which core. */
 export interface Rig {
   readonly tools: Tools;
   readonly children: Children;
   readonly proxyCore: number;
-  /** Load generator and upstream. */
+  /** Load generator and upstreams. */
   readonly loadCore: number;
   /** For configurations, logs and requests. */
   readonly folder: string;
-  readonly upstream: { readonly port: number; readonly pid: number };
+  upstream(name: UpstreamName): Upstream;
+  /** What the proxies show where they terminate TLS. */
+  readonly certificate: Certificate;
   /** Ends every process that is left and removes the folder. */
   destroy(): Promise<void>;
 }
 
-export async function startRig(
-  tools: Tools,
-  cores: { readonly proxyCore: number; readonly loadCore: number },
-): Promise<Rig> {
+export interface RigOptions {
+  readonly proxyCore: number;
+  readonly loadCore: number;
+  /** Those that take part; each waits asleep while it is not asked. */
+  readonly upstreams: ReadonlySet<UpstreamName>;
+}
+
+export async function startRig(tools: Tools, options: RigOptions): Promise<Rig> {
+  const { proxyCore, loadCore } = options;
   const folder = mkdtempSync(`${tmpdir()}/heddle-bench-`);
   const children = new Children();
   const destroy = async (): Promise<void> => {
@@ -31,11 +38,17 @@ export async function startRig(
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const file = `${folder}/upstream-port`;
-    const child = children.start([tools.upstream, file], { core: cores.loadCore });
-    const upstream = { port: await readPort(child, file), pid: child.pid };
-    const { proxyCore, loadCore } = cores;
-    return { tools, children, proxyCore, loadCore, folder, upstream, destroy };
+    const upstreams = new Map<UpstreamName, Upstream>();
+    for (const name of options.upstreams) {
+      upstreams.set(name, await startUpstream(name, { children, tools, core: loadCore, folder }));
+    }
+    const upstream = (name: UpstreamName): Upstream => {
+      const found = upstreams.get(name);
+      if (found === undefined) throw new Error(`the ${name} upstream is not part of this run`);
+      return found;
+    };
+    const certificate = makeCertificate(folder);
+    return { tools, children, proxyCore, loadCore, folder, upstream, certificate, destroy };
   } catch (error) {
     await destroy();
     throw error;
@@ -52,16 +65,4 @@ export function destroyWhenInterrupted(rig: Rig): void {
   };
   process.on("SIGINT", end).on("SIGTERM", end);
   process.stdout.on("error", end);
-}
-
-async function readPort(child: Child, file: string): Promise<number> {
-  const deadline = AbortSignal.timeout(UPSTREAM_READY_MS);
-  for (;;) {
-    const port = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
-    if (port > 0) return port;
-    if (!child.running() || deadline.aborted) {
-      throw new Error(`the upstream does not start:\n${child.output()}`);
-    }
-    await delay(10);
-  }
 }

@@ -37,8 +37,14 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function run(options: Options): Promise<void> {
-  const tools = prepareTools(new Set(options.proxies.map(({ name }) => name)));
-  const rig = await startRig(tools, options);
+  const scenarios = [...options.scenarios, ...options.idleScenarios];
+  const upstreams = new Set(scenarios.map(({ upstream }) => upstream));
+  const tools = prepareTools({
+    proxies: new Set(options.proxies.map(({ name }) => name)),
+    loads: new Set(scenarios.map(({ load }) => load.kind)),
+    upstreams,
+  });
+  const rig = await startRig(tools, { ...options, upstreams });
   destroyWhenInterrupted(rig);
   try {
     const results = await measureAll({ options, rig, tell });

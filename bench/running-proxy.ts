@@ -1,19 +1,22 @@
 import { once } from "node:events";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { Agent, get } from "node:http";
-import { createServer } from "node:net";
+import { get } from "node:http";
+import { get as getSecurely } from "node:https";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Certificate } from "./certificate.ts";
 import type { Child } from "./children.ts";
 import { processTree } from "./machine.ts";
+import { freePort } from "./ports.ts";
 import type { Contender } from "./proxies.ts";
 import type { Rig } from "./rig.ts";
-import type { ConfigKind } from "./scenarios.ts";
+import type { ConfigKind, UpstreamName } from "./scenarios.ts";
 
 const READY_MS = 20_000;
 
 export interface ProxyOptions {
   readonly proxy: Contender;
   readonly config: ConfigKind;
+  readonly upstream: UpstreamName;
   /** Put before the command, such as `env NAME=value`. */
   readonly before?: readonly string[];
 }
@@ -33,11 +36,13 @@ export async function startProxy(rig: Rig, options: ProxyOptions): Promise<Runni
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const port = await freePort();
+  const upstream = rig.upstream(options.upstream);
   const file = writeConfig(options, {
     directory: folder,
     listenPort: port,
     adminPort: await freePort(),
-    upstreamPort: rig.upstream.port,
+    upstreamPort: upstream.port,
+    ...rig.certificate,
   });
   const child = rig.children.start([...before, ...proxy.command(file)], { core: rig.proxyCore });
   const stop = async (patienceMs?: number): Promise<void> => {
@@ -45,7 +50,7 @@ export async function startProxy(rig: Rig, options: ProxyOptions): Promise<Runni
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    await untilReady(child, port, options);
+    await untilReady(child, { port, readyStatus: upstream.readyStatus, options });
   } catch (error) {
     await stop();
     throw error;
@@ -53,17 +58,7 @@ export async function startProxy(rig: Rig, options: ProxyOptions): Promise<Runni
   return { port, child, pids: processTree(child.pid), stop };
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("a TCP listener has a port");
-  return address.port;
-}
-
-interface ConfigValues {
+interface ConfigValues extends Certificate {
   readonly directory: string;
   readonly listenPort: number;
   readonly adminPort: number;
@@ -83,9 +78,16 @@ function writeConfig({ proxy, config }: ProxyOptions, values: ConfigValues): str
   return file;
 }
 
-async function untilReady(child: Child, port: number, { proxy }: ProxyOptions): Promise<void> {
+interface Probe {
+  readonly port: number;
+  readonly readyStatus: number;
+  readonly options: ProxyOptions;
+}
+
+async function untilReady(child: Child, probe: Probe): Promise<void> {
+  const { proxy } = probe.options;
   const deadline = AbortSignal.timeout(READY_MS);
-  while (!(await answers(port))) {
+  while ((await ask(probe)) !== probe.readyStatus) {
     if (!child.running())
       throw new Error(`${proxy.name} ended before it was ready:\n${child.output()}`);
     if (deadline.aborted)
@@ -94,24 +96,26 @@ async function untilReady(child: Child, port: number, { proxy }: ProxyOptions): 
   }
 }
 
-async function answers(port: number): Promise<boolean> {
-  const agent = new Agent({ keepAlive: false });
+/** The status of one GET on a connection of its own. */
+async function ask({ port, options }: Probe): Promise<number | undefined> {
   try {
-    const headers = { "end-user": "jason" }; // The mesh-like configuration refuses anonymous requests.
-    const outgoing = get({
+    const request = {
       host: "127.0.0.1",
       port,
       path: "/api/reviews/ready",
-      headers,
-      agent,
+      headers: { "end-user": "jason" }, // The mesh-like configuration refuses anonymous requests.
+      agent: false,
       timeout: 1000,
-    });
+    } as const;
+    const outgoing = options.config.startsWith("tls")
+      ? getSecurely({ ...request, rejectUnauthorized: false })
+      : get(request);
     outgoing.once("timeout", () => outgoing.destroy(new Error("no answer")));
     const [incoming] = await once(outgoing, "response");
     incoming.resume();
     await once(incoming, "close");
-    return incoming.statusCode === 200;
+    return incoming.statusCode;
   } catch {
-    return false;
+    return undefined;
   }
 }

@@ -1,13 +1,35 @@
 /** What a proxy is configured to do; one file of `configs/` for each proxy that takes part. */
-export type ConfigKind = "plain" | "mesh" | "tcp";
+export type ConfigKind = "plain" | "mesh" | "tcp" | "h2" | "h2-to-h1" | "tls" | "tls-h2";
+
+/** What stands behind the proxies: the benchmark's own server, nghttpd, an echo of grpc-go. */
+export type UpstreamName = "http1" | "http2" | "grpc";
+
+export interface H2loadLoad {
+  readonly kind: "h2load";
+  readonly protocol: "h2" | "http/1.1";
+  readonly tls: boolean;
+  readonly path: string;
+  /** Requests at a time on each connection. */
+  readonly streams: number;
+}
+
+/** What sends the requests; only `load`, the benchmark's own generator, can hold a constant rate. */
+export type Load =
+  /** The bytes that every connection sends, again and again. */
+  | { readonly kind: "load"; readonly request: string }
+  | H2loadLoad
+  /** A new TLS connection for each request. */
+  | { readonly kind: "handshakes"; readonly resume: boolean }
+  /** gRPC calls of a small message; `streams` at a time on each connection. */
+  | { readonly kind: "ghz"; readonly streams: number };
 
 export interface Scenario {
   readonly name: string;
   readonly title: string;
   readonly config: ConfigKind;
+  readonly upstream: UpstreamName;
   readonly connections: number;
-  /** The bytes every connection sends, again and again. */
-  readonly request: string;
+  readonly load: Load;
   /** Part of `--quick`. */
   readonly quick: boolean;
 }
@@ -17,75 +39,206 @@ export const scenarios: readonly Scenario[] = [
     name: "get70",
     title: "GET, answer of 70 bytes, 64 connections",
     config: "plain",
+    upstream: "http1",
     connections: 64,
-    request: get("/get"),
+    load: { kind: "load", request: get("/get") },
     quick: true,
   },
   {
     name: "get70-mesh",
     title: "GET, answer of 70 bytes, 64 connections, mesh-like configuration",
     config: "mesh",
+    upstream: "http1",
     connections: 64,
-    request: get("/api/reviews/7?lang=en", ["end-user: jason"]),
+    load: { kind: "load", request: get("/api/reviews/7?lang=en", ["end-user: jason"]) },
     quick: true,
   },
   {
     name: "get70-headers",
     title: "GET with 16 request headers, answer of 70 bytes, 64 connections",
     config: "plain",
+    upstream: "http1",
     connections: 64,
-    request: get("/get", browserHeaders()),
+    load: { kind: "load", request: get("/get", browserHeaders()) },
     quick: false,
   },
   {
     name: "get70-1000",
     title: "GET, answer of 70 bytes, 1,000 connections",
     config: "plain",
+    upstream: "http1",
     connections: 1000,
-    request: get("/get"),
+    load: { kind: "load", request: get("/get") },
     quick: false,
   },
   {
     name: "get10k",
     title: "GET, answer of 10 KB, 64 connections",
     config: "plain",
+    upstream: "http1",
     connections: 64,
-    request: get("/10k"),
+    load: { kind: "load", request: get("/10k") },
     quick: false,
   },
   {
     name: "get1m",
     title: "GET, answer of 1 MB, 64 connections",
     config: "plain",
+    upstream: "http1",
     connections: 64,
-    request: get("/1m"),
+    load: { kind: "load", request: get("/1m") },
     quick: false,
   },
   {
     name: "post1k",
     title: "POST of 1 KB, answer of 70 bytes, 64 connections",
     config: "plain",
+    upstream: "http1",
     connections: 64,
-    request: post("/post", 1024),
+    load: { kind: "load", request: post("/post", 1024) },
     quick: false,
   },
   {
     name: "post1k-mesh",
     title: "POST of 1 KB, answer of 70 bytes, 64 connections, mesh-like configuration",
     config: "mesh",
+    upstream: "http1",
     connections: 64,
-    request: post("/api/reviews/7", 1024, ["end-user: jason"]),
+    load: { kind: "load", request: post("/api/reviews/7", 1024, ["end-user: jason"]) },
     quick: false,
   },
   {
     name: "tcp",
     title: "TCP: the same GET of 70 bytes, 64 connections, passed on as bytes",
     config: "tcp",
+    upstream: "http1",
     connections: 64,
-    request: get("/get"),
+    load: { kind: "load", request: get("/get") },
+    quick: true,
+  },
+  {
+    name: "h2-8x32",
+    title: "HTTP/2 on both sides, clear text, GET, answer of 70 bytes, 8 connections × 32 streams",
+    config: "h2",
+    upstream: "http2",
+    connections: 8,
+    load: http2(32),
+    quick: true,
+  },
+  {
+    name: "h2-64x1",
+    title: "HTTP/2 on both sides, clear text, GET, answer of 70 bytes, 64 connections × 1 stream",
+    config: "h2",
+    upstream: "http2",
+    connections: 64,
+    load: http2(1),
+    quick: false,
+  },
+  {
+    name: "h2-to-h1",
+    title: "HTTP/2 to HTTP/1.1, clear text, GET, answer of 70 bytes, 8 connections × 32 streams",
+    config: "h2-to-h1",
+    upstream: "http1",
+    connections: 8,
+    load: http2(32),
+    quick: false,
+  },
+  {
+    name: "tls-get70",
+    title: "TLS, HTTP/1.1 keep-alive, GET, answer of 70 bytes, 64 connections",
+    config: "tls",
+    upstream: "http1",
+    connections: 64,
+    load: { kind: "h2load", protocol: "http/1.1", tls: true, path: "/get", streams: 1 },
+    quick: true,
+  },
+  {
+    name: "tls-h2",
+    title: "TLS, HTTP/2 on both sides, GET, answer of 70 bytes, 8 connections × 32 streams",
+    config: "tls-h2",
+    upstream: "http2",
+    connections: 8,
+    load: { kind: "h2load", protocol: "h2", tls: true, path: "/get", streams: 32 },
+    quick: false,
+  },
+  {
+    name: "tls-get1m",
+    title: "TLS, HTTP/1.1 keep-alive, GET, answer of 1 MB, 64 connections",
+    config: "tls",
+    upstream: "http1",
+    connections: 64,
+    load: { kind: "h2load", protocol: "http/1.1", tls: true, path: "/1m", streams: 1 },
+    quick: false,
+  },
+  {
+    name: "tls-handshakes",
+    title: "A new TLS connection for each GET, full handshakes (ECDSA P-256), 16 at a time",
+    config: "tls",
+    upstream: "http1",
+    connections: 16,
+    load: { kind: "handshakes", resume: false },
+    quick: true,
+  },
+  {
+    name: "tls-resumptions",
+    title: "A new TLS connection for each GET, resumed by a ticket, 16 at a time",
+    config: "tls",
+    upstream: "http1",
+    connections: 16,
+    load: { kind: "handshakes", resume: true },
+    quick: false,
+  },
+  {
+    name: "grpc-unary",
+    title: "gRPC unary calls by ghz, HTTP/2 on both sides, clear text, 8 connections × 16 calls",
+    config: "h2",
+    upstream: "grpc",
+    connections: 8,
+    load: { kind: "ghz", streams: 16 },
     quick: true,
   },
 ];
+
+/** Memory of connections that have asked once and stay open: how many there are is the only load. */
+export interface IdleScenario {
+  readonly name: string;
+  readonly title: string;
+  readonly config: ConfigKind;
+  readonly upstream: UpstreamName;
+  readonly connections: number;
+  readonly load: H2loadLoad;
+}
+
+export const idleScenarios: readonly IdleScenario[] = [
+  {
+    name: "idle-http1",
+    title: "HTTP/1.1, clear text",
+    config: "plain",
+    upstream: "http1",
+    connections: 10_000,
+    load: { kind: "h2load", protocol: "http/1.1", tls: false, path: "/get", streams: 1 },
+  },
+  {
+    name: "idle-tls",
+    title: "HTTP/1.1, TLS",
+    config: "tls",
+    upstream: "http1",
+    connections: 10_000,
+    load: { kind: "h2load", protocol: "http/1.1", tls: true, path: "/get", streams: 1 },
+  },
+  {
+    name: "idle-h2",
+    title: "HTTP/2, clear text",
+    config: "h2-to-h1",
+    upstream: "http1",
+    connections: 10_000,
+    load: http2(1),
+  },
+];
+
+function http2(streams: number): H2loadLoad {
+  return { kind: "h2load", protocol: "h2", tls: false, path: "/get", streams };
+}
 
 /** What curl sends, and more on demand. */
 function get(path: string, more: readonly string[] = []): string {

@@ -1,7 +1,7 @@
 // The server behind every proxy of the benchmark: one thread, epoll, answers prepared beforehand, so that it costs a
 // small part of what the proxies cost. It trusts its peers: only the benchmark ever talks to it.
 //
-// usage: upstream PORT_FILE     listens on a free port of 127.0.0.1 and writes the number into PORT_FILE
+// usage: upstream PORT     listens on 127.0.0.1
 //
 // Path "/10k…" is answered with 10 KB, "/1m…" with 1 MB, anything else with 70 bytes. A request body must have a
 // content-length and is read whole before the answer.
@@ -169,23 +169,17 @@ static void accept_all(int listener) {
   }
 }
 
-static int listen_on_free_port(const char *port_file) {
+static int listen_on(int port) {
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t length = sizeof address;
-  if (listener < 0 || bind(listener, (struct sockaddr *)&address, length) != 0) fail("bind");
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) != 0) fail("bind");
   if (listen(listener, BACKLOG) != 0) fail("listen");
-  if (getsockname(listener, (struct sockaddr *)&address, &length) != 0) fail("getsockname");
-  FILE *file = fopen(port_file, "w");
-  if (file == NULL) fail("port file");
-  fprintf(file, "%d\n", ntohs(address.sin_port));
-  fclose(file);
   return listener;
 }
 
 int main(int argc, char **argv) {
   if (argc != 2) {
-    fprintf(stderr, "usage: upstream PORT_FILE\n");
+    fprintf(stderr, "usage: upstream PORT\n");
     return 2;
   }
   small = prepare(70);
@@ -193,7 +187,7 @@ int main(int argc, char **argv) {
   large = prepare(1024 * 1024);
   poller = epoll_create1(EPOLL_CLOEXEC);
   if (poller < 0) fail("epoll_create1");
-  int listener = listen_on_free_port(argv[1]);
+  int listener = listen_on(atoi(argv[1]));
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
   if (epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event) != 0) fail("epoll_ctl");
   for (;;) {
