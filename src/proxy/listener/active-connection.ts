@@ -63,6 +63,7 @@ export class ActiveConnection
   #parkedBytes: Uint8Array[] = [];
   #parkedEnd = false;
   #bornMs = 0;
+  #draining = false;
   /** While its handshake runs. */
   #chain: CompiledFilterChain | undefined;
 
@@ -226,6 +227,7 @@ export class ActiveConnection
       if (this.connection.closed) return;
     }
     this.#replayPeeked();
+    if (this.#draining) this.drain();
   }
 
   /** use_original_dst: the connection belongs to the listener that its restored destination names. */
@@ -378,6 +380,8 @@ export class ActiveConnection
   }
 
   drain(): void {
+    // Its filters may not be there yet.
+    this.#draining = true;
     for (const filter of this.#filters) filter.drain?.();
   }
 
