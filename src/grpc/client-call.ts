@@ -7,13 +7,8 @@ import {
   type ResponseHead,
   type ResponseSink,
 } from "#http/message.ts";
-import {
-  acceptedEncodings,
-  decodeMessage,
-  encodingOf,
-  frameMessage,
-  MessageReader,
-} from "./messages.ts";
+import { decodeMessage } from "./decode.ts";
+import { acceptedEncodings, encodingOf, frameMessage, MessageReader } from "./messages.ts";
 import {
   GrpcCode,
   GrpcError,

@@ -9,9 +9,9 @@ import {
 } from "#http/message.ts";
 import type { Clock } from "#lib/clock.ts";
 import type { Connection } from "#net/connection.ts";
+import { decodeMessage } from "./decode.ts";
 import {
   acceptedEncodings,
-  decodeMessage,
   encodingOf,
   frameMessage,
   type MessageEncoding,

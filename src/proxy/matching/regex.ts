@@ -1,7 +1,8 @@
-import { RE2JS } from "re2js";
+import type { RE2JS } from "re2js";
 import { refuse } from "#lib/config-error.ts";
 import { byteText, fromByteText } from "./byte-text.ts";
 import { nativeRegex, nativeTextMax } from "./native-regex.ts";
+import { re2 } from "./re2.ts";
 
 /**
  * A user's pattern, in RE2's syntax, run in linear time. As in Envoy, which has RE2 read Latin-1, both pattern and text are bytes,
@@ -63,7 +64,7 @@ function replaceEvery(engine: RE2JS, text: string, substitution: string): string
 
 function parse(pattern: string): RE2JS {
   try {
-    return RE2JS.compile(pattern);
+    return re2().compile(pattern);
   } catch (error) {
     throw refuse("regex", fromByteText(re2Message(pattern, error)));
   }

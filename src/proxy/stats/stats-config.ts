@@ -1,6 +1,7 @@
-import { RE2JS } from "re2js";
+import type { RE2JS } from "re2js";
 import type { StatsConfigJson, TagSpecifierJson } from "#gen/envoy/config/metrics/v3/stats_pb.js";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
+import { re2 } from "../matching/re2.ts";
 import {
   compileStringMatcher,
   compileStringMatchers,
@@ -93,7 +94,7 @@ function defaultRule(label: string): TagRule {
 function compile(regex: string): RE2JS {
   let pattern: RE2JS;
   try {
-    pattern = RE2JS.compile(regex);
+    pattern = re2().compile(regex);
   } catch (error) {
     throw refuse("", error instanceof Error ? error.message : String(error));
   }
