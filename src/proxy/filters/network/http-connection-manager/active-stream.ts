@@ -403,11 +403,11 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
   }
 
   /** The downstream connection is gone. */
-  onConnectionLost(flag: number): void {
+  onConnectionLost(flag: number, details: string): void {
     if (this.#done) return;
     this.info.responseFlags |= flag;
     if (this.info.responseCodeDetails === "" || this.#responseStarted)
-      this.info.responseCodeDetails = "downstream_remote_disconnect";
+      this.info.responseCodeDetails = details;
     this.settings.stats.requestReceiveReset.inc();
     this.#finish(true);
   }

@@ -48,6 +48,8 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
   #undecided: Uint8Array | undefined;
   /** The client has sent its FIN. */
   #peerEnded = false;
+  /** What streams say that end with the connection. */
+  #lostBy = "downstream_remote_disconnect";
   #state: State = "open";
   /** Those not over yet; HTTP/1 has one at a time. */
   readonly #streams: Roster<ActiveStream> = new Roster();
@@ -154,6 +156,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
 
   #onDead(): void {
     this.settings.http2.services.stats.keepaliveTimeout.inc();
+    this.#lostBy = "downstream_local_disconnect(http2_ping_timeout)";
     this.#destroy();
   }
 
@@ -401,7 +404,7 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
       stats.connectionDestroyLocalActive.inc();
     } else this.#countLostRequest();
     for (const stream of this.#streams.values())
-      stream.onConnectionLost(ResponseFlag.downstreamConnectionTermination);
+      stream.onConnectionLost(ResponseFlag.downstreamConnectionTermination, this.#lostBy);
     this.#codec?.onEnd();
   }
 }
