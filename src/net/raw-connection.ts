@@ -39,9 +39,24 @@ function newWriteBuffer(): Latin1Buffer {
 /** What waits behind a write is copied into slabs that are used again: fresh memory for each would keep the collector busy. */
 const slabSize = 128 * 1024;
 const spareSlabs: Uint8Array[] = [];
-const spareSlabsMax = 64;
+let slabsInUse = 0;
+/** Spare slabs that are kept however few are in use. */
+const spareSlabsMin = 128;
 /** Less than this is not worth a slab of its own. */
 const slabbedMin = 16 * 1024;
+
+function takeSlab(): Uint8Array {
+  slabsInUse++;
+  return spareSlabs.pop() ?? Buffer.allocUnsafeSlow(slabSize);
+}
+
+/** Under load as many stay as may be needed again; when it is over, few do. */
+function giveSlab(slab: Uint8Array): void {
+  slabsInUse--;
+  const max = Math.max(spareSlabsMin, 4 * slabsInUse);
+  if (spareSlabs.length < max) spareSlabs.push(slab);
+  else spareSlabs.length = max;
+}
 
 let lastId = 0;
 let depth = 0;
@@ -201,7 +216,7 @@ export class RawConnection implements Connection {
     this.#slabs ??= [];
     let slab = this.#slabs.at(-1);
     if (slab === undefined || this.#slabUsed + size > slabSize) {
-      slab = spareSlabs.pop() ?? Buffer.allocUnsafeSlow(slabSize);
+      slab = takeSlab();
       this.#slabs.push(slab);
       this.#slabUsed = 0;
     }
@@ -213,8 +228,7 @@ export class RawConnection implements Connection {
 
   /** Nothing waits any more. */
   #releaseSlabs(): void {
-    for (const slab of this.#slabs ?? [])
-      if (spareSlabs.length < spareSlabsMax) spareSlabs.push(slab);
+    for (const slab of this.#slabs ?? []) giveSlab(slab);
     this.#slabs = undefined;
   }
 
