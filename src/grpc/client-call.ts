@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { type DescMethod, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { HeaderList } from "#http/headers.ts";
 import {
@@ -8,7 +9,8 @@ import {
   type ResponseSink,
 } from "#http/message.ts";
 import { decodeMessage } from "./decode.ts";
-import { acceptedEncodings, encodingOf, frameMessage, MessageReader } from "./messages.ts";
+import { frameMessage } from "./frame.ts";
+import { acceptedEncodings, encodingOf, MessageReader } from "./messages.ts";
 import {
   GrpcCode,
   GrpcError,
@@ -120,7 +122,7 @@ export class ClientCall<M extends DescMethod> implements ResponseSink {
   send(message: MessageShape<M["input"]>): boolean {
     if (this.#done || this.#ended) return false;
     const bytes = toBinary<M["input"]>(this.method.input, message);
-    const framed = frameMessage(bytes, this.options.gzip === true);
+    const framed = frameMessage(bytes, this.options.gzip === true ? gzipSync : undefined);
     if (this.#stream !== undefined) {
       this.#stream.sendData(framed, false);
       return this.#writable;

@@ -1,17 +1,7 @@
-import { gunzipSync, gzipSync } from "node:zlib";
+import { gunzipSync } from "node:zlib";
 import { GrpcCode, GrpcError } from "./status.ts";
 
 const prefixLength = 5;
-
-/** A Length-Prefixed-Message: a byte that says whether it is compressed, four bytes of length, the message. */
-export function frameMessage(message: Uint8Array, gzip: boolean): Uint8Array {
-  const body = gzip ? gzipSync(message) : message;
-  const framed = Buffer.allocUnsafe(prefixLength + body.length);
-  framed[0] = gzip ? 1 : 0;
-  framed.writeUInt32BE(body.length, 1);
-  framed.set(body, prefixLength);
-  return framed;
-}
 
 export type MessageEncoding = "identity" | "gzip";
 

@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { type DescMethod, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { HeaderList } from "#http/headers.ts";
 import {
@@ -10,13 +11,8 @@ import {
 import type { Clock } from "#lib/clock.ts";
 import type { Connection } from "#net/connection.ts";
 import { decodeMessage } from "./decode.ts";
-import {
-  acceptedEncodings,
-  encodingOf,
-  frameMessage,
-  type MessageEncoding,
-  MessageReader,
-} from "./messages.ts";
+import { frameMessage } from "./frame.ts";
+import { acceptedEncodings, encodingOf, type MessageEncoding, MessageReader } from "./messages.ts";
 import {
   addStatus,
   GrpcCode,
@@ -218,7 +214,10 @@ export class ServerCall<M extends DescMethod = DescMethod> implements RequestSin
     if (this.#done || method === undefined) return false;
     this.sendMetadata(undefined);
     const bytes = toBinary<M["output"]>(method.output, message);
-    this.#stream.sendData(frameMessage(bytes, this.#sendEncoding === "gzip"), false);
+    this.#stream.sendData(
+      frameMessage(bytes, this.#sendEncoding === "gzip" ? gzipSync : undefined),
+      false,
+    );
     return this.#writable;
   }
 

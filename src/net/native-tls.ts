@@ -3,8 +3,9 @@
  * `native-tls.test.ts` fails when a new version of the runtime changes it.
  */
 import type { X509Certificate } from "node:crypto";
-import { type EphemeralKeyInfo, type SecureContext, TLSSocket } from "node:tls";
+import type { EphemeralKeyInfo, SecureContext, TLSSocket } from "node:tls";
 import { binding, type NativeHandle } from "./native.ts";
+import { nodeTls } from "./node-tls.ts";
 
 /** What the runtime's `SecureContext` keeps in `context`. */
 export interface NativeSecureContext {
@@ -84,11 +85,13 @@ export function nativeContext(context: SecureContext): NativeSecureContext {
 
 /** The peer's certificate; its `issuerCertificate` is what the peer sent with it. The methods read nothing else of their socket. */
 export function peerCertificate(handle: NativeTls): X509Certificate | undefined {
-  return TLSSocket.prototype.getPeerX509Certificate.call({
+  return nodeTls().TLSSocket.prototype.getPeerX509Certificate.call({
     _handle: handle,
   } as unknown as TLSSocket);
 }
 
 export function localCertificate(handle: NativeTls): X509Certificate | undefined {
-  return TLSSocket.prototype.getX509Certificate.call({ _handle: handle } as unknown as TLSSocket);
+  return nodeTls().TLSSocket.prototype.getX509Certificate.call({
+    _handle: handle,
+  } as unknown as TLSSocket);
 }

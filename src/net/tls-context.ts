@@ -1,6 +1,7 @@
 import { constants, randomBytes } from "node:crypto";
-import { createSecureContext, type SecureVersion } from "node:tls";
+import type { SecureVersion } from "node:tls";
 import { type NativeSecureContext, nativeContext } from "./native-tls.ts";
+import { nodeTls } from "./node-tls.ts";
 import { tuneVerify, type VerifyTuning } from "./openssl.ts";
 
 /** A certificate with its chain and key, PEM. */
@@ -43,7 +44,7 @@ const tls13Ciphers = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20
 /** Throws OpenSSL's own error. */
 export function makeContext(options: ContextOptions): NativeSecureContext {
   const { ciphers, curves, signatureAlgorithms, certificates, trustedAuthorities } = options;
-  const context = createSecureContext({
+  const context = nodeTls().createSecureContext({
     minVersion: options.minVersion,
     maxVersion: options.maxVersion,
     ciphers: `${tls13Ciphers}:${ciphers}`,

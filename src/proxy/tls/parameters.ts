@@ -1,9 +1,10 @@
-import { createSecureContext, type SecureVersion } from "node:tls";
+import type { SecureVersion } from "node:tls";
 import type {
   TlsParametersJson,
   TlsParameters_TlsProtocolJson as TlsProtocol,
 } from "#gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js";
 import { refuse } from "#lib/config-error.ts";
+import { nodeTls } from "#net/node-tls.ts";
 
 export interface Parameters {
   readonly minVersion: SecureVersion;
@@ -112,7 +113,7 @@ function checkSignatureAlgorithms(algorithms: readonly string[]): void {
 /** OpenSSL itself is asked, once for each distinct name of a configuration. */
 function isAccepted(options: { ciphers?: string; ecdhCurve?: string; sigalgs?: string }): boolean {
   try {
-    createSecureContext({ ...options, ca: [] });
+    nodeTls().createSecureContext({ ...options, ca: [] });
     return true;
   } catch {
     return false;

@@ -1,4 +1,4 @@
-import { Resolver as DnsResolver, lookup } from "node:dns/promises";
+import type { Resolver as DnsResolver } from "node:dns/promises";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import type { ResolverOptions } from "./dns-options.ts";
@@ -14,10 +14,15 @@ export interface Resolver {
   resolve(name: string, family: 4 | 6): Promise<readonly ResolvedAddress[]>;
 }
 
+/** Loaded with the first name to resolve. */
+function nodeDns(): typeof import("node:dns/promises") {
+  return process.getBuiltinModule("node:dns/promises");
+}
+
 /** The hosts file first, then servers, as c-ares does in Envoy; the system's search list is left to getaddrinfo. */
 export function systemResolver(options: ResolverOptions, hostsFile = "/etc/hosts"): Resolver {
   if (options.getaddrinfo) return { resolve: lookUp };
-  const dns = new DnsResolver({ timeout: options.timeoutMs, tries: options.tries });
+  const dns = new (nodeDns().Resolver)({ timeout: options.timeoutMs, tries: options.tries });
   if (options.servers.length > 0) dns.setServers(options.servers);
   return {
     resolve: async (name, family) => {
@@ -50,7 +55,7 @@ async function ask(
 
 async function lookUp(name: string, family: 4 | 6): Promise<readonly ResolvedAddress[]> {
   try {
-    const found = await lookup(name, { family, all: true });
+    const found = await nodeDns().lookup(name, { family, all: true });
     return found.map(({ address }) => ({ ip: address, ttlSeconds: undefined }));
   } catch (error) {
     if (isAbsence(error)) return [];

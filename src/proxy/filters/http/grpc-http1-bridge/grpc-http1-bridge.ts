@@ -1,4 +1,4 @@
-import { frameMessage } from "#grpc/messages.ts";
+import { frameMessage } from "#grpc/frame.ts";
 import { isGrpcContentType } from "#grpc/status.ts";
 import type { HeaderList } from "#http/headers.ts";
 import type { RequestHead, ResponseHead } from "#http/message.ts";
@@ -59,7 +59,7 @@ export class GrpcHttp1Bridge implements HttpFilter {
       });
       return "consume";
     }
-    return end ? frameMessage(this.#takeMessage(), false) : "consume";
+    return end ? frameMessage(this.#takeMessage()) : "consume";
   }
 
   #keep(chunk: Uint8Array): void {

@@ -1,0 +1,16 @@
+import type { gzipSync } from "node:zlib";
+
+const prefixLength = 5;
+
+/**
+ * A Length-Prefixed-Message: a byte that says whether it is compressed, four bytes of length, the message. `gzip` compresses it; who never
+ * does need not load zlib.
+ */
+export function frameMessage(message: Uint8Array, gzip?: typeof gzipSync): Uint8Array {
+  const body = gzip?.(message) ?? message;
+  const framed = Buffer.allocUnsafe(prefixLength + body.length);
+  framed[0] = gzip === undefined ? 0 : 1;
+  framed.writeUInt32BE(body.length, 1);
+  framed.set(body, prefixLength);
+  return framed;
+}
