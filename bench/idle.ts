@@ -17,6 +17,8 @@ const OPEN_MS = 60_000;
 const OTHER_FILES = 1000;
 /** The second request of a connection is due so late that nobody is there to see it. */
 const NEVER_MS = 3_600_000;
+/** 1,000 connections a second: all at once overflow the listen queue and the limit of requests that wait for an upstream. */
+const openingRate = ["--rate=50", "--rate-period=50ms"];
 
 /** Kilobytes of one proxy before its connections were opened and while they rest. */
 export interface IdleRun {
@@ -83,7 +85,12 @@ function holdConnections(
   const url = h2loadUrl(load, port);
   rmSync(log, { force: true });
   writeFileSync(script, `0\t${url}\n${NEVER_MS}\t${url}\n`);
-  const more = ["--requests=2", `--timing-script-file=${script}`, `--log-file=${log}`];
+  const more = [
+    "--requests=2",
+    ...openingRate,
+    `--timing-script-file=${script}`,
+    `--log-file=${log}`,
+  ];
   const files = connections + OTHER_FILES;
   const command = h2loadCommand(load, { port, connections, more }).slice(0, -1);
   const child = rig.children.start(["prlimit", `--nofile=${files}:${files}`, ...command], {
