@@ -1,4 +1,4 @@
-import { existsSync, type FSWatcher, watch } from "node:fs";
+import { existsSync, watch } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
@@ -22,6 +22,10 @@ import { secretKey } from "./secrets.ts";
 const discoveryResponse = "envoy.service.discovery.v3.DiscoveryResponse";
 const initialFetchTimeoutMs = 15_000;
 
+interface Watch {
+  close(): void;
+}
+
 interface SecretContext {
   readonly clock: Clock;
   readonly stats: StatsScope;
@@ -39,7 +43,7 @@ export class SecretFiles {
   readonly #sources: SecretFile[];
   readonly #directories: readonly string[];
   readonly #context: SecretContext;
-  readonly #watchers: FSWatcher[] = [];
+  readonly #watchers: Watch[] = [];
 
   constructor(bootstrap: BootstrapJson, context: SecretContext) {
     this.#context = context;
@@ -80,9 +84,9 @@ class SecretFile {
   readonly #configs: readonly SdsSecretConfigJson[];
   readonly #context: SecretContext;
   readonly #stats: ReadonlyMap<string, SdsStats>;
-  readonly #watchers: FSWatcher[] = [];
+  readonly #watchers: Watch[] = [];
   /** For the files that the secrets name; new with each change of the secrets. */
-  #fileWatchers: FSWatcher[] = [];
+  #fileWatchers: Watch[] = [];
   #secrets: readonly SecretJson[] = [];
   /** One read after the other, so that an older file never wins. */
   #reading: Promise<void> = Promise.resolve();
@@ -214,11 +218,19 @@ function watchMoves(
   name: string | undefined,
   onMove: () => void,
   log: Services["log"],
-): FSWatcher {
-  const watcher = watch(directory, { persistent: false }, (event, moved) => {
-    if (event !== "rename") return;
-    if (name === undefined || moved === null || moved === name) onMove();
-  });
-  watcher.on("error", (error) => log("warn", `sds: cannot watch ${directory}: ${error.message}`));
-  return watcher;
+): Watch {
+  const broken = (error: unknown): void =>
+    log("warn", `sds: cannot watch ${directory}: ${reasonOf(error)}`);
+  try {
+    const watcher = watch(directory, { persistent: false }, (event, moved) => {
+      if (event !== "rename") return;
+      if (name === undefined || moved === null || moved === name) onMove();
+    });
+    watcher.on("error", broken);
+    return watcher;
+  } catch (error) {
+    // A directory that is not there: what it was to bring never comes, and the rest goes on.
+    broken(error);
+    return { close: () => {} };
+  }
 }
