@@ -12,6 +12,7 @@ export const usage: string = `npm run bench -- [options]
   --rounds N         rounds over all proxies (5)
   --seconds N        measured time of a run (4)
   --warmup-seconds N load before the measured time (3)
+  --attempts N       how often a run is made at most when others disturb it (3)
   --rate N           requests a second of the runs at half load, instead of half of what Envoy reached
   --no-half-load     only saturation
   --cores P,L        the core of the proxy, and that of load generator and upstream (1,0)
@@ -49,6 +50,7 @@ export function readOptions(argv: readonly string[]): Options {
       rounds: { type: "string" },
       seconds: { type: "string" },
       "warmup-seconds": { type: "string" },
+      attempts: { type: "string" },
       rate: { type: "string" },
       "no-half-load": { type: "boolean", default: false },
       cores: { type: "string", default: "1,0" },
@@ -65,7 +67,7 @@ export function readOptions(argv: readonly string[]): Options {
     durationMs: 1000 * (positive("--seconds", values.seconds) ?? (quick ? 1 : 4)),
     warmupMs: 1000 * (positive("--warmup-seconds", values["warmup-seconds"]) ?? (quick ? 1 : 3)),
     rate: positive("--rate", values.rate),
-    attemptsMax: quick ? 1 : 3,
+    attemptsMax: positive("--attempts", values.attempts) ?? (quick ? 1 : 3),
     halfLoad: !values["no-half-load"],
     proxyCore,
     loadCore,

@@ -44,7 +44,7 @@ Written by \`npm run bench\` on ${date}. ${describeMachine()}. ${versions.map((p
 - ${options.rounds} rounds; in each the proxies take turns, freshly started every time: ${seconds(options.warmupMs)} of load unmeasured, ${seconds(options.durationMs)} measured. Values are medians over rounds; a ratio is the median of the rounds' ratios.
 - *Saturation* is a closed loop: a connection asks again when it is answered. *Half load* is an open loop at a constant rate, half of what Envoy reached at saturation, the same for all; its latencies count from the moment a request was due. Foreign generators are measured at saturation only; their latencies count from the moment a request was sent.
 - CPU is user and kernel time of all processes and threads of the proxy, read at both ends of the measured time. *Core* says how much of its core the proxy used: below 100 % the load generator or the upstream was the limit, and requests a second say nothing, requests a CPU second still do.
-- *Others* is time of both cores that nobody of the benchmark used, as part of one core; a run with more than 5 % is repeated, twice at most.
+- *Others* is time of both cores that nobody of the benchmark used, as part of one core; a run with more than 5 % is repeated, ${options.attemptsMax - 1} times at most.
 - Heddle and Envoy read the same file (\`bench/configs/envoy-*.yaml\`); *mesh-like* is Istio's JSON access log, two RBAC filters, twenty routes, a header match and weighted clusters.`;
 }
 

@@ -41,7 +41,7 @@ export async function runTracedLoad(rig: Rig, options: TracedLoadOptions): Promi
     const cpu = after.proxyCpu - before.proxyCpu;
     const known = cpu + after.otherCpu - before.otherCpu;
     return {
-      ...summarizeTrace(generator.readTrace(), window),
+      ...summarizeTrace(generator.readTrace(child.output()), window),
       seconds: (after.atUs - before.atUs) / 1e6,
       unanswered: 0,
       cpuSeconds: cpu,

@@ -3,6 +3,7 @@ import type { Rig } from "../rig.ts";
 import type { Load, Scenario } from "../scenarios.ts";
 import { ghz } from "./ghz.ts";
 import { h2loadCommand } from "./h2load.ts";
+import { checkResumption } from "./handshakes.ts";
 import { type Generator, readRequestLog } from "./trace.ts";
 
 export type TracedLoad = Exclude<Load, { readonly kind: "load" }>;
@@ -32,7 +33,15 @@ export function makeGenerator(rig: Rig, options: GeneratorOptions): Generator {
         ["--log-file", file],
         load.resume ? ["--resume"] : [],
       ];
-      return { command: [rig.tools.path("handshakes"), ...parts.flat().map(String)], readTrace };
+      const command = [rig.tools.path("handshakes"), ...parts.flat().map(String)];
+      return {
+        command,
+        readTrace: (output) => {
+          const trace = readTrace(output);
+          checkResumption(output, { resume: load.resume, handshakes: trace.length });
+          return trace;
+        },
+      };
     }
     case "ghz":
       return ghz(rig.tools.path("ghz"), { load, port, connections, durationMs, file });

@@ -11,8 +11,8 @@ export interface TracedRequest {
 /** A generator whose requests are all written down; which of them count is decided afterwards. */
 export interface Generator {
   readonly command: readonly string[];
-  /** What it wrote, after its end. */
-  readonly readTrace: () => readonly TracedRequest[];
+  /** What it wrote, after its end; `output` is what it told. Throws when it was not the load that was asked for. */
+  readonly readTrace: (output: string) => readonly TracedRequest[];
 }
 
 export interface Window {
