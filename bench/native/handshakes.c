@@ -3,7 +3,7 @@
 //
 // usage: handshakes --port P --connections N --duration-ms D --log-file FILE [--resume]
 //
-// --resume offers the session of the connection before; without it every handshake is a full one. FILE gets a line for
+// --resume offers the latest session that was given; without it every handshake is a full one. FILE gets a line for
 // each connection, as h2load's --log-file: start in microseconds since the epoch, status (-1: failed), microseconds.
 // Prints how many handshakes were resumed.
 #define _GNU_SOURCE
@@ -51,6 +51,14 @@ static int keep_session(SSL *ssl, SSL_SESSION *fresh) {
   return 1;
 }
 
+/** A copy: OpenSSL uses a ticket only once, and not every server gives a new one when it resumes. */
+static void offer_session(SSL *ssl) {
+  if (!resume || session == NULL) return;
+  SSL_SESSION *copy = SSL_SESSION_dup(session);
+  if (copy == NULL || SSL_set_session(ssl, copy) != 1) exit(1);
+  SSL_SESSION_free(copy);
+}
+
 /** Every process has a source address of its own: the ports of one would run out. */
 static int connect_from(int number) {
   int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -81,7 +89,7 @@ static void run(SSL_CTX *context, int number, uint64_t end, long *resumed) {
     if (fd >= 0) {
       SSL *ssl = SSL_new(context);
       if (ssl == NULL || SSL_set_fd(ssl, fd) != 1) exit(1);
-      if (resume && session != NULL) SSL_set_session(ssl, session);
+      offer_session(ssl);
       status = ask(ssl);
       if (SSL_session_reused(ssl)) __atomic_add_fetch(resumed, 1, __ATOMIC_RELAXED);
       SSL_shutdown(ssl);
