@@ -1,28 +1,48 @@
 /**
  * `npm run build`: plain JavaScript in dist. Types are not checked here: `npm run check` does, and a build must not wait for it.
  *
+ * Modules are bundled: three hundred of them cost a waiting sidecar nine megabytes (docs/decisions/bundle.md). Packages and the generated
+ * messages stay outside.
+ *
  * The build is made beside dist and then takes its place, so that nothing deleted lives on and no process that starts
  * meanwhile finds half of it.
  */
-import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = join(root, "dist");
 
-main();
+/** Files that a process or a thread starts with, by their place in dist; all else lies in chunks beside them. */
+const entryPoints: Readonly<Record<string, string>> = {
+  "main/heddle": "src/main/heddle.ts",
+  "main/proxy-worker": "src/main/proxy-worker.ts",
+  // Named from where the proxy's own chunk lies: see src/proxy/configuration.ts.
+  "main/config/load-process": "src/proxy/config/load-process.ts",
+};
 
-function main(): void {
+await main();
+
+async function main(): Promise<void> {
   const fresh = mkdtempSync(join(root, "dist-"));
   try {
-    const tsc = join(root, "node_modules/.bin/tsc");
-    const options = ["-p", "tsconfig.build.json", "--outDir", fresh];
-    const { status, error } = spawnSync(tsc, options, { cwd: root, stdio: "inherit" });
-    if (status !== 0) {
-      throw new Error("tsc failed", { cause: error });
-    }
+    await build({
+      absWorkingDir: root,
+      entryPoints: { ...entryPoints },
+      outdir: fresh,
+      chunkNames: "main/[name]-[hash]",
+      bundle: true,
+      splitting: true,
+      format: "esm",
+      platform: "node",
+      target: "node22",
+      packages: "external",
+      // A name that begins with # is resolved by package.json's "imports" at run time, too.
+      external: ["#gen/*"],
+      logLevel: "warning",
+    });
     // The generated messages are JavaScript already.
     cpSync(join(root, "src/gen"), join(fresh, "gen"), { recursive: true });
     const old = mkdtempSync(join(root, "dist-"));
