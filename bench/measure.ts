@@ -75,7 +75,8 @@ async function measureAllIdle(bench: Bench, failures: Failure[]): Promise<readon
   for (const scenario of bench.options.idleScenarios) {
     bench.tell(`\n${scenario.name}: ${scenario.connections} idle connections, ${scenario.title}`);
     for (const proxy of bench.options.proxies) {
-      if (proxy.configs[scenario.config] === undefined) continue;
+      const { configs, connectionsMax = Number.POSITIVE_INFINITY } = proxy;
+      if (configs[scenario.config] === undefined || connectionsMax < scenario.connections) continue;
       try {
         runs.push(await measureIdle(bench, proxy, scenario));
       } catch (error) {

@@ -10,6 +10,8 @@ export interface Contender {
   readonly name: ProxyName;
   /** Files in `configs/`; a kind that is missing is not measured. Heddle and Envoy read the same files. */
   readonly configs: { readonly [kind in ConfigKind]?: string };
+  /** Connections that its files allow, where they must say it beforehand. */
+  readonly connectionsMax?: number;
   readonly command: (configFile: string) => readonly string[];
   readonly version: () => string;
 }
@@ -43,12 +45,14 @@ export const proxies: readonly Contender[] = [
   },
   {
     name: "nginx",
+    connectionsMax: 8192,
     configs: { plain: "nginx-plain.conf", tcp: "nginx-tcp.conf", tls: "nginx-tls.conf" },
     command: (file) => ["nginx", "-c", file, "-e", "stderr"],
     version: () => firstLine(["nginx", "-v"]).replace(/^.*\//, ""),
   },
   {
     name: "haproxy",
+    connectionsMax: 8192,
     configs: {
       plain: "haproxy-plain.cfg",
       tcp: "haproxy-tcp.cfg",
