@@ -20,3 +20,14 @@ export function formatGrpcTimeout(milliseconds: number): string {
   if (milliseconds < 99_999_999) return `${Math.ceil(milliseconds)}m`;
   return `${Math.min(99_999_999, Math.ceil(milliseconds / 1000))}S`;
 }
+
+const digitsMax = 99_999_999;
+
+/** Whole milliseconds as Envoy writes them: the finest unit from milliseconds on in which it has eight digits at most. */
+export function formatWholeGrpcTimeout(milliseconds: number): string {
+  if (milliseconds <= digitsMax) return `${milliseconds}m`;
+  const seconds = Math.floor(milliseconds / 1000);
+  if (seconds <= digitsMax) return `${seconds}S`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes <= digitsMax ? `${minutes}M` : `${Math.min(digitsMax, Math.floor(minutes / 60))}H`;
+}

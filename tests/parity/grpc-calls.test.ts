@@ -9,6 +9,7 @@ import {
   connectFrames,
   http2,
   http2Cluster,
+  request,
   streamText,
   upstreamFrames,
 } from "./harness/http2.ts";
@@ -171,6 +172,71 @@ parityArea("grpc-calls", [
       ],
     }),
   ),
+  ...(
+    [
+      ["capped", { max_grpc_timeout: "0.1s" }, "9S"],
+      ["without a cap", { max_grpc_timeout: "0s" }, "100m"],
+      ["less an offset", { max_grpc_timeout: "0s", grpc_timeout_offset: "9.9s" }, "10S"],
+      ["less than the offset", { max_grpc_timeout: "0s", grpc_timeout_offset: "1s" }, "100m"],
+      ["not given, the cap", { max_grpc_timeout: "0.1s" }, undefined],
+      ["no number, the cap", { max_grpc_timeout: "0.1s" }, "soon"],
+    ] as const
+  ).map(([name, action, timeout]) =>
+    scene({
+      name: `max_grpc_timeout makes the client's deadline the route's timeout: ${name}`,
+      config: http2(
+        {},
+        {
+          clusters: [http2Cluster()],
+          routes: [route({ prefix: "/" }, toCluster("main", { timeout: "20s", ...action }))],
+        },
+      ),
+      upstream: frameUpstream(),
+      act: async (t) => {
+        const more: readonly Field[] = timeout === undefined ? [] : [["grpc-timeout", timeout]];
+        const got = await askFrames(t, grpcRequest(...more), { body: message("hi") });
+        const upstream = await upstreamFrames(t);
+        const told = upstream.streams.get(1)?.sections[0]?.filter((field) => /^grpc-/.test(field));
+        return [streamText(got), await t.logLine(), told ?? []];
+      },
+      sees: [
+        [
+          ":status: 200; content-type: application/grpc; grpc-message: upstream request timeout; grpc-status: 14",
+          "end",
+        ],
+        "200 UT response_timeout",
+        ["grpc-timeout: 100m"],
+      ],
+    }),
+  ),
+  scene({
+    name: "max_grpc_timeout: a request that is no call has the route's timeout",
+    config: http2(
+      {},
+      {
+        clusters: [http2Cluster()],
+        routes: [
+          route({ prefix: "/" }, toCluster("main", { timeout: "0.1s", max_grpc_timeout: "20s" })),
+        ],
+      },
+    ),
+    upstream: frameUpstream(),
+    act: async (t) => {
+      const got = await askFrames(t, request("GET", "/", ["grpc-timeout", "9S"]));
+      const upstream = await upstreamFrames(t);
+      const told = upstream.streams.get(1)?.sections[0]?.filter((field) => /^grpc-/.test(field));
+      return [streamText(got), await t.logLine(), told ?? []];
+    },
+    sees: [
+      [
+        ":status: 504; content-length: 24; content-type: text/plain",
+        "upstream request timeout",
+        "end",
+      ],
+      "504 UT response_timeout",
+      ["grpc-timeout: 9S"],
+    ],
+  }),
   scene({
     name: "a deadline in mid-answer",
     config: http2(

@@ -19,6 +19,7 @@ import { compileRewrite } from "./rewrite.ts";
 import type {
   DirectAction,
   ForwardAction,
+  GrpcTimeout,
   Route,
   RouteCommon,
   RouteInput,
@@ -252,6 +253,7 @@ function forwardBase(
         ? undefined
         : within("idle_timeout", () => durationMs(action.idleTimeout, 0)),
     streamDuration: within("max_stream_duration", () => compileDuration(action)),
+    grpcTimeout: compileGrpcTimeout(action),
     priority: action.priority === "HIGH" ? "HIGH" : "DEFAULT",
     requestBodyBufferLimit: limit === undefined ? undefined : Number(limit),
     perRequestBufferLimit:
@@ -284,6 +286,15 @@ function compileDuration({ maxStreamDuration }: RouteActionJson): StreamDuration
     headerMaxMs:
       grpcTimeoutHeaderMax === undefined ? undefined : durationMs(grpcTimeoutHeaderMax, 0),
     headerOffsetMs: durationMs(grpcTimeoutHeaderOffset, 0),
+  };
+}
+
+function compileGrpcTimeout(action: RouteActionJson): GrpcTimeout | undefined {
+  if (action.maxGrpcTimeout === undefined || action.maxStreamDuration !== undefined)
+    return undefined;
+  return {
+    maxMs: within("max_grpc_timeout", () => durationMs(action.maxGrpcTimeout, 0)),
+    offsetMs: within("grpc_timeout_offset", () => durationMs(action.grpcTimeoutOffset, 0)),
   };
 }
 

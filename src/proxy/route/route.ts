@@ -44,6 +44,8 @@ export interface ForwardAction extends RouteCommon {
   readonly idleTimeoutMs: number | undefined;
   /** `max_stream_duration`, in whose presence `timeout` does not count. */
   readonly streamDuration: StreamDuration | undefined;
+  /** `max_grpc_timeout`: of gRPC calls grpc-timeout is the timeout; undefined where `max_stream_duration` is. */
+  readonly grpcTimeout: GrpcTimeout | undefined;
   readonly priority: "DEFAULT" | "HIGH";
   readonly requestBodyBufferLimit: number | undefined;
   /** Older: it may only lower the connection's. */
@@ -67,6 +69,12 @@ export interface ForwardAction extends RouteCommon {
   readonly action: unknown;
   /** Virtual host's retry policy etc. also stay reachable as ProtoJSON. */
   readonly virtualHost: unknown;
+}
+
+export interface GrpcTimeout {
+  /** 0: no cap. */
+  readonly maxMs: number;
+  readonly offsetMs: number;
 }
 
 export interface StreamDuration {

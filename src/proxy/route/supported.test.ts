@@ -29,8 +29,6 @@ const refused: Readonly<Record<string, readonly string[]>> = {
     "hash_policy",
     "hedge_policy",
     "cors",
-    "max_grpc_timeout",
-    "grpc_timeout_offset",
   ],
 };
 

@@ -98,6 +98,8 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "upgrade_configs",
     "internal_redirect_policy",
     "max_stream_duration",
+    "max_grpc_timeout",
+    "grpc_timeout_offset",
   ],
   "envoy.config.route.v3.RouteAction.UpgradeConfig": ["upgrade_type", "enabled", "connect_config"],
   "envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig": [],

@@ -1,5 +1,7 @@
+import { isGrpcContentType } from "#grpc/status.ts";
+import { formatWholeGrpcTimeout, parseGrpcTimeout } from "#grpc/timeout.ts";
 import type { RequestHead } from "#http/message.ts";
-import type { ForwardAction } from "../../../route/route.ts";
+import type { ForwardAction, GrpcTimeout } from "../../../route/route.ts";
 import type { RouterSettings } from "./router.ts";
 
 export interface RequestTimeouts {
@@ -26,7 +28,9 @@ export function requestTimeouts(
     if (value !== undefined && name.endsWith("-ms") && !/^\d+$/.test(value))
       return { totalMs: 0, alternativeStatus: 504, invalidHeader: name };
   }
-  let totalMs = route.timeoutMs;
+  const { grpcTimeout } = route;
+  const isCall = grpcTimeout !== undefined && isGrpcContentType(headers.get("content-type"));
+  let totalMs = isCall ? askedByGrpc(head, grpcTimeout) : route.timeoutMs;
   if (settings.respectExpectedTimeout) {
     const expected = wholeNumber(headers.get("x-envoy-expected-rq-timeout-ms"));
     if (expected !== undefined) totalMs = expected;
@@ -36,8 +40,17 @@ export function requestTimeouts(
     totalMs = wholeNumber(asked) ?? totalMs;
     headers.remove("x-envoy-upstream-rq-timeout-ms");
   }
+  if (isCall && totalMs > 0) headers.set("grpc-timeout", formatWholeGrpcTimeout(totalMs));
   const alternativeStatus = headers.remove("x-envoy-upstream-rq-timeout-alt-response") ? 204 : 504;
   return { totalMs, alternativeStatus, invalidHeader: undefined };
+}
+
+/** 0: as long as it takes. */
+function askedByGrpc({ headers }: RequestHead, { maxMs, offsetMs }: GrpcTimeout): number {
+  let askedMs = Math.ceil((parseGrpcTimeout(headers.get("grpc-timeout")) ?? 0) - 1e-9);
+  // No time left would be no limit.
+  if (offsetMs < askedMs) askedMs -= offsetMs;
+  return maxMs > 0 && (askedMs === 0 || askedMs > maxMs) ? maxMs : askedMs;
 }
 
 function wholeNumber(text: string | undefined): number | undefined {

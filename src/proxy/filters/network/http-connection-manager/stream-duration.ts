@@ -1,5 +1,5 @@
 import { isGrpcContentType } from "#grpc/status.ts";
-import { parseGrpcTimeout } from "#grpc/timeout.ts";
+import { formatWholeGrpcTimeout, parseGrpcTimeout } from "#grpc/timeout.ts";
 import type { RequestHead } from "#http/message.ts";
 import type { TimerList } from "#lib/timers.ts";
 import type { StreamDuration } from "../../../route/route.ts";
@@ -19,7 +19,7 @@ export function streamDurationLimit(
   // Configured, 0 is no limit; asked for, it is none left.
   if (limitMs === 0 && askedMs === undefined) return undefined;
   if (isGrpcContentType(head.headers.get("content-type")))
-    head.headers.set("grpc-timeout", grpcTimeout(limitMs));
+    head.headers.set("grpc-timeout", formatWholeGrpcTimeout(limitMs));
   return settings.services.timers.of(Math.max(1, limitMs));
 }
 
@@ -33,15 +33,4 @@ function asked(duration: StreamDuration, head: RequestHead): number | undefined 
   const whole = Math.ceil(wanted - 1e-9);
   const capped = headerMaxMs > 0 ? Math.min(whole, headerMaxMs) : whole;
   return Math.max(0, capped - headerOffsetMs);
-}
-
-const digitsMax = 99_999_999;
-
-/** As Envoy writes it: the finest unit from milliseconds on in which it has eight digits at most. */
-function grpcTimeout(milliseconds: number): string {
-  if (milliseconds <= digitsMax) return `${milliseconds}m`;
-  const seconds = Math.floor(milliseconds / 1000);
-  if (seconds <= digitsMax) return `${seconds}S`;
-  const minutes = Math.floor(seconds / 60);
-  return minutes <= digitsMax ? `${minutes}M` : `${Math.min(digitsMax, Math.floor(minutes / 60))}H`;
 }
