@@ -179,6 +179,8 @@ export class HttpPool {
     // As in Envoy: every request that waits for this host fails with the connection, so that a retry can choose another host.
     for (const waiting of [...this.#pending]) {
       if (this.#pending.size <= this.#connecting.size) break;
+      // One that failed before it may have taken it along.
+      if (!waiting.waiting) continue;
       this.#unqueue(waiting);
       this.settings.stats.pendingFailureEject.inc();
       waiting.callbacks.onFailure({ ...failure, host: this.host });
@@ -197,6 +199,8 @@ export class HttpPool {
       connection.ready = true;
       this.#ready.push(connection);
     }
+    // It may take fewer than were to wait for it.
+    if (this.#pending.size > 0) this.#connectIfNeeded();
   }
 
   /** It takes no more requests: those that wait need another. */

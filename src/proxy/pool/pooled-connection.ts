@@ -88,7 +88,7 @@ export class PooledConnection extends Timer implements ConnectionHandler, Http2C
 
   /** It can take one more request now. */
   get hasRoom(): boolean {
-    return !this.#closing && this.#active < this.#codec.concurrency;
+    return !this.#closing && !this.#gone && this.#active < this.#codec.concurrency;
   }
 
   /** Only while it has room. */
@@ -177,6 +177,9 @@ export class PooledConnection extends Timer implements ConnectionHandler, Http2C
     const { stats } = this.#pool.settings;
     stats.connectionDestroyRemote.inc();
     if (this.#active > 0) stats.connectionDestroyRemoteActive.inc();
+    // What is written may leave later than a request comes.
+    this.#closing = true;
+    this.#pool.onClosing(this);
     this.#codec.onEnd();
     this.#connection.closeAfterFlush();
   }
