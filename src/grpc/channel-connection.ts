@@ -14,6 +14,8 @@ export interface ChannelConnectionOwner {
   onRoom(): void;
   /** No more calls can begin. Called once; those that run go on, unless the connection is closed. */
   onGone(connection: ChannelConnection, detail: string): void;
+  /** After `onGone`. */
+  onClosed(connection: ChannelConnection): void;
 }
 
 export interface ChannelConnectionServices {
@@ -66,7 +68,11 @@ export class ChannelConnection implements ConnectionHandler, Http2ClientHandler 
   }
 
   #onDead(): void {
-    this.#leave("the server does not answer to PING");
+    this.giveUp("the server does not answer to PING");
+  }
+
+  giveUp(detail: string): void {
+    this.#leave(detail);
     this.#connection.destroy();
   }
 
@@ -131,5 +137,6 @@ export class ChannelConnection implements ConnectionHandler, Http2ClientHandler 
     this.#keepalive?.stop();
     this.#leave(reason.detail === "" ? "the connection is closed" : reason.detail);
     this.#codec.onEnd();
+    this.#owner.onClosed(this);
   }
 }

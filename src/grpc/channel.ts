@@ -59,6 +59,8 @@ export class GrpcChannel implements CallChannel, ChannelConnectionOwner {
   #pending: PendingConnect | undefined;
   #timer: { cancel(): void } | undefined;
   #connection: ChannelConnection | undefined;
+  /** They take no more calls; some still run. */
+  readonly #leaving: Set<ChannelConnection> = new Set();
   #failure: GrpcStatus = { code: GrpcCode.unavailable, message: "not connected" };
 
   constructor(options: ChannelOptions) {
@@ -126,6 +128,7 @@ export class GrpcChannel implements CallChannel, ChannelConnectionOwner {
     this.#pending?.cancel();
     this.#failWaiting(true);
     this.#connection?.close();
+    for (const connection of this.#leaving) connection.close();
   }
 
   #start(call: ClientCall<DescMethod>): void {
@@ -153,8 +156,10 @@ export class GrpcChannel implements CallChannel, ChannelConnectionOwner {
     this.#state = "connecting";
     const timeoutMs = this.#options.connectTimeoutMs ?? 20_000;
     this.#timer = this.after(timeoutMs, () => {
+      const detail = `no connection within ${timeoutMs} ms`;
       this.#pending?.cancel();
-      this.#onFailure(`no connection within ${timeoutMs} ms`);
+      if (this.#connection === undefined) this.#onFailure(detail);
+      else this.#connection.giveUp(detail);
     });
     this.#pending = this.#options.connect({
       onConnect: (connection) => this.#onConnect(connection),
@@ -163,7 +168,6 @@ export class GrpcChannel implements CallChannel, ChannelConnectionOwner {
   }
 
   #onConnect(connection: Connection): void {
-    this.#timer?.cancel();
     this.#pending = undefined;
     const { clock, random, keepalive } = this.#options;
     this.#connection = new ChannelConnection(connection, { clock, random, keepalive }, this);
@@ -171,6 +175,7 @@ export class GrpcChannel implements CallChannel, ChannelConnectionOwner {
 
   /** The server has sent its SETTINGS: it speaks HTTP/2. */
   onReady(): void {
+    this.#timer?.cancel();
     this.#state = "ready";
     this.#backoff.reset();
     this.onRoom();
@@ -188,6 +193,7 @@ export class GrpcChannel implements CallChannel, ChannelConnectionOwner {
   onGone(connection: ChannelConnection, detail: string): void {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
+    this.#leaving.add(connection);
     if (this.#state === "shutdown") return;
     if (this.#state !== "ready") {
       this.#onFailure(detail);
@@ -195,6 +201,10 @@ export class GrpcChannel implements CallChannel, ChannelConnectionOwner {
     }
     this.#state = "idle";
     if (this.#waiting.size > 0) this.#connect();
+  }
+
+  onClosed(connection: ChannelConnection): void {
+    this.#leaving.delete(connection);
   }
 
   #onFailure(detail: string): void {

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
-import { createServer, type Server as TcpServer } from "node:net";
+import { once } from "node:events";
+import { createServer as createHttp2Server, type ServerHttp2Stream } from "node:http2";
+import { type AddressInfo, createServer, type Socket, type Server as TcpServer } from "node:net";
 import { type TestContext, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type BytesValue, BytesValueSchema } from "@bufbuild/protobuf/wkt";
 import {
@@ -283,4 +286,49 @@ test("a broken connection ends its calls, and the next call makes another", asyn
   await serve(t, { Unary: echoed }, port);
   const again = channel.unary(echoMethods.unary, bytes("y"), { waitForReady: true });
   assert.equal(text(await again), "y");
+});
+
+test("a server that accepts and says nothing is not waited for longer than the connect timeout", async (t) => {
+  const sockets = new Set<Socket>();
+  const silent = createServer((socket) => sockets.add(socket.on("error", () => undefined)));
+  silent.listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const { port } = silent.address() as AddressInfo;
+  const channel = new GrpcChannel({
+    connect: (callbacks) => connect(ipAddress("127.0.0.1", port), {}, callbacks),
+    authority: "silent",
+    clock: systemClock,
+    random: seededRandom(1),
+    connectTimeoutMs: 50,
+  });
+  t.after(() => {
+    channel.close();
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+  await assert.rejects(channel.unary(echoMethods.unary, bytes("x")), {
+    code: GrpcCode.unavailable,
+  });
+  assert.equal(channel.state, "transient-failure");
+});
+
+test("a call on a connection that goes away ends when the channel is closed", async (t) => {
+  const begun = Promise.withResolvers<void>();
+  const server = createHttp2Server();
+  server.on("stream", (stream: ServerHttp2Stream) => {
+    stream.on("error", () => undefined);
+    stream.respond({ ":status": 200, "content-type": "application/grpc" });
+    stream.session?.goaway(0);
+    begun.resolve();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const channel = channelTo(t, (server.address() as AddressInfo).port);
+  t.after(() => server.close());
+  const ended = Promise.withResolvers<GrpcStatus>();
+  channel.call(echoMethods.bidi, { onMessage: () => undefined, onEnd: ended.resolve });
+  await begun.promise;
+  while (channel.state === "ready") await delay(5);
+  channel.close();
+  assert.equal((await ended.promise).code, GrpcCode.unavailable);
 });
