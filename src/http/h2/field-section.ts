@@ -351,7 +351,7 @@ export class ResponseSection extends FieldSection {
 /** RFC 9113 §8.1: trailers have no pseudo fields. */
 export class TrailerSection extends FieldSection {
   protected pseudo(): string {
-    return Detail.messaging;
+    return Detail.invalidField;
   }
 
   protected takeHead(): boolean {
