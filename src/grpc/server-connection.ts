@@ -28,7 +28,6 @@ export class ServerConnection implements ConnectionHandler, Http2ServerHandler {
   readonly #codec: Http2ServerCodec;
   readonly #keepalive: Keepalive | undefined;
   #calls = 0;
-  #leaving = false;
 
   constructor(
     connection: Connection,
@@ -53,9 +52,8 @@ export class ServerConnection implements ConnectionHandler, Http2ServerHandler {
   /** No new calls; the connection ends with the last of those that run. */
   goAway(): void {
     dispatch(() => {
-      this.#leaving = true;
       this.#codec.goAway();
-      if (this.#calls === 0) this.#connection.closeAfterFlush();
+      if (this.#codec.active === 0) this.#connection.closeAfterFlush();
     });
   }
 
@@ -67,14 +65,14 @@ export class ServerConnection implements ConnectionHandler, Http2ServerHandler {
 
   onStream(stream: ResponseStream): RequestSink {
     this.#calls++;
-    return this.#owner.onCall(stream, () => this.#onCallDone());
+    return this.#owner.onCall(stream, () => {
+      this.#calls--;
+    });
   }
 
-  #onCallDone(): void {
-    this.#calls--;
-    // Not at once: its last frames are written after this.
-    if (this.#leaving && this.#calls === 0)
-      process.nextTick(() => this.#connection.closeAfterFlush());
+  /** A call's last bytes may have waited for the client's window after it was done. */
+  onDrained(): void {
+    this.#connection.closeAfterFlush();
   }
 
   onProtocolError(): void {}

@@ -314,3 +314,34 @@ test("closing lets a call finish and takes no other", async (t) => {
   const { error } = await call(client, bytes("second"));
   assert.equal(error?.code, status.UNAVAILABLE);
 });
+
+test("a server that closes still sends what waits for a client's window", async (t) => {
+  const size = 200_000;
+  const { server, port } = await started(t, { unary: unary(() => bytes("x".repeat(size))) });
+  const session = connect(`http://127.0.0.1:${port}`);
+  t.after(() => session.destroy());
+  const stream = session.request({
+    ":method": "POST",
+    ":path": "/heddle.test.Echo/Unary",
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
+  const trailed = once(stream, "trailers");
+  const ended = once(stream, "close");
+  const answered = once(stream, "response");
+  stream.on("error", () => undefined);
+  stream.end(Buffer.alloc(5));
+  await answered;
+  const goingAway = once(session, "goaway");
+  const closed = server.close(3000);
+  await goingAway;
+  let received = 0;
+  stream.on("data", (chunk: Buffer) => {
+    received += chunk.length;
+  });
+  await ended;
+  assert.ok(received > size, `${received}`);
+  const [trailers] = await trailed;
+  assert.equal(trailers["grpc-status"], "0");
+  await closed;
+});
