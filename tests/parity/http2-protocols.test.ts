@@ -1,6 +1,7 @@
 /** Which HTTP is spoken on either side, and what of a request changes with it: paths, schemes, what is logged. */
 import { answer, response } from "../../testkit/fake-upstream.ts";
 import { answerFrames, eitherUpstream, FramePeer } from "../../testkit/http2/frame-peer.ts";
+import { headers, literals } from "../../testkit/http2/frames.ts";
 import type { Field } from "../../testkit/http2/header-stories.ts";
 import { parityArea } from "./harness/area.ts";
 import { cluster, type HttpOptions, http, type JsonObject } from "./harness/config.ts";
@@ -145,6 +146,22 @@ parityArea("http2-protocols", [
         "end",
       ],
     ],
+  }),
+  scene({
+    name: "auto_config: requests that wait for the agreement share the connection",
+    config: http2({}, { logFormat, clusters: [autoCluster()] }),
+    upstream: okFrames,
+    upstreamTls: { ...serverTls, ALPNProtocols: ["h2"] },
+    act: async (t) => {
+      const client = await connectFrames(t);
+      const block = literals(request("GET", "/"));
+      const ids = [1, 3, 5, 7, 9];
+      client.send(...ids.map((id) => headers(id, block, { end: true })));
+      const ends = await Promise.all(ids.map(async (id) => (await client.whole(id)).end ?? ""));
+      await t.stats({ "cluster.{case}-main.upstream_cx_http2_total": 1 });
+      return ends;
+    },
+    sees: ["end", "end", "end", "end", "end"],
   }),
   scene({
     name: "auto_config: HTTP/1 where the upstream prefers it",

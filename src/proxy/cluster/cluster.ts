@@ -208,12 +208,12 @@ function compilePoolSettings(
   };
 }
 
-/** Streams that a connection still being made will carry; unknown before ALPN, so each request gets one. */
+/** Before ALPN one connection is made for all that wait: if it is HTTP/1, more follow. */
 function withProtocol(
   settings: Omit<PoolSettings, "protocol" | "expectedStreams">,
   protocol: HttpVersion | undefined,
 ): PoolSettings {
-  const expectedStreams = protocol === 20 ? settings.http2.options.maxConcurrentStreams : 1;
+  const expectedStreams = protocol === 11 ? 1 : settings.http2.options.maxConcurrentStreams;
   return { ...settings, protocol, expectedStreams };
 }
 

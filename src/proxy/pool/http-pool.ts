@@ -25,7 +25,7 @@ export interface PoolLimits {
 export interface PoolSettings {
   /** The HTTP version of its connections; undefined: each connection's ALPN decides. */
   readonly protocol: HttpVersion | undefined;
-  /** Streams that a connection not made yet is expected to carry. */
+  /** Streams that a connection not made yet is expected to carry, if ALPN does not make it HTTP/1. */
   readonly expectedStreams: number;
   readonly http1: Http1ClientOptions;
   readonly http2: CompiledHttp2 & { readonly services: Http2Services };
@@ -84,10 +84,13 @@ export class HttpPool {
   /** Limited by the circuit breaker's pending requests. */
   readonly #pending: Set<PendingRequest> = new Set();
   #draining = false;
+  /** Streams that a connection being made is expected to carry. */
+  #expectedStreams: number;
 
   constructor(host: Host, settings: PoolSettings, limits: PoolLimits) {
     this.host = host;
     this.settings = settings;
+    this.#expectedStreams = settings.expectedStreams;
     this.limits = limits;
   }
 
@@ -148,7 +151,7 @@ export class HttpPool {
 
   #connectIfNeeded(): void {
     const wanted = Math.ceil(
-      (this.#pending.size / this.settings.expectedStreams) * this.settings.preconnectRatio,
+      (this.#pending.size / this.#expectedStreams) * this.settings.preconnectRatio,
     );
     while (this.#connecting.size < wanted) {
       if (!this.limits.tryTake("connections")) {
@@ -166,7 +169,11 @@ export class HttpPool {
     this.#connecting.delete(attempt);
     const pooled = new PooledConnection(this, connection, attempt.counted);
     this.#all.add(pooled);
+    // What ALPN brought the host will choose again.
+    if (this.settings.protocol === undefined)
+      this.#expectedStreams = pooled.protocol === 20 ? this.settings.expectedStreams : 1;
     this.onRoom(pooled);
+    if (this.#pending.size > 0) this.#connectIfNeeded();
   }
 
   onConnectFailed(

@@ -1,6 +1,6 @@
 import { Http1ClientCodec } from "#http/h1/client.ts";
 import { Http2ClientCodec, type Http2ClientHandler } from "#http/h2/client.ts";
-import type { ClientCodec, ResponseSink } from "#http/message.ts";
+import type { ClientCodec, HttpVersion, ResponseSink } from "#http/message.ts";
 import { Keepalive } from "#lib/keepalive.ts";
 import { Timer } from "#lib/timers.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
@@ -84,6 +84,10 @@ export class PooledConnection extends Timer implements ConnectionHandler, Http2C
   #onDead(): void {
     this.#pool.settings.http2.services.stats.keepaliveTimeout.inc();
     this.close();
+  }
+
+  get protocol(): HttpVersion {
+    return this.#codec.protocol;
   }
 
   /** It can take one more request now. */
