@@ -418,7 +418,7 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
 
   /** The upstream takes no more: hold the client's body. */
   onUnwritable(): void {
-    if (this.#downstreamHeld) return;
+    if (this.#downstreamHeld || this.#state === "done") return;
     this.#downstreamHeld = true;
     this.#stream.pauseRequest();
   }
