@@ -24,7 +24,7 @@ export function fakeServices(
     random,
     runtime,
     stats: new WorkerStats(() => undefined),
-    clusters: { get: () => undefined, all: [] },
+    clusters: { get: () => undefined, declares: () => false, all: [] },
     logSinks: {
       file: () => nowhere,
       stdout: nowhere,

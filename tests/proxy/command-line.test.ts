@@ -48,6 +48,18 @@ test("what only compiling finds has its place too", async (t) => {
   assert.match(output, /bootstrap\.json:\d+:\d+: .*nowhere/);
 });
 
+test("a refused cluster does not make routes to it and to the others unknown", async (t) => {
+  const routes = ["twice", "good", "nowhere"].map((name) => ({
+    match: { prefix: "/" },
+    route: { cluster: name },
+  }));
+  const clusters = ["twice", "twice", "good"].map((name) => cluster(name, 1));
+  const { code, output } = await finish(t, bootstrap(routes, { clusters }));
+  assert.equal(code, 1);
+  assert.match(output, /duplicate cluster name 'twice'/);
+  assert.deepEqual(output.match(/unknown cluster '\w+'/g), ["unknown cluster 'nowhere'"]);
+});
+
 test("YAML that does not parse ends with 1 and its place", async (t) => {
   const file = join(temporaryFolder(t), "bad.yaml");
   writeFileSync(file, "a: [");

@@ -71,5 +71,7 @@ export interface Cluster {
 
 export interface ClusterManager {
   get(name: string): Cluster | undefined;
+  /** The name stands in the configuration, even if its cluster was refused: a route to it is not the mistake. */
+  declares(name: string): boolean;
   readonly all: Iterable<Cluster>;
 }

@@ -10,9 +10,14 @@ import type { Cluster, ClusterManager } from "./manager.ts";
 /** All clusters of one worker by name. */
 export class WorkerClusters implements ClusterManager {
   readonly #clusters: Map<string, WorkerCluster> = new Map();
+  readonly #declared: Set<string> = new Set();
 
   get(name: string): Cluster | undefined {
     return this.#clusters.get(name);
+  }
+
+  declares(name: string): boolean {
+    return this.#declared.has(name);
   }
 
   get all(): Iterable<Cluster> {
@@ -29,11 +34,10 @@ export class WorkerClusters implements ClusterManager {
     services: Services,
     cells: SharedCells | undefined,
   ): void {
-    const names = new Set<string>();
     const made = compileEach("clusters", configs, (config) => {
       const name = config.name ?? "";
-      if (names.has(name)) throw refuse("name", `duplicate cluster name '${name}'`);
-      names.add(name);
+      if (this.#declared.has(name)) throw refuse("name", `duplicate cluster name '${name}'`);
+      this.#declared.add(name);
       checkDiscovery(config);
       return new WorkerCluster(config, services, cells);
     });

@@ -151,7 +151,7 @@ function compileForward(action: RouteActionJson, parts: ForwardParts): RouteMake
 
 function checkCluster(name: string, around: Surroundings): void {
   if (around.configuration.validateClusters === false) return;
-  if (around.context.services.clusters.get(name) === undefined)
+  if (!around.context.services.clusters.declares(name))
     throw refuse("cluster", `route: unknown cluster '${name}'`);
 }
 
