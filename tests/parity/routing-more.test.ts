@@ -170,7 +170,7 @@ const virtualClusters: readonly ParityCase[] = [
           [
             route({ prefix: "/none" }, { route: { cluster_header: "x-none" } }),
             route({ prefix: "/direct" }, direct("d")),
-            route({ prefix: "/slow" }, toCluster("main", { timeout: "0.05s" })),
+            route({ prefix: "/slow" }, toCluster("main", { timeout: "0.3s" })),
           ],
           { virtual_clusters: [vhostCluster("all", "/.*")] },
         ),

@@ -102,7 +102,7 @@ function runSide({ side, area, cases, bootstrap }: SideRun): void {
     rmSync(folder, { recursive: true, force: true });
   });
   for (const context of contexts) {
-    test(context.case.name, { timeout: 20_000 }, (t) => runCase(t, context, shared));
+    test(context.case.name, { timeout: 60_000 }, (t) => runCase(t, context, shared));
   }
 }
 
