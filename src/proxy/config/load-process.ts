@@ -22,7 +22,16 @@ export type LoadAnswer =
 
 // Written by #proxy/configuration.ts, and by nothing else.
 const request = JSON.parse(readFileSync(0, "utf8")) as LoadRequest;
-writeFileSync(1, JSON.stringify(answer(request)));
+reply(JSON.stringify(answer(request)));
+
+function reply(text: string): void {
+  try {
+    writeFileSync(1, text);
+  } catch (error) {
+    // The proxy was told to end while it started: nobody is left to answer.
+    if (!(error instanceof Error && "code" in error && error.code === "EPIPE")) throw error;
+  }
+}
 
 function answer(asked: LoadRequest): LoadAnswer {
   try {
