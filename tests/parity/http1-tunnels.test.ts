@@ -56,6 +56,39 @@ parityArea("http1-tunnels", [
     },
   },
   {
+    name: "the client's end of a WebSocket ends the tunnel",
+    config: http({ manager: websocket }),
+    upstream: async (connection) => {
+      const head = await connection.requestHead();
+      connection.consume(head.length);
+      await connection.write(switching);
+      await connection.readThrough("last words");
+      await connection.ended();
+      connection.end();
+    },
+    run: async (t) => {
+      const client = await t.connect();
+      await client.write(upgradeRequest);
+      await client.readThrough("\r\n\r\n");
+      await client.write("last words");
+      client.end();
+      await client.ended();
+      assert.match(await t.logLine(), /^101 /);
+    },
+    heddle: {
+      difference: "The end of an HTTP/1 tunnel is an end",
+      run: async (t) => {
+        const client = await t.connect();
+        await client.write(upgradeRequest);
+        await client.readThrough("\r\n\r\n");
+        await client.write("last words");
+        client.end();
+        await client.ended();
+        assert.equal(await t.logLine(), "101 - via_upstream");
+      },
+    },
+  },
+  {
     name: "an upgrade that the upstream declines is an ordinary response",
     config: http({ manager: websocket }),
     upstream: answer(response("426 Upgrade Required", "no")),

@@ -120,6 +120,7 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
 
   #endRequest(): void {
     this.#requestDone = true;
+    if (this.#read === "tunnel") this.#output.shutdown?.();
     this.#finishIfDone();
   }
 
@@ -218,6 +219,8 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
     if (framing === "chunked") this.#chunked.reset();
     const end = framing === "none";
     this.#read = framing === "none" ? "idle" : framing;
+    // Our side of the tunnel was over before the tunnel was there.
+    if (framing === "tunnel" && this.#requestDone) this.#output.shutdown?.();
     if (end) this.#responseDone = true;
     this.#sink?.onHead(head, end);
   }

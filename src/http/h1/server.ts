@@ -26,6 +26,8 @@ export interface ByteSink {
   writeText(text: string): boolean;
   pause(): void;
   resume(): void;
+  /** FIN after what is written: the end of our side of a tunnel. */
+  shutdown?(): void;
 }
 
 export interface Http1ServerOptions extends Http1Limits {

@@ -241,7 +241,10 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     this.#requestSent = this.#state === "sending";
     if (this.#requestSent)
       this.#stream.info.upstreamRequestEndMs = this.#settings.services.clock.monotonicMs();
-    this.#armTimeout();
+    // A tunnel that is open has been answered: its other side may go on for as long as it likes.
+    const head = this.#head;
+    const isTunnel = head?.upgrade !== undefined || head?.method === "CONNECT";
+    if (!isTunnel || !this.#responseStarted) this.#armTimeout();
   }
 
   #keep(chunk: Uint8Array | undefined, end: boolean, trailers: HeaderList | undefined): void {
@@ -396,7 +399,9 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     // The end may have come in the same read as what made the client slow: the pool's next request needs the connection read.
     if (this.#upstreamHeld) this.onDownstreamWritable();
     // An answer before the end of the request: the connection would be out of step.
-    if (!this.#requestSent && upstream !== undefined) queueReset(upstream);
+    // Not now: the codec is still inside the event that ended the response.
+    if (!this.#requestSent && upstream !== undefined)
+      process.nextTick(() => upstream.reset("local"));
     this.#upstream = undefined;
   }
 
@@ -493,9 +498,4 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     this.#cluster?.clusterStats.requestTransmitReset.inc();
     upstream.reset("local");
   }
-}
-
-/** The codec is still inside the event that ended the response. */
-function queueReset(upstream: RequestStream): void {
-  process.nextTick(() => upstream.reset("local"));
 }
