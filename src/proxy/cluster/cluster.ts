@@ -111,6 +111,10 @@ export class WorkerCluster implements Cluster {
     this.#hosts.update(members);
   }
 
+  healthChanged(host: Host): void {
+    this.#hosts.healthChanged(host);
+  }
+
   request(options: RequestOptions): { cancel(): void } {
     const preamble = this.#settings.transport?.preambleFor?.(options.host, options.info);
     const requested = this.#http.requestedName?.(options.head);

@@ -230,3 +230,20 @@ test("a destination that nobody restored is the proxy's own address: no host", (
   const restored = ipAddress("10.0.0.9", 80);
   assert.notEqual(sets.pick({ originalDestination: restored, info: info(restored) }), undefined);
 });
+
+test("a host whose health flags change leaves and returns", () => {
+  const { sets } = make({ commonLbConfig: { healthyPanicThreshold: {} } });
+  sets.update(members([endpoint(1), endpoint(2)]));
+  const [one] = sets.hosts;
+  assert.ok(one !== undefined);
+  one.ejected = true;
+  sets.healthChanged(one);
+  assert.deepEqual(counts(sets, 10), { 2: 10 });
+  // What discovery says anew does not undo what was found out.
+  sets.update(members([endpoint(1), endpoint(2, { weight: 2 })]));
+  assert.deepEqual(counts(sets, 10), { 2: 10 });
+  one.ejected = false;
+  one.degradedByCheck = true;
+  sets.healthChanged(one);
+  assert.equal(one.health, "degraded");
+});

@@ -6,6 +6,7 @@ import { type ChosenBalancer, chooseBalancer } from "../balancer/list.ts";
 import type { Services } from "../services.ts";
 import type { Counter, StatsScope } from "../stats/stats.ts";
 import { clusterType } from "./cluster-type.ts";
+import { combinedHealth } from "./host-health.ts";
 import type { ClusterMembers, EndpointSpec, Host } from "./host.ts";
 import { makeHost } from "./make-host.ts";
 import type { Drop } from "./manager.ts";
@@ -44,6 +45,9 @@ export class HostSets {
   /** Set when one class of one priority takes every request: nothing to draw. */
   #only: Picker | undefined;
   #dropFraction = 0;
+  #members: ClusterMembers | undefined;
+  /** A host's health has changed since the pickers were made. */
+  #stale = false;
 
   constructor(config: ClusterJson, context: HostSetsContext) {
     this.#context = context;
@@ -81,12 +85,22 @@ export class HostSets {
     this.#byKey = next;
     this.#hosts = [...next.values()];
     this.#dropFraction = members.dropFraction;
+    this.#members = members;
     this.#rebuild(members);
     this.#drain(previous, next);
   }
 
+  /** After one of the host's health flags has changed. The pickers are made anew by the next pick, once for all changes until then. */
+  healthChanged(host: Host): void {
+    const health = combinedHealth(host);
+    if (health === host.health) return;
+    host.health = health;
+    this.#stale = true;
+  }
+
   /** Undefined: no host (UH). */
   pick(context: PickContext): Host | undefined {
+    if (this.#stale && this.#members !== undefined) this.#rebuild(this.#members);
     if (this.#only !== undefined) return this.#only.pick(context);
     if (this.#original !== undefined) return this.#original.pick(context);
     // As Envoy: one number for the priority, first among healthy hosts, then among degraded ones.
@@ -128,6 +142,7 @@ export class HostSets {
   }
 
   #rebuild(members: ClusterMembers): void {
+    this.#stale = false;
     const { factory } = this.#balancer;
     if (factory === undefined) return;
     const { runtime } = this.#context.services;
@@ -200,7 +215,8 @@ function hostKey(endpoint: EndpointSpec): string {
 function refreshed(old: Host | undefined, endpoint: EndpointSpec): Host {
   if (old === undefined || !sameFacts(old, endpoint)) return makeHost(endpoint);
   old.weight = endpoint.weight;
-  old.health = endpoint.health;
+  old.declaredHealth = endpoint.health;
+  old.health = combinedHealth(old);
   old.edsHealth = endpoint.edsHealth;
   old.metadata = endpoint.metadata;
   return old;

@@ -43,9 +43,16 @@ export interface Host extends UpstreamHostInfo {
   readonly priority: number;
   metadata: Metadata | undefined;
   weight: number;
-  /** By EDS, active checks and outlier detection together. */
+  /** By discovery, active checks and outlier detection together: what balancers go by. Follows from the five below (host-health.ts). */
   health: HostHealth;
+  /** What discovery says. */
+  declaredHealth: HostHealth;
   edsHealth: string;
+  failedActiveCheck: boolean;
+  /** An active check found it degraded (x-envoy-degraded). */
+  degradedByCheck: boolean;
+  /** By outlier detection. */
+  ejected: boolean;
   requestsActive: number;
   connectionsActive: number;
   requestsTotal: number;

@@ -46,6 +46,8 @@ export interface Cluster {
   /** The control plane wants this request dropped (drop_overloads), or all of them; drawn anew on each call. */
   readonly drops: Drop | undefined;
   pickHost(context: PickContext): Host | undefined;
+  /** After one of the host's health flags has changed: the next pick goes by it. */
+  healthChanged(host: Host): void;
   /** A stream to `host`. `sink` receives the response. Returns a handle whose `cancel` withdraws a wait. */
   request(options: {
     readonly host: Host;
