@@ -46,6 +46,25 @@ describe("TokenBucket", () => {
     assert.equal(bucket.take(3), true);
   });
 
+  it("takes what is there, whole tokens only", () => {
+    const { clock, bucket } = setup();
+    assert.equal(bucket.takeUpTo(2), 2);
+    assert.equal(bucket.takeUpTo(2), 1);
+    assert.equal(bucket.takeUpTo(2), 0);
+    clock.advance(750);
+    assert.equal(bucket.takeUpTo(2), 1);
+    clock.advance(250);
+    assert.equal(bucket.takeUpTo(2), 1);
+  });
+
+  it("may begin with less than it holds", () => {
+    const clock = new FakeClock();
+    const bucket = new TokenBucket(clock, { ...options, tokensAtStart: 1 });
+    assert.equal(bucket.available, 1);
+    clock.advance(10_000);
+    assert.equal(bucket.available, 3);
+  });
+
   it("says when tokens will be there", () => {
     const { clock, bucket } = setup();
     assert.equal(bucket.msUntil(3), 0);

@@ -5,6 +5,8 @@ export interface TokenBucketOptions {
   /** So many tokens come back in each `fillIntervalMs`, steadily. */
   readonly tokensPerFill: number;
   readonly fillIntervalMs: number;
+  /** Full unless given. */
+  readonly tokensAtStart?: number;
 }
 
 /** Tokens that come back at a steady rate up to a maximum. They are counted when asked for: no timer, no work while idle. */
@@ -15,12 +17,12 @@ export class TokenBucket {
   #tokens: number;
   #countedMs: number;
 
-  /** Full at first. */
-  constructor(clock: Clock, { tokensMax, tokensPerFill, fillIntervalMs }: TokenBucketOptions) {
+  constructor(clock: Clock, options: TokenBucketOptions) {
+    const { tokensMax, tokensPerFill, fillIntervalMs, tokensAtStart = tokensMax } = options;
     this.tokensMax = tokensMax;
     this.#clock = clock;
     this.#tokensPerMs = tokensPerFill / fillIntervalMs;
-    this.#tokens = tokensMax;
+    this.#tokens = tokensAtStart;
     this.#countedMs = clock.monotonicMs();
   }
 
@@ -36,6 +38,13 @@ export class TokenBucket {
     if (this.#tokens < count) return false;
     this.#tokens -= count;
     return true;
+  }
+
+  /** Takes what is there, whole tokens and `count` at most; returns how many. */
+  takeUpTo(count: number): number {
+    const taken = Math.min(count, this.available);
+    this.#tokens -= taken;
+    return taken;
   }
 
   /** How long until `count` tokens are there, if nobody takes any; Infinity when it never holds so many. */

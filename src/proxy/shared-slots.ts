@@ -1,5 +1,4 @@
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
-import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
 
 /**
  * Numbers that the workers of a process share. All compile the same configuration in the same order, so whoever asks as the n-th in one
@@ -14,11 +13,9 @@ export class SharedSlots {
     this.#slots = new BigInt64Array(buffer);
   }
 
-  /** Room for a number for each network filter. */
+  /** Room for a number for each extension and each token bucket of the listeners. */
   static allocate(bootstrap: BootstrapJson): SharedArrayBuffer {
-    const count = (bootstrap.staticResources?.listeners ?? [])
-      .map(filterCount)
-      .reduce((sum, filters) => sum + filters, 0);
+    const count = roomFor(bootstrap.staticResources?.listeners ?? []);
     return new SharedArrayBuffer(count * BigInt64Array.BYTES_PER_ELEMENT);
   }
 
@@ -30,8 +27,12 @@ export class SharedSlots {
   }
 }
 
-function filterCount({ filterChains = [], defaultFilterChain }: ListenerJson): number {
-  return [...filterChains, defaultFilterChain]
-    .map((chain) => chain?.filters?.length ?? 0)
-    .reduce((sum, filters) => sum + filters, 0);
+function roomFor(config: unknown): number {
+  if (typeof config !== "object" || config === null) return 0;
+  let count = 0;
+  for (const [name, value] of Object.entries(config)) {
+    if (name === "@type" || name === "tokenBucket") count += 1;
+    count += roomFor(value);
+  }
+  return count;
 }

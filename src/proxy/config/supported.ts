@@ -2,6 +2,7 @@
 import { supported as accessLog } from "#proxy/access-log/supported.ts";
 import { supported as admin } from "#proxy/admin/supported.ts";
 import { supported as cluster } from "#proxy/cluster/supported.ts";
+import { supported as fault } from "#proxy/filters/http/fault/supported.ts";
 import { supported as grpcHttp1Bridge } from "#proxy/filters/http/grpc-http1-bridge/supported.ts";
 import { supported as grpcStats } from "#proxy/filters/http/grpc-stats/supported.ts";
 import { supported as grpcWeb } from "#proxy/filters/http/grpc-web/supported.ts";
@@ -32,6 +33,7 @@ import { supported as common } from "./common-supported.ts";
 type Table = Readonly<Record<string, readonly string[]>>;
 
 export const tables: readonly Table[] = [
+  fault,
   grpcHttp1Bridge,
   grpcStats,
   grpcWeb,

@@ -72,6 +72,14 @@ export interface HttpStream {
   /** Counted: hold the downstream's request body back. */
   pauseRequest(): void;
   unpauseRequest(): void;
+  /** Counted: hold the upstream's response body back. */
+  pauseResponse(): void;
+  unpauseResponse(): void;
+  /** What the filter `from` has consumed goes on behind it, when that filter wants. A chunk is read during the call only. */
+  injectRequestData(from: HttpFilter, chunk: Uint8Array, end: boolean): void;
+  injectRequestTrailers(from: HttpFilter, trailers: HeaderList): void;
+  injectResponseData(from: HttpFilter, chunk: Uint8Array, end: boolean): void;
+  injectResponseTrailers(from: HttpFilter, trailers: HeaderList): void;
   /** End the stream without answer (reset). */
   abort(details: string, flags: number): void;
   setDynamicMetadata(namespace: string, values: { readonly [key: string]: Json }): void;

@@ -1,3 +1,4 @@
+import { factory as fault } from "./fault/config.ts";
 import type { HttpFilterFactory } from "./filter.ts";
 import { factory as grpcHttp1Bridge } from "./grpc-http1-bridge/config.ts";
 import { factory as grpcStats } from "./grpc-stats/config.ts";
@@ -9,6 +10,7 @@ import { factory as router } from "./router/config.ts";
 
 /** Every HTTP filter. A new one is a folder and a line here. */
 export const httpFilters: readonly HttpFilterFactory[] = [
+  fault,
   grpcHttp1Bridge,
   grpcStats,
   grpcWeb,

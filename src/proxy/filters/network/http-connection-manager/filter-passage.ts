@@ -25,8 +25,8 @@ class Waiting {
   }
 }
 
-/** Who stops a response: bits, for both may at once. */
-const stoppedBy = { client: 1, filter: 2 } as const;
+/** Who stops a response: bits, for all may at once. */
+const stoppedBy = { client: 1, waiting: 2, filter: 4 } as const;
 
 export const emptyChunk: Uint8Array = new Uint8Array(0);
 
@@ -52,6 +52,8 @@ export abstract class FilterPassage extends Timer {
   #responseHeadNext = -2;
   #responseHeadEnds = false;
   #responseStops = 0;
+  /** How many filters hold the response back. */
+  #responsePauses = 0;
   /** The producer of the response (the router) registers here. */
   producer: { onDownstreamUnwritable(): void; onDownstreamWritable(): void } | undefined =
     undefined;
@@ -322,16 +324,26 @@ export abstract class FilterPassage extends Timer {
     if (waiting.held || waiting.size <= this.bufferLimit) return;
     waiting.held = true;
     if (this.#responseHolds) this.onResponseTooLarge();
-    else this.#pauseResponse(stoppedBy.filter);
+    else this.#stopProducer(stoppedBy.waiting);
   }
 
   /** The client takes no more. */
   onUnwritable(): void {
-    this.#pauseResponse(stoppedBy.client);
+    this.#stopProducer(stoppedBy.client);
   }
 
   onWritable(): void {
-    this.#unpauseResponse(stoppedBy.client);
+    this.#freeProducer(stoppedBy.client);
+  }
+
+  pauseResponse(): void {
+    this.#responsePauses += 1;
+    if (this.#responsePauses === 1) this.#stopProducer(stoppedBy.filter);
+  }
+
+  unpauseResponse(): void {
+    this.#responsePauses -= 1;
+    if (this.#responsePauses === 0) this.#freeProducer(stoppedBy.filter);
   }
 
   /** For a producer that begins now. */
@@ -339,13 +351,13 @@ export abstract class FilterPassage extends Timer {
     return this.#responseStops !== 0;
   }
 
-  #pauseResponse(cause: number): void {
+  #stopProducer(cause: number): void {
     const before = this.#responseStops;
     this.#responseStops |= cause;
     if (before === 0) this.producer?.onDownstreamUnwritable();
   }
 
-  #unpauseResponse(cause: number): void {
+  #freeProducer(cause: number): void {
     const before = this.#responseStops;
     this.#responseStops &= ~cause;
     if (before === cause) this.producer?.onDownstreamWritable();
@@ -370,7 +382,7 @@ export abstract class FilterPassage extends Timer {
       this.#runResponseHead(headNext, this.#responseHead, endsWithHead);
     }
     if (waiting === undefined) return;
-    if (waiting.held && !held) this.#unpauseResponse(stoppedBy.filter);
+    if (waiting.held && !held) this.#freeProducer(stoppedBy.waiting);
     if (waiting.isBareEnd && endsWithHead) return;
     this.#replayResponse(next, waiting);
   }
@@ -384,5 +396,29 @@ export abstract class FilterPassage extends Timer {
     if (this.over) return;
     if (trailers !== undefined) this.#runResponseTrailers(next, trailers);
     else if (end && chunks.length === 0) this.#runResponseData(next, emptyChunk, true);
+  }
+
+  // === What a filter consumed, and lets go on later. The stream is not idle while it does: its timer begins anew. ===
+
+  injectRequestData(from: HttpFilter, chunk: Uint8Array, end: boolean): void {
+    if (this.requestClosed) return;
+    this.timerList?.arm(this);
+    this.#runRequestData(this.filters.indexOf(from) + 1, chunk, end);
+  }
+
+  injectRequestTrailers(from: HttpFilter, trailers: HeaderList): void {
+    if (this.requestClosed) return;
+    this.#runRequestTrailers(this.filters.indexOf(from) + 1, trailers);
+  }
+
+  injectResponseData(from: HttpFilter, chunk: Uint8Array, end: boolean): void {
+    if (this.over) return;
+    this.timerList?.arm(this);
+    this.#runResponseData(this.filters.indexOf(from) - 1, chunk, end);
+  }
+
+  injectResponseTrailers(from: HttpFilter, trailers: HeaderList): void {
+    if (this.over) return;
+    this.#runResponseTrailers(this.filters.indexOf(from) - 1, trailers);
   }
 }
