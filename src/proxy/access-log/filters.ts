@@ -12,6 +12,7 @@ import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { compileHeaderMatcher } from "../matching/header-matcher.ts";
 import { compileValueMatcher } from "../matching/metadata-matcher.ts";
 import { flagNames } from "../response-flags.ts";
+import { fractionOf } from "../runtime-fraction.ts";
 import type { Services } from "../services.ts";
 import type { Json, StreamInfo } from "../stream-info.ts";
 import { grpcStatusNames, grpcStatusOf } from "./grpc-status.ts";
@@ -110,14 +111,11 @@ function comparison(
   }
 }
 
-const denominators = { HUNDRED: 100, TEN_THOUSAND: 10_000, MILLION: 1_000_000 } as const;
-
 /** The draw comes from the request id where there is one, so that all proxies on a request's way log the same requests. */
 function runtimeFilter(config: RuntimeFilterJson, services: FilterServices): AccessLogPredicate {
   const { runtimeKey = "", percentSampled, useIndependentRandomness = false } = config;
   if (runtimeKey === "") throw refuse("runtime_key", "must not be empty");
-  const denominator = denominators[percentSampled?.denominator ?? "HUNDRED"];
-  const numerator = percentSampled?.numerator ?? 0;
+  const { numerator, denominator } = fractionOf(percentSampled);
   const { runtime, random } = services;
   return (info) => {
     const draw = (useIndependentRandomness ? undefined : drawOfRequestId(info)) ?? random.unit();

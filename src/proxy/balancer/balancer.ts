@@ -6,12 +6,17 @@ import type { Host, Locality } from "../cluster/host.ts";
 import type { Runtime } from "../runtime.ts";
 import type { StreamInfo } from "../stream-info.ts";
 
+/** As long as another priority has a host, these get nothing. */
+export interface PriorityExclusion {
+  readonly priorities: readonly number[];
+}
+
 /** Facts about the request that a pick may use. All optional: a TCP connection has few. */
 export interface PickContext {
   /** 64-bit hash as two halves or undefined: consistent hashing. */
   readonly hash?: bigint | undefined;
-  /** Hosts that the retry policy wants to avoid. */
-  readonly avoid?: ((host: Host) => boolean) | undefined;
+  /** Priorities that earlier attempts of the request have used up. */
+  readonly exclusion?: PriorityExclusion | undefined;
   /** Address the client meant for ORIGINAL_DST. */
   readonly originalDestination?: Address | undefined;
   /** The request, when there is one: ORIGINAL_DST may read a header of it. */

@@ -104,6 +104,8 @@ class Limit {
   readonly #open: Gauge;
   readonly #remaining: Gauge | undefined;
   readonly #holdsLimit: boolean;
+  /** Takes the place of the configured limit: one that follows the load. */
+  readonly #budget: (() => number) | undefined;
   /** What this worker took of the count. */
   #taken = 0;
 
@@ -117,6 +119,7 @@ class Limit {
     readonly holdsLimit: boolean;
     readonly open: Gauge;
     readonly remaining: Gauge | undefined;
+    readonly budget: (() => number) | undefined;
   }) {
     this.#runtime = options.runtime;
     this.#key = options.key;
@@ -128,10 +131,12 @@ class Limit {
     this.#holdsLimit = options.holdsLimit;
     this.#open = options.open;
     this.#remaining = options.remaining;
+    this.#budget = options.budget;
     this.#showRemaining();
   }
 
   get max(): number {
+    if (this.#budget !== undefined) return this.#budget();
     return this.#runtime.number(this.#key, this.#configured);
   }
 
@@ -267,11 +272,19 @@ function makeBreaker(
   const scope = stats.scope(`circuit_breakers.${word}.`);
   const shared = cells?.view(name, priority);
   const view = shared ?? new Int32Array(cellsPerPriority);
+  const made = new Map<Resource, Limit>();
+  const active = (): number =>
+    (made.get("pending")?.count ?? 0) + (made.get("requests")?.count ?? 0);
+  const budget = compileRetryBudget(thresholds, {
+    runtime: services.runtime,
+    key: `circuit_breakers.${name}.${word}.retry_budget`,
+    active,
+  });
   return new CircuitBreaker((resource) => {
     const index = facts.findIndex((candidate) => candidate.resource === resource);
     const fact = facts[index];
     if (fact === undefined) throw refuse("circuit_breakers", `unknown resource ${resource}`);
-    return new Limit({
+    const limit = new Limit({
       runtime: services.runtime,
       key: `circuit_breakers.${name}.${word}.${fact.runtimeName}`,
       configured: fact.limit(thresholds),
@@ -281,6 +294,28 @@ function makeBreaker(
       holdsLimit: cells === undefined || cells.holdsLimits,
       open: scope.gauge(fact.openName),
       remaining: thresholds?.trackRemaining === true ? scope.gauge(fact.remainingName) : undefined,
+      budget: resource === "retries" ? budget : undefined,
     });
+    made.set(resource, limit);
+    return limit;
   });
+}
+
+/** `retry_budget`: a share of the requests under way, but never less than the minimum; takes the place of max_retries. */
+function compileRetryBudget(
+  thresholds: CircuitBreakers_ThresholdsJson | undefined,
+  context: { readonly runtime: Runtime; readonly key: string; readonly active: () => number },
+): (() => number) | undefined {
+  const config = thresholds?.retryBudget;
+  if (config === undefined) return undefined;
+  const { runtime, key, active } = context;
+  const percent = Number(
+    config.budgetPercent?.value ?? (config.budgetPercent === undefined ? 20 : 0),
+  );
+  const least = config.minRetryConcurrency ?? 3;
+  return () => {
+    const share = runtime.number(`${key}.budget_percent`, percent) / 100;
+    const minimum = runtime.number(`${key}.min_retry_concurrency`, least);
+    return Math.max(Math.floor(share * active()), minimum);
+  };
 }

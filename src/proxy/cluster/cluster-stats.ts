@@ -45,6 +45,17 @@ export class ClusterStats {
   readonly pendingActive: Gauge;
   readonly pendingOverflow: Counter;
   readonly pendingFailureEject: Counter;
+  readonly perTryTimeout: Counter;
+  readonly perTryIdleTimeout: Counter;
+  readonly retry: Counter;
+  readonly retryLimitExceeded: Counter;
+  readonly retryOverflow: Counter;
+  readonly retrySuccess: Counter;
+  readonly retryBackoffExponential: Counter;
+  readonly retryBackoffRateLimited: Counter;
+  /** Repeated at once, without a policy, because a kept connection closed under a request that may be repeated. */
+  readonly retryClosedConnection: Counter;
+  readonly retryOrShadowAbandoned: Counter;
   readonly internalRedirectSucceeded: Counter;
   readonly internalRedirectFailed: Counter;
   readonly #byCode = new Map<number, CodeCounters>();
@@ -93,6 +104,16 @@ export class ClusterStats {
     this.pendingActive = scope.gauge("upstream_rq_pending_active");
     this.pendingOverflow = counter("rq_pending_overflow");
     this.pendingFailureEject = counter("rq_pending_failure_eject");
+    this.perTryTimeout = counter("rq_per_try_timeout");
+    this.perTryIdleTimeout = counter("rq_per_try_idle_timeout");
+    this.retry = counter("rq_retry");
+    this.retryLimitExceeded = counter("rq_retry_limit_exceeded");
+    this.retryOverflow = counter("rq_retry_overflow");
+    this.retrySuccess = counter("rq_retry_success");
+    this.retryBackoffExponential = counter("rq_retry_backoff_exponential");
+    this.retryBackoffRateLimited = counter("rq_retry_backoff_ratelimited");
+    this.retryClosedConnection = counter("rq_retry_closed_connection");
+    this.retryOrShadowAbandoned = scope.counter("retry_or_shadow_abandoned");
     this.internalRedirectSucceeded = counter("internal_redirect_succeeded_total");
     this.internalRedirectFailed = counter("internal_redirect_failed_total");
   }
@@ -108,6 +129,14 @@ export class ClusterStats {
     counters.code.inc();
     counters.codeClass.inc();
     (external ? counters.external : counters.internal).inc();
+  }
+
+  /** A response that led to a retry. */
+  countRetried(status: number): void {
+    const scope = this.scope.scope("retry.");
+    scope.counter(`upstream_rq_${status}`).inc();
+    scope.counter(`upstream_rq_${Math.floor(status / 100)}xx`).inc();
+    scope.counter("upstream_rq_completed").inc();
   }
 
   /** The upstream ended a stream before its time. */

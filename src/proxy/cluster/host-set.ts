@@ -1,13 +1,19 @@
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import { addressText } from "#net/address.ts";
-import type { BalancerFactory, HostSet, PickContext, Picker } from "../balancer/balancer.ts";
+import type {
+  BalancerFactory,
+  HostSet,
+  PickContext,
+  Picker,
+  PriorityExclusion,
+} from "../balancer/balancer.ts";
 import { EdfScheduler } from "../balancer/edf.ts";
 import { type ChosenBalancer, chooseBalancer } from "../balancer/list.ts";
 import type { Services } from "../services.ts";
 import type { Counter, StatsScope } from "../stats/stats.ts";
 import { clusterType } from "./cluster-type.ts";
-import { combinedHealth } from "./host-health.ts";
 import type { ClusterMembers, EndpointSpec, Host } from "./host.ts";
+import { combinedHealth } from "./host-health.ts";
 import { makeHost } from "./make-host.ts";
 import type { Drop } from "./manager.ts";
 import { OriginalDestinationHosts } from "./original-destination.ts";
@@ -41,6 +47,7 @@ export class HostSets {
   #hosts: readonly Host[] = [];
   #byKey: Map<string, Host> = new Map();
   #pickers: readonly PriorityPickers[] = [];
+  #sets: readonly HostSet[] = [];
   #loads: readonly PriorityLoad[] = [];
   /** Set when one class of one priority takes every request: nothing to draw. */
   #only: Picker | undefined;
@@ -101,19 +108,35 @@ export class HostSets {
   /** Undefined: no host (UH). */
   pick(context: PickContext): Host | undefined {
     if (this.#stale && this.#members !== undefined) this.#rebuild(this.#members);
-    if (this.#only !== undefined) return this.#only.pick(context);
+    if (this.#only !== undefined && context.exclusion === undefined)
+      return this.#only.pick(context);
     if (this.#original !== undefined) return this.#original.pick(context);
+    const loads =
+      context.exclusion === undefined ? this.#loads : this.#loadsWithout(context.exclusion);
     // As Envoy: one number for the priority, first among healthy hosts, then among degraded ones.
     let draw = this.#context.services.random.below(100);
-    for (let priority = 0; priority < this.#loads.length; priority++) {
-      draw -= this.#loads[priority]?.healthy ?? 0;
+    for (let priority = 0; priority < loads.length; priority++) {
+      draw -= loads[priority]?.healthy ?? 0;
       if (draw < 0) return this.#pickAt(priority, "healthy", context);
     }
-    for (let priority = 0; priority < this.#loads.length; priority++) {
-      draw -= this.#loads[priority]?.degraded ?? 0;
+    for (let priority = 0; priority < loads.length; priority++) {
+      draw -= loads[priority]?.degraded ?? 0;
       if (draw < 0) return this.#pickAt(priority, "degraded", context);
     }
     return undefined;
+  }
+
+  /** What priorities get when some have been tried; all of them again, when nothing else is left. */
+  #loadsWithout({ priorities }: PriorityExclusion): readonly PriorityLoad[] {
+    const without = this.#sets.map((set) =>
+      priorities.includes(set.priority) ? { ...set, healthy: [], degraded: [] } : set,
+    );
+    if (without.every((set) => set.healthy.length + set.degraded.length === 0)) return this.#loads;
+    return priorityLoads(without, {
+      overprovisioning: this.#members?.overprovisioningFactor ?? 140,
+      // A priority that is left out is not in panic.
+      panicThreshold: 0,
+    });
   }
 
   destroy(): void {
@@ -150,6 +173,7 @@ export class HostSets {
     const sets = Array.from({ length: highest + 1 }, (_, priority) =>
       hostSet(priority, this.#hosts, members),
     );
+    this.#sets = sets;
     this.#loads = priorityLoads(sets, {
       overprovisioning: members.overprovisioningFactor,
       panicThreshold: Math.min(100, runtime.number(panicKey, this.#panicThreshold)),

@@ -16,18 +16,25 @@ export type UpstreamFailure =
   | { readonly kind: "connect-failure"; readonly detail: string; readonly host: Host }
   | { readonly kind: "connect-timeout"; readonly host: Host };
 
-/** A stream on an upstream connection, as the router gets it. */
-export interface UpstreamStream {
-  readonly stream: RequestStream;
+/** The connection under an upstream stream. */
+export interface UpstreamConnection {
   readonly host: Host;
   readonly connection: Connection;
   readonly protocol: HttpVersion;
+  /** It has carried a request before: its peer may be closing it as the next one is written. */
+  readonly reused: boolean;
 }
 
 /** Waits for a stream from the pool. Exactly one of the two is called, maybe before `request` returns. */
 export interface UpstreamCallbacks {
-  onReady(upstream: UpstreamStream): void;
+  onReady(stream: RequestStream, upstream: UpstreamConnection): void;
   onFailure(failure: UpstreamFailure): void;
+}
+
+/** A circuit breaker as its users see it: `tryTake` counts one more unless the limit is reached, `release` gives it back. */
+export interface Breaker {
+  tryTake(resource: "connections" | "pending" | "requests" | "retries"): boolean;
+  release(resource: "connections" | "pending" | "requests" | "retries"): void;
 }
 
 /** A cluster in one worker. */
@@ -66,6 +73,8 @@ export interface Cluster {
     readonly onFailure: (failure: UpstreamFailure) => void;
     readonly info: StreamInfo;
   }): { cancel(): void };
+  /** What limits the cluster's use at one priority. */
+  breaker(priority: Priority): Breaker;
   /** New membership from discovery. */
   update(members: ClusterMembers): void;
   readonly hosts: readonly Host[];

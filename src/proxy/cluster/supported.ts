@@ -79,8 +79,14 @@ export const supported = {
     "max_pending_requests",
     "max_requests",
     "max_retries",
+    "retry_budget",
     "track_remaining",
   ],
+  "envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget": [
+    "budget_percent",
+    "min_retry_concurrency",
+  ],
+  "envoy.type.v3.Percent": ["value"],
   "envoy.config.endpoint.v3.ClusterLoadAssignment": ["cluster_name", "endpoints", "policy"],
   "envoy.config.endpoint.v3.ClusterLoadAssignment.Policy": [
     "drop_overloads",

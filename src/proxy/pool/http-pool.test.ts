@@ -3,13 +3,18 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { after, before, test } from "node:test";
 import { HeaderList } from "#http/headers.ts";
-import { type HttpVersion, RequestHead, type ResponseSink } from "#http/message.ts";
+import {
+  type HttpVersion,
+  RequestHead,
+  type RequestStream,
+  type ResponseSink,
+} from "#http/message.ts";
 import { ipAddress } from "#net/address.ts";
 import type { Connection, ConnectionHandler } from "#net/connection.ts";
 import { fakeServices } from "../../../testkit/fake-services.ts";
 import { ClusterStats } from "../cluster/cluster-stats.ts";
 import { makeHost } from "../cluster/make-host.ts";
-import type { UpstreamCallbacks, UpstreamStream } from "../cluster/manager.ts";
+import type { UpstreamCallbacks, UpstreamConnection } from "../cluster/manager.ts";
 import { compileUpstreamHttp } from "../cluster/upstream-http.ts";
 import { LazyHttp2Services } from "../http2-options.ts";
 import type { ConnectAttempt } from "./connect-attempt.ts";
@@ -87,7 +92,7 @@ function makePool(
 /** What came of a request. */
 class Waiter implements UpstreamCallbacks {
   readonly done: Promise<void>;
-  upstream: UpstreamStream | undefined;
+  upstream: UpstreamConnection | undefined;
   failures = 0;
   #resolve: () => void = nothing;
   readonly #then: (waiter: Waiter) => void;
@@ -99,10 +104,10 @@ class Waiter implements UpstreamCallbacks {
     });
   }
 
-  onReady(upstream: UpstreamStream): void {
+  onReady(stream: RequestStream, upstream: UpstreamConnection): void {
     this.upstream = upstream;
     const head = new RequestHead("GET", "/", "host", 11, new HeaderList());
-    upstream.stream.sendHead(head, true);
+    stream.sendHead(head, true);
     this.#then(this);
     this.#resolve();
   }

@@ -136,9 +136,9 @@ export class HttpPool {
       callbacks.onFailure({ kind: "overflow" });
       return;
     }
-    const upstream = connection.begin(sink);
+    const stream = connection.begin(sink);
     if (!connection.hasRoom) this.#unready(connection);
-    callbacks.onReady(upstream);
+    callbacks.onReady(stream, connection);
   }
 
   #unready(connection: PooledConnection): void {

@@ -1,10 +1,11 @@
 import { Http1ClientCodec } from "#http/h1/client.ts";
 import { Http2ClientCodec, type Http2ClientHandler } from "#http/h2/client.ts";
-import type { ClientCodec, HttpVersion, ResponseSink } from "#http/message.ts";
+import type { ClientCodec, HttpVersion, RequestStream, ResponseSink } from "#http/message.ts";
 import { Keepalive } from "#lib/keepalive.ts";
 import { Timer } from "#lib/timers.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
-import type { UpstreamStream } from "../cluster/manager.ts";
+import type { Host } from "../cluster/host.ts";
+import type { UpstreamConnection } from "../cluster/manager.ts";
 import { countProtocol } from "./connect-attempt.ts";
 import type { HttpPool } from "./http-pool.ts";
 
@@ -23,16 +24,19 @@ class LifeTimer extends Timer {
 }
 
 /** A connection of a pool, with its codec. */
-export class PooledConnection extends Timer implements ConnectionHandler, Http2ClientHandler {
+export class PooledConnection
+  extends Timer
+  implements ConnectionHandler, Http2ClientHandler, UpstreamConnection
+{
   readonly counted: boolean;
+  readonly connection: Connection;
+  reused = false;
   /** Among the pool's connections that can take a request; kept by the pool. */
   ready = false;
   readonly #pool: HttpPool;
-  readonly #connection: Connection;
   readonly #codec: ClientCodec;
   readonly #life: LifeTimer | undefined;
   readonly #keepalive: Keepalive | undefined;
-  readonly #upstream: Omit<UpstreamStream, "stream">;
   readonly #bornMs: number;
   #active = 0;
   /** Still allowed by max_requests_per_connection. */
@@ -44,7 +48,7 @@ export class PooledConnection extends Timer implements ConnectionHandler, Http2C
   constructor(pool: HttpPool, connection: Connection, counted: boolean) {
     super();
     this.#pool = pool;
-    this.#connection = connection;
+    this.connection = connection;
     this.counted = counted;
     const { settings, host } = pool;
     connection.handler = this;
@@ -55,7 +59,6 @@ export class PooledConnection extends Timer implements ConnectionHandler, Http2C
         ? new Http2ClientCodec(settings.http2.options, settings.http2.services, connection, this)
         : new Http1ClientCodec(settings.http1, connection, this);
     if (settings.protocol === undefined) countProtocol(settings.stats, this.#codec.protocol);
-    this.#upstream = { host, connection, protocol: this.#codec.protocol };
     this.#requestsLeft = settings.maxRequestsPerConnection || Number.POSITIVE_INFINITY;
     this.#bornMs = settings.now();
     settings.stats.connectionActive.inc();
@@ -86,6 +89,10 @@ export class PooledConnection extends Timer implements ConnectionHandler, Http2C
     this.close();
   }
 
+  get host(): Host {
+    return this.#pool.host;
+  }
+
   get protocol(): HttpVersion {
     return this.#codec.protocol;
   }
@@ -96,7 +103,7 @@ export class PooledConnection extends Timer implements ConnectionHandler, Http2C
   }
 
   /** Only while it has room. */
-  begin(sink: ResponseSink): UpstreamStream {
+  begin(sink: ResponseSink): RequestStream {
     this.cancel();
     this.#keepalive?.beforeUse();
     const { settings, host } = this.#pool;
@@ -109,7 +116,7 @@ export class PooledConnection extends Timer implements ConnectionHandler, Http2C
       this.#closing = true;
       settings.stats.connectionMaxRequests.inc();
     }
-    return { stream: this.#codec.newStream(sink), ...this.#upstream };
+    return this.#codec.newStream(sink);
   }
 
   /** Idle for too long. */
@@ -124,7 +131,7 @@ export class PooledConnection extends Timer implements ConnectionHandler, Http2C
   }
 
   close(): void {
-    this.#connection.destroy();
+    this.connection.destroy();
   }
 
   /** What runs ends, then the connection. */
@@ -137,13 +144,14 @@ export class PooledConnection extends Timer implements ConnectionHandler, Http2C
   onStreamDone(reusable: boolean): void {
     if (this.#active === 0) return;
     this.#active--;
+    this.reused = true;
     this.#endRequest();
     if (this.#gone) return;
     if (!reusable) this.#closing = true;
     if (!this.#closing) {
       if (this.#active === 0) this.#pool.settings.idleTimeout?.arm(this);
       this.#pool.onRoom(this);
-    } else if (this.#active === 0) this.#connection.closeAfterFlush();
+    } else if (this.#active === 0) this.connection.closeAfterFlush();
   }
 
   #endRequest(): void {
@@ -163,7 +171,7 @@ export class PooledConnection extends Timer implements ConnectionHandler, Http2C
     // What HTTP/2 tells the peer (GOAWAY) is written already.
     this.#closing = true;
     this.#pool.onClosing(this);
-    this.#connection.closeAfterFlush();
+    this.connection.closeAfterFlush();
   }
 
   onGoAway(): void {
@@ -185,7 +193,7 @@ export class PooledConnection extends Timer implements ConnectionHandler, Http2C
     this.#closing = true;
     this.#pool.onClosing(this);
     this.#codec.onEnd();
-    this.#connection.closeAfterFlush();
+    this.connection.closeAfterFlush();
   }
 
   onWritable(): void {
@@ -207,7 +215,7 @@ export class PooledConnection extends Timer implements ConnectionHandler, Http2C
     stats.connectionDestroy.inc();
     stats.connectionActive.dec();
     stats.connectionLengthMs.record(settings.now() - this.#bornMs);
-    stats.bytesSent.add(this.#connection.bytesSent);
+    stats.bytesSent.add(this.connection.bytesSent);
     host.connectionsActive--;
     if (reason.kind === "local") stats.connectionDestroyLocal.inc();
     else stats.connectionDestroyRemote.inc();

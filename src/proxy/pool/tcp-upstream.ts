@@ -42,7 +42,7 @@ export class TcpUpstream implements RequestStream, ConnectionHandler {
       handler: upstream,
       onReady: (connection) => {
         upstream.#connection = connection;
-        callbacks.onReady({ stream: upstream, host, connection, protocol: 11 });
+        callbacks.onReady(upstream, { host, connection, protocol: 11, reused: false });
       },
       onFailure: (failure) => callbacks.onFailure(failure),
     });

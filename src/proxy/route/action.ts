@@ -13,8 +13,10 @@ import { compileFilterConfigs, FilterConfigStack, type FilterConfigs } from "./f
 import { combineLevels, compileLevel, type LevelChanges } from "./header-changes.ts";
 import { compileInternalRedirect } from "./internal-redirect.ts";
 import type { PathSpecifier } from "./match.ts";
+import { compileMirrors } from "./mirror-policy.ts";
 import { compileLocation, redirectStatus } from "./redirect.ts";
 import { compileTally } from "./request-stats.ts";
+import { compileHedging, compileRetryPolicy } from "./retry-policy.ts";
 import { compileRewrite } from "./rewrite.ts";
 import type {
   DirectAction,
@@ -268,9 +270,20 @@ function forwardBase(
       (upgrade) => upgrade.connectConfig !== undefined,
     ),
     internalRedirect: compileInternalRedirect(action),
+    retryPolicy:
+      action.retryPolicy === undefined
+        ? around.virtualHostRetryPolicy
+        : within("retry_policy", () => compileRetryPolicy(action.retryPolicy)),
+    hedgeOnPerTryTimeout: compileHedging(action.hedgePolicy ?? around.virtualHost.hedgePolicy),
+    includeIsTimeoutRetry: around.virtualHost.includeIsTimeoutRetryHeader === true,
+    mirrors:
+      action.requestMirrorPolicies === undefined
+        ? around.virtualHostMirrors
+        : compileMirrors(action.requestMirrorPolicies, {
+            services: around.context.services,
+            validateClusters: around.configuration.validateClusters !== false,
+          }),
     tally: compileTally(around.virtualClusters, config.statPrefix),
-    action,
-    virtualHost: around.virtualHost,
   };
 }
 

@@ -13,8 +13,10 @@ import {
   type PathSpecifier,
   splitQuery,
 } from "./match.ts";
+import { compileMirrors, type MirrorPolicy } from "./mirror-policy.ts";
 import { type Indexed, PathIndex } from "./path-index.ts";
 import { compileVirtualClusters, type VirtualClusters } from "./request-stats.ts";
+import { compileRetryPolicy, type RetryPolicy } from "./retry-policy.ts";
 import type { RedirectAction, Route, RouteInput, RouteTable } from "./route.ts";
 import { DomainIndex } from "./virtual-hosts.ts";
 
@@ -33,6 +35,9 @@ export interface Surroundings {
   readonly virtualHostChanges: LevelChanges;
   readonly outerFilterConfigs: readonly FilterConfigs[];
   readonly virtualClusters: VirtualClusters;
+  readonly virtualHostRetryPolicy: RetryPolicy | undefined;
+  /** The virtual host's, else the configuration's. */
+  readonly virtualHostMirrors: readonly MirrorPolicy[];
 }
 
 interface CompiledRoute extends Indexed {
@@ -54,6 +59,11 @@ export function compileRouteTable(
 ): RouteTable {
   const configurationChanges = compileLevel(config);
   const configurationFilters = compileFilterConfigs(config.typedPerFilterConfig, context);
+  const mirrorContext = {
+    services: context.services,
+    validateClusters: config.validateClusters !== false,
+  };
+  const mirrors = compileMirrors(config.requestMirrorPolicies, mirrorContext);
   const domains = new DomainIndex<CompiledVirtualHost>();
   compileEach("virtual_hosts", config.virtualHosts, (virtualHost) => {
     const compiled = compileVirtualHost(virtualHost, {
@@ -68,6 +78,13 @@ export function compileRouteTable(
         virtualHost.virtualClusters,
         context.services.stats,
       ),
+      virtualHostRetryPolicy: within("retry_policy", () =>
+        compileRetryPolicy(virtualHost.retryPolicy),
+      ),
+      virtualHostMirrors:
+        virtualHost.requestMirrorPolicies === undefined
+          ? mirrors
+          : compileMirrors(virtualHost.requestMirrorPolicies, mirrorContext),
     });
     for (const domain of virtualHost.domains ?? []) domains.add(domain, compiled);
   });

@@ -7,6 +7,7 @@ import { compileMetadataMatcher } from "../matching/metadata-matcher.ts";
 import { compileQueryMatchers } from "../matching/query-parameters.ts";
 import { compileRegex } from "../matching/regex.ts";
 import { compileUriTemplate, type UriTemplate } from "../matching/uri-template.ts";
+import { compileRuntimeFraction } from "../runtime-fraction.ts";
 import type { Services } from "../services.ts";
 import type { RouteInput } from "./route.ts";
 
@@ -129,17 +130,8 @@ export function compileCondition(match: RouteMatchJson, services: Services): Con
   if (match.grpc !== undefined)
     conditions.push(({ head }) => isGrpc(head.headers.get("content-type")));
   if (runtimeFraction !== undefined) {
-    const numerator = runtimeFraction.defaultValue?.numerator ?? 0;
-    const denominator =
-      denominators[String(runtimeFraction.defaultValue?.denominator ?? "HUNDRED")] ?? 100;
-    conditions.push((input) =>
-      services.runtime.featureEnabled(
-        runtimeFraction.runtimeKey,
-        numerator,
-        denominator,
-        input.draw,
-      ),
-    );
+    const falls = compileRuntimeFraction(runtimeFraction, services.runtime);
+    conditions.push(({ draw }) => falls(draw));
   }
   if (tlsContext?.presented !== undefined) {
     const wanted = tlsContext.presented;
@@ -161,12 +153,6 @@ export function compileCondition(match: RouteMatchJson, services: Services): Con
   if (conditions.length === 1) return conditions[0];
   return (input) => conditions.every((holds) => holds(input));
 }
-
-export const denominators: Readonly<Record<string, number>> = {
-  HUNDRED: 100,
-  TEN_THOUSAND: 10_000,
-  MILLION: 1_000_000,
-};
 
 /** "application/grpc" and "application/grpc+anything". */
 export function isGrpc(contentType: string | undefined): boolean {

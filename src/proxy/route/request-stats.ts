@@ -8,6 +8,10 @@ import type { Counter, Histogram, StatsScope } from "../stats/stats.ts";
 export class RequestStats {
   readonly requestTotal: Counter;
   readonly requestTimeout: Counter;
+  readonly retry: Counter;
+  readonly retryLimitExceeded: Counter;
+  readonly retryOverflow: Counter;
+  readonly retrySuccess: Counter;
   readonly #scope: StatsScope;
   readonly #byCode = new Map<number, readonly [code: Counter, family: Counter, all: Counter]>();
   #timeMs: Histogram | undefined;
@@ -16,8 +20,10 @@ export class RequestStats {
     this.#scope = scope;
     this.requestTotal = scope.counter("upstream_rq_total");
     this.requestTimeout = scope.counter("upstream_rq_timeout");
-    for (const name of ["", "_limit_exceeded", "_overflow", "_success"])
-      scope.counter(`upstream_rq_retry${name}`);
+    this.retry = scope.counter("upstream_rq_retry");
+    this.retryLimitExceeded = scope.counter("upstream_rq_retry_limit_exceeded");
+    this.retryOverflow = scope.counter("upstream_rq_retry_overflow");
+    this.retrySuccess = scope.counter("upstream_rq_retry_success");
   }
 
   countResponse(status: number): void {

@@ -1,7 +1,9 @@
 import type { RequestHead, ResponseHead } from "#http/message.ts";
 import type { BodyFormat } from "../access-log/formatter.ts";
 import type { Metadata, StreamInfo } from "../stream-info.ts";
+import type { MirrorPolicy } from "./mirror-policy.ts";
 import type { RequestTally } from "./request-stats.ts";
+import type { RetryPolicy } from "./retry-policy.ts";
 
 /** What the matcher may look at. `draw` in [0,1) is the request's random number for fractions and weights. */
 export interface RouteInput {
@@ -62,13 +64,14 @@ export interface ForwardAction extends RouteCommon {
   /** For CONNECT routes with connect_config: terminate and forward payload as raw TCP. */
   readonly connectTerminate: boolean;
   readonly internalRedirect: InternalRedirect | undefined;
+  /** The route's own, else its virtual host's. */
+  readonly retryPolicy: RetryPolicy | undefined;
+  readonly hedgeOnPerTryTimeout: boolean;
+  /** x-envoy-is-timeout-retry on attempts after the first. */
+  readonly includeIsTimeoutRetry: boolean;
+  readonly mirrors: readonly MirrorPolicy[];
   /** Virtual cluster and `stat_prefix`; undefined when there are neither. */
   readonly tally: ((head: RequestHead) => RequestTally) | undefined;
-  readonly responseBufferLimit?: number;
-  /** Raw message, for what later issues add (retry, mirrors, hash policies); canonical ProtoJSON of RouteAction. */
-  readonly action: unknown;
-  /** Virtual host's retry policy etc. also stay reachable as ProtoJSON. */
-  readonly virtualHost: unknown;
 }
 
 export interface GrpcTimeout {

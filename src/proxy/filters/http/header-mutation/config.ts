@@ -4,8 +4,8 @@ import type {
   MutationsJson,
 } from "#gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.js";
 import { within } from "#lib/config-error.ts";
+import { compileFieldMutations } from "../../../field-mutations.ts";
 import type { HttpFilterFactory } from "../filter.ts";
-import { compileFieldMutations } from "./field-mutations.ts";
 import { HeaderMutationFilter, type Mutations } from "./header-mutation.ts";
 import { compileQueryMutations } from "./query-mutations.ts";
 

@@ -1,8 +1,8 @@
 import type { HeaderList } from "#http/headers.ts";
 import type { RequestHead, ResponseHead } from "#http/message.ts";
+import type { FieldMutation } from "../../../field-mutations.ts";
 import type { StreamInfo } from "../../../stream-info.ts";
 import type { HttpFilter, HttpStream, Verdict } from "../filter.ts";
-import type { FieldMutation } from "./field-mutations.ts";
 import type { PathMutation } from "./query-mutations.ts";
 
 /** One level's mutations. */

@@ -3,8 +3,8 @@ import type {
   KeyValueMutationJson,
 } from "#gen/envoy/config/core/v3/base_pb.js";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
+import { compileValue } from "../../../field-mutations.ts";
 import type { StreamInfo } from "../../../stream-info.ts";
-import { compileValue } from "./field-mutations.ts";
 
 /** A parameter as it stands in the path, and its name decoded. */
 interface Parameter {

@@ -21,6 +21,16 @@ export class Backlog {
     this.#trailers = trailers;
   }
 
+  /** What is kept elsewhere for as long as this one needs it. */
+  take(chunks: readonly Uint8Array[], end: boolean, trailers: HeaderList | undefined): void {
+    for (const chunk of chunks) {
+      this.#chunks.push(chunk);
+      this.size += chunk.length;
+    }
+    this.end = end;
+    this.#trailers = trailers;
+  }
+
   sendTo(upstream: RequestStream): void {
     const last = this.#chunks.length - 1;
     const endsWithData = this.end && this.#trailers === undefined;

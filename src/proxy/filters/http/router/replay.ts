@@ -11,13 +11,22 @@ export class Replay {
     this.#bytesMax = bytesMax;
   }
 
-  add(chunk: Uint8Array): void {
-    if (this.#lost || chunk.length === 0) return;
+  /** Returns false from the moment it is longer than may be kept. */
+  add(chunk: Uint8Array): boolean {
+    if (this.#lost) return false;
+    if (chunk.length === 0) return true;
     this.#bytes += chunk.length;
     if (this.#bytes > this.#bytesMax) {
       this.#lost = true;
       this.#chunks = [];
-    } else this.#chunks.push(new Uint8Array(chunk));
+      return false;
+    }
+    this.#chunks.push(new Uint8Array(chunk));
+    return true;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Undefined: it was longer than may be kept. */

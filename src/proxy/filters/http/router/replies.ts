@@ -4,9 +4,10 @@ import { fromByteString } from "../../../access-log/parse-format.ts";
 import type { Drop, UpstreamFailure } from "../../../cluster/manager.ts";
 import { connectErrorText } from "../../../connect-error.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
-import type { DirectAction, RedirectAction } from "../../../route/route.ts";
+import type { DirectAction, ForwardAction, RedirectAction } from "../../../route/route.ts";
 import type { StreamInfo } from "../../../stream-info.ts";
 import type { LocalReply } from "../filter.ts";
+import type { AttemptFailure } from "./retry-state.ts";
 
 export function directReply(route: DirectAction, info: StreamInfo): LocalReply {
   const { status, bodyFormat, body = "" } = route;
@@ -48,37 +49,102 @@ export function dropReply(drop: Drop, envoyHeaders: boolean): LocalReply {
   };
 }
 
-const prefix = "upstream connect error or disconnect/reset before headers. reset reason: ";
+export const noRouteReply: LocalReply = {
+  status: 404,
+  details: "route_not_found",
+  flags: ResponseFlag.noRouteFound,
+};
+
+/** `strict_check_headers`. */
+export function invalidHeaderReply(name: string, { headers }: RequestHead): LocalReply {
+  return {
+    status: 400,
+    body: `invalid header '${name}' with value '${headers.get(name) ?? ""}'`,
+    details: `request_headers_failed_strict_check{${name}}`,
+    flags: ResponseFlag.invalidEnvoyRequestHeaders,
+  };
+}
+
+/** `include_attempt_count_in_response` holds for answers in the upstream's stead too. */
+export function withAttemptCount(
+  reply: LocalReply,
+  route: ForwardAction | undefined,
+  { attemptCount }: StreamInfo,
+): LocalReply {
+  if (route?.includeAttemptCountResponse !== true || attemptCount === 0) return reply;
+  const count = ["x-envoy-attempt-count", String(attemptCount)] as const;
+  return { ...reply, headers: [...(reply.headers ?? []), count] };
+}
+
+/** How a retry policy sees that no stream could be had. */
+export function attemptFailure({ kind }: UpstreamFailure): AttemptFailure {
+  switch (kind) {
+    case "connect-failure":
+      return "connect";
+    case "connect-timeout":
+      return "connect-timeout";
+    default:
+      return "pool-overflow";
+  }
+}
+
+export const noHealthyReply: LocalReply = {
+  status: 503,
+  body: "no healthy upstream",
+  details: "no_healthy_upstream",
+  flags: ResponseFlag.noHealthyUpstream,
+};
+
+export const retryBufferReply: LocalReply = {
+  status: 507,
+  body: "exceeded request buffer limit while retrying upstream",
+  details: "request_payload_exceeded_retry_buffer_limit",
+};
+
+/** A route timeout (`response_timeout`) or one of a single attempt; 204 when the request asked for it. */
+export function timeoutReply(status: number, details: string): LocalReply {
+  return {
+    status,
+    body: status === 504 ? "upstream request timeout" : "",
+    details,
+    flags: ResponseFlag.upstreamRequestTimeout,
+    grpcStatus: 14,
+  };
+}
+
+/** As Envoy says it; `retried`: it was not the first attempt. */
+function resetText(reason: string, retried: boolean): string {
+  const again = retried ? "retried and the latest " : "";
+  return `upstream connect error or disconnect/reset before headers. ${again}reset reason: ${reason}`;
+}
 
 /** Envoy's answer when no connection could be had. */
-export function connectFailureReply(failure: UpstreamFailure, envoyHeaders: boolean): LocalReply {
+export function connectFailureReply(
+  failure: UpstreamFailure,
+  { envoyHeaders, retried }: { readonly envoyHeaders: boolean; readonly retried: boolean },
+): LocalReply {
   switch (failure.kind) {
     case "overflow":
       return {
         status: 503,
-        body: `${prefix}overflow`,
+        body: resetText("overflow", retried),
         details: "upstream_reset_before_response_started{overflow}",
         flags: ResponseFlag.upstreamOverflow,
         ...(envoyHeaders ? { headers: overloaded } : {}),
       };
     case "no-healthy-upstream":
-      return {
-        status: 503,
-        body: "no healthy upstream",
-        details: "no_healthy_upstream",
-        flags: ResponseFlag.noHealthyUpstream,
-      };
+      return noHealthyReply;
     case "connect-timeout":
       return {
         status: 503,
-        body: `${prefix}connection timeout`,
+        body: resetText("connection timeout", retried),
         details: "upstream_reset_before_response_started{connection_timeout}",
         flags: ResponseFlag.upstreamConnectionFailure,
       };
     case "connect-failure":
       return {
         status: 503,
-        body: `${prefix}remote connection failure`,
+        body: resetText("remote connection failure", retried),
         details: `upstream_reset_before_response_started{remote_connection_failure${failure.detail === "" ? "" : `|${connectErrorText(failure.detail)}`}}`,
         flags: ResponseFlag.upstreamConnectionFailure,
       };
@@ -90,7 +156,7 @@ export function connectFailureReply(failure: UpstreamFailure, envoyHeaders: bool
 /** The upstream broke off: what is said when nothing was sent yet, and what is logged when something was. */
 export function resetReply(
   reason: ResetReason,
-  _detail: string,
+  retried: boolean,
 ): { readonly reply: LocalReply; readonly reason: string; readonly flags: number } {
   const facts = resetFacts(reason);
   return {
@@ -98,7 +164,7 @@ export function resetReply(
     flags: facts.flags,
     reply: {
       status: facts.status,
-      body: prefix + facts.text,
+      body: resetText(facts.text, retried),
       details: `upstream_reset_before_response_started{${facts.word}}`,
       flags: facts.flags,
     },

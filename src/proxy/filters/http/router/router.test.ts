@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { RequestHead } from "#http/message.ts";
 import type { ActiveStream } from "../../network/http-connection-manager/active-stream.ts";
 import { Router, type RouterSettings } from "./router.ts";
+import { type AttemptTarget, UpstreamRequest } from "./upstream-request.ts";
 
 test("an upstream that fills up after the answer does not stop the client", () => {
   let pauses = 0;
@@ -25,6 +26,9 @@ test("an upstream that fills up after the answer does not stop the client", () =
   );
   router.onDone();
   // Its upstream stream is let go only after the event that ended the response.
-  router.onUnwritable();
+  const target = {} as unknown as AttemptTarget;
+  const attempt = new UpstreamRequest(router, stream as unknown as ActiveStream, target);
+  attempt.complete();
+  attempt.onUnwritable();
   assert.equal(pauses, 0);
 });

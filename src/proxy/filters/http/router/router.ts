@@ -1,23 +1,9 @@
 import type { HeaderList } from "#http/headers.ts";
-import type {
-  RequestHead,
-  RequestStream,
-  ResetReason,
-  ResponseHead,
-  ResponseSink,
-} from "#http/message.ts";
-import { Timer } from "#lib/timers.ts";
-import type { ClusterStats } from "../../../cluster/cluster-stats.ts";
+import type { RequestHead, ResetReason, ResponseHead } from "#http/message.ts";
 import type { Host } from "../../../cluster/host.ts";
-import type {
-  Cluster,
-  UpstreamCallbacks,
-  UpstreamFailure,
-  UpstreamStream,
-} from "../../../cluster/manager.ts";
+import type { UpstreamFailure } from "../../../cluster/manager.ts";
 import { connectErrorText } from "../../../connect-error.ts";
 import { inlineResponseHeaders, joinRepeated } from "../../../inline-headers.ts";
-import { TcpUpstream } from "../../../pool/tcp-upstream.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { RequestTally } from "../../../route/request-stats.ts";
 import type { ForwardAction } from "../../../route/route.ts";
@@ -25,19 +11,29 @@ import type { Services } from "../../../services.ts";
 import type { Counter, StatsScope } from "../../../stats/stats.ts";
 import type { ActiveStream } from "../../network/http-connection-manager/active-stream.ts";
 import type { HttpFilter, LocalReply, Verdict } from "../filter.ts";
-import { Backlog } from "./backlog.ts";
+import { Attempts, type CountingCluster } from "./attempts.ts";
+import { takeEnvoyHeaders } from "./envoy-headers.ts";
 import { followRedirect, type RedirectCounters } from "./internal-redirect.ts";
+import { type Mirror, startMirrors } from "./mirror.ts";
 import { Replay, replayLimit } from "./replay.ts";
 import {
+  attemptFailure,
   connectFailureReply,
   directReply,
   dropReply,
+  invalidHeaderReply,
   maintenanceReply,
+  noHealthyReply,
+  noRouteReply,
   redirectReply,
   resetReply,
+  timeoutReply,
+  withAttemptCount,
 } from "./replies.ts";
-import { requestTimeouts } from "./timeouts.ts";
+import { RetryState } from "./retry-state.ts";
+import { invalidHeader, requestTimeouts } from "./timeouts.ts";
 import { prepareUpstreamHead } from "./upstream-head.ts";
+import type { AttemptListener, UpstreamRequest } from "./upstream-request.ts";
 
 /** One router filter's configuration and its connection manager's counters. */
 export interface RouterSettings {
@@ -55,60 +51,39 @@ export interface RouterSettings {
   readonly strictHeaders: readonly string[];
 }
 
-type State = "new" | "waiting" | "sending" | "done";
-
 /**
- * Route → cluster → host → pool → upstream stream, and the answer back. Its own timer is the route timeout, which begins when the
- * request has been read whole.
+ * Route → cluster → host → pool → upstream stream, and the answer back; again, where a policy allows it. Its own timer is the route
+ * timeout, which begins when the request has been read whole and covers all attempts.
  */
-export class Router extends Timer implements HttpFilter, UpstreamCallbacks, ResponseSink {
-  readonly #settings: RouterSettings;
-  readonly #stream: ActiveStream;
-  #state: State = "new";
-  #route: ForwardAction | undefined;
-  #cluster: (Cluster & { readonly clusterStats: ClusterStats }) | undefined;
-  #host: Host | undefined;
-  #head: RequestHead | undefined;
-  #headEnds = false;
-  #requestSent = false;
-  #wait: { cancel(): void } | undefined;
-  #upstream: RequestStream | undefined;
-  #backlog: Backlog | undefined;
-  #replay: Replay | undefined;
-  #responseStarted = false;
-  #downstreamHeld = false;
-  #upstreamHeld = false;
+export class Router extends Attempts implements HttpFilter, AttemptListener {
+  #mirrors: Mirror[] | undefined;
   #tally: RequestTally | undefined;
-  #timeoutMs = 0;
-  #altTimeoutStatus = 504;
 
-  constructor(settings: RouterSettings, stream: ActiveStream) {
-    super();
-    this.#settings = settings;
-    this.#stream = stream;
+  protected get listener(): AttemptListener {
+    return this;
   }
 
   // === Request ===
 
   onRequestHead(stream: ActiveStream, head: RequestHead, end: boolean): Verdict {
     const { route } = stream;
-    this.#settings.requests.inc();
+    this.settings.requests.inc();
     if (route === undefined) {
-      this.#settings.noRoute.inc();
-      this.#reply({ status: 404, details: "route_not_found", flags: ResponseFlag.noRouteFound });
+      this.settings.noRoute.inc();
+      this.#reply(noRouteReply);
       return "park";
     }
     switch (route.kind) {
       case "direct":
-        this.#settings.directResponse.inc();
-        this.#replyRouted(directReply(route, stream.info));
+        this.settings.directResponse.inc();
+        this.replyRouted(directReply(route, stream.info));
         return "park";
       case "redirect":
-        this.#settings.directResponse.inc();
-        this.#replyRouted(redirectReply(route, head, stream.info));
+        this.settings.directResponse.inc();
+        this.replyRouted(redirectReply(route, head, stream.info));
         return "park";
       case "none":
-        this.#reply({ status: 404, details: "route_not_found", flags: ResponseFlag.noRouteFound });
+        this.#reply(noRouteReply);
         return "park";
       default:
         this.#forward(route, head, end);
@@ -117,36 +92,36 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
   }
 
   #reply(reply: LocalReply): void {
-    this.#state = "done";
+    this.done = true;
     this.cancel();
-    this.#stream.reply(reply);
+    this.stream.reply(reply);
   }
 
   /** Replies of a matched route take its response header changes; made by `respondRouted` when the head passes. */
-  #replyRouted(reply: LocalReply): void {
-    this.#stream.replyHeaders = this.#stream.route?.headers;
+  protected replyRouted(reply: LocalReply): void {
+    this.stream.replyHeaders = this.stream.route?.headers;
     this.#reply(reply);
   }
 
   #forward(route: ForwardAction, head: RequestHead, end: boolean): void {
-    const { clusters } = this.#settings.services;
-    const { info } = this.#stream;
-    this.#route = route;
-    this.#head = head;
-    this.#headEnds = end;
-    if (!end && route.internalRedirect !== undefined)
-      this.#replay = new Replay(replayLimit(route, this.#stream.settings.bufferLimit));
+    const { clusters } = this.settings.services;
+    const { info } = this.stream;
+    this.route = route;
+    this.head = head;
+    this.headEnds = end;
+    this.requestEnded = end;
+    this.requestEndedMs = info.requestEndMs;
     const cluster = clusters.get(route.clusterName);
     if (cluster === undefined) {
-      this.#settings.noCluster.inc();
-      this.#replyRouted({
+      this.settings.noCluster.inc();
+      this.replyRouted({
         status: route.clusterNotFoundStatus,
         details: "cluster_not_found",
         flags: ResponseFlag.noClusterFound,
       });
       return;
     }
-    this.#cluster = cluster as Cluster & { readonly clusterStats: ClusterStats };
+    this.cluster = cluster as CountingCluster;
     info.clusterName = cluster.name;
     info.clusterMetadata = cluster.metadata;
     if (route.tally !== undefined) {
@@ -154,189 +129,223 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
       info.virtualClusterName = this.#tally.virtualClusterName;
     }
     if (cluster.maintenanceMode) {
-      this.#cluster.clusterStats.requestMaintenance.inc();
-      this.#replyRouted(maintenanceReply);
+      this.cluster.clusterStats.requestMaintenance.inc();
+      this.replyRouted(maintenanceReply);
       return;
     }
     const drops = cluster.drops;
     if (drops !== undefined) {
-      this.#replyFailed(dropReply(drops, this.#settings.envoyHeaders));
+      this.#replyFailed(dropReply(drops, this.settings.envoyHeaders), undefined);
       return;
     }
-    const timeouts = requestTimeouts(head, route, this.#settings);
-    if (timeouts.invalidHeader !== undefined) {
-      this.#replyRouted({
-        status: 400,
-        body: `invalid header '${timeouts.invalidHeader}' with value '${head.headers.get(timeouts.invalidHeader) ?? ""}'`,
-        details: `request_headers_failed_strict_check{${timeouts.invalidHeader}}`,
-        flags: ResponseFlag.invalidEnvoyRequestHeaders,
-      });
-      return;
-    }
-    this.#timeoutMs = timeouts.totalMs;
-    this.#altTimeoutStatus = timeouts.alternativeStatus;
-    this.#send(route, cluster, head);
+    this.#prepare(route, head);
   }
 
-  #send(route: ForwardAction, cluster: Cluster, head: RequestHead): void {
-    const stream = this.#stream;
-    const { info } = stream;
-    const host = cluster.pickHost({ originalDestination: info.downstream.local, head, info });
+  /** What the request itself asks for, and all that decides about further attempts. */
+  #prepare(route: ForwardAction, head: RequestHead): void {
+    const { strictHeaders, services } = this.settings;
+    const cluster = this.cluster as CountingCluster;
+    if (strictHeaders.length > 0) {
+      const invalid = invalidHeader(head, strictHeaders);
+      if (invalid !== undefined) {
+        this.replyRouted(invalidHeaderReply(invalid, head));
+        return;
+      }
+    }
+    const asked = takeEnvoyHeaders(head.headers);
+    this.timeouts = requestTimeouts(head, route, asked, this.settings);
+    this.hedges = asked?.hedgeOnPerTryTimeout ?? route.hedgeOnPerTryTimeout;
+    if (route.retryPolicy !== undefined || asked !== undefined)
+      this.retries = RetryState.of(
+        {
+          services,
+          cluster,
+          stats: cluster.clusterStats,
+          tally: this.#tally,
+          route,
+          head,
+        },
+        asked,
+      );
+    const keepsBody = route.internalRedirect !== undefined || this.retries?.enabled === true;
+    if (keepsBody && !this.headEnds)
+      this.replay = new Replay(replayLimit(route, this.stream.settings.bufferLimit));
+    this.#begin(route, cluster, head);
+  }
+
+  #begin(route: ForwardAction, cluster: CountingCluster, head: RequestHead): void {
+    const { info } = this.stream;
+    const host = this.pick(cluster, head);
     if (host === undefined) {
-      this.#cluster?.clusterStats.connectionNoneHealthy.inc();
-      this.#replyFailed({
-        status: 503,
-        body: "no healthy upstream",
-        details: "no_healthy_upstream",
-        flags: ResponseFlag.noHealthyUpstream,
-      });
+      this.onNoHost(cluster);
       return;
     }
-    this.#host = host;
-    info.upstreamHost = host;
     info.attemptCount = 1;
-    prepareUpstreamHead({ route, head, info, host, timeoutMs: this.#timeoutMs }, this.#settings);
-    if (stream.requestEnded) this.#armTimeout();
-    this.#state = "waiting";
-    stream.producer = this;
-    const wait =
-      route.connectTerminate && head.method === "CONNECT"
-        ? TcpUpstream.open({ cluster, host, info }, this, this)
-        : cluster.request({
-            host,
-            head,
-            downstream: head.version,
-            priority: route.priority,
-            info,
-            sink: this,
-            callbacks: this,
-          });
-    // The answer may have come while `request` ran.
-    if (this.#state === "waiting") this.#wait = wait;
+    const expectedMs = this.expectedMs();
+    prepareUpstreamHead({ route, head, info, host, expectedMs }, this.settings);
+    this.stream.producer = this;
+    if (route.mirrors.length > 0) this.#startMirrors(route, head);
+    if (this.requestEnded) this.#armTimeout();
+    this.attemptAt(host, { cluster, host, route, head, headEnds: this.headEnds });
+  }
+
+  #startMirrors(route: ForwardAction, head: RequestHead): void {
+    this.#mirrors = startMirrors({
+      stream: this.stream,
+      route,
+      head,
+      headEnds: this.headEnds,
+      timeoutMs: this.timeouts.totalMs,
+      bufferLimit: replayLimit(route, this.stream.settings.bufferLimit),
+      stats: (this.cluster as CountingCluster).clusterStats,
+    });
+  }
+
+  protected onNoHost(cluster: CountingCluster): void {
+    cluster.clusterStats.connectionNoneHealthy.inc();
+    this.#replyFailed(noHealthyReply, undefined);
   }
 
   #armTimeout(): void {
-    if (this.#timeoutMs > 0) this.#settings.services.timers.of(this.#timeoutMs)?.arm(this);
+    const { totalMs } = this.timeouts;
+    if (totalMs > 0) this.settings.services.timers.of(totalMs)?.arm(this);
   }
 
   onRequestData(_stream: ActiveStream, chunk: Uint8Array, end: boolean): Verdict {
-    this.#replay?.add(chunk);
-    if (this.#state === "sending") {
-      this.#upstream?.sendData(chunk, end);
-      this.#stream.info.upstreamWireBytesSent += chunk.length;
-    } else if (this.#state === "waiting") this.#keep(chunk, end, undefined);
+    if (this.done) return "park";
+    if (this.replay !== undefined && !this.replay.add(chunk)) this.onReplayLost();
+    if (this.done) return "park";
+    this.attempt?.sendData(chunk, end);
+    if (this.#mirrors !== undefined)
+      for (const mirror of this.#mirrors) mirror.sendData(chunk, end);
     if (end) this.#onRequestEnd();
     return "park";
   }
 
   onRequestTrailers(_stream: ActiveStream, trailers: HeaderList): Verdict {
-    if (this.#state === "sending") this.#upstream?.sendTrailers(trailers);
-    else if (this.#state === "waiting") this.#keep(undefined, true, trailers);
+    if (this.done) return "park";
+    this.trailers = trailers;
+    this.attempt?.sendTrailers(trailers);
+    if (this.#mirrors !== undefined)
+      for (const mirror of this.#mirrors) mirror.sendTrailers(trailers);
     this.#onRequestEnd();
     return "park";
   }
 
   #onRequestEnd(): void {
-    if (this.#state === "done") return;
-    this.#requestSent = this.#state === "sending";
-    if (this.#requestSent)
-      this.#stream.info.upstreamRequestEndMs = this.#settings.services.clock.monotonicMs();
+    if (this.done) return;
+    const now = this.settings.services.clock.monotonicMs();
+    this.requestEnded = true;
+    this.requestEndedMs = now;
+    if (this.attempt?.requestSent === true) this.stream.info.upstreamRequestEndMs = now;
     // A tunnel that is open has been answered: its other side may go on for as long as it likes.
-    const head = this.#head;
+    const head = this.head;
     const isTunnel = head?.upgrade !== undefined || head?.method === "CONNECT";
-    if (!isTunnel || !this.#responseStarted) this.#armTimeout();
-  }
-
-  #keep(chunk: Uint8Array | undefined, end: boolean, trailers: HeaderList | undefined): void {
-    this.#backlog ??= new Backlog();
-    const backlog = this.#backlog;
-    backlog.add(chunk, end, trailers);
-    if (backlog.held || backlog.size <= this.#stream.settings.bufferLimit) return;
-    backlog.held = true;
-    this.#stream.pauseRequest();
+    if (isTunnel && this.responseStarted) return;
+    this.#armTimeout();
+    if (this.attempt?.sending === true) this.armPerTry(this.attempt);
   }
 
   // === The pool's answer ===
 
-  onReady(upstream: UpstreamStream): void {
-    const { info } = this.#stream;
-    const now = this.#settings.services.clock.monotonicMs();
-    this.#wait = undefined;
-    this.#state = "sending";
-    this.#upstream = upstream.stream;
+  onAttemptReady(by: UpstreamRequest): void {
+    const { info } = this.stream;
+    const now = this.settings.services.clock.monotonicMs();
     if (this.#tally !== undefined) for (const stats of this.#tally.stats) stats.requestTotal.inc();
-    info.upstreamLocal = upstream.connection.local;
-    info.upstreamConnectionId = upstream.connection.id;
-    info.upstreamProtocol = upstream.protocol;
-    info.upstreamTls = upstream.connection.tls;
+    this.retries?.onHostAttempted(by.host);
+    this.showUpstream(by);
     info.upstreamRequestStartMs = now;
-    const head = this.#head;
-    if (head === undefined) return;
-    // The client of an HTTP/2 connection may be slow already, by other streams' answers.
-    if (this.#stream.responseStopped) this.onDownstreamUnwritable();
-    upstream.stream.sendHead(head, this.#headEnds);
-    if (this.#headEnds) {
-      this.#requestSent = true;
-      info.upstreamRequestEndMs = now;
-    }
-    this.#sendBacklog(upstream.stream);
+    if (!this.requestEnded) return;
+    info.upstreamRequestEndMs = now;
+    this.armPerTry(by);
   }
 
-  #sendBacklog(upstream: RequestStream): void {
-    const backlog = this.#backlog;
-    if (backlog === undefined) return;
-    this.#backlog = undefined;
-    backlog.sendTo(upstream);
-    if (backlog.end) {
-      this.#requestSent = true;
-      this.#stream.info.upstreamRequestEndMs = this.#settings.services.clock.monotonicMs();
-    }
-    if (backlog.held) this.#stream.unpauseRequest();
-  }
-
-  onFailure(failure: UpstreamFailure): void {
-    this.#wait = undefined;
+  onAttemptFailure(by: UpstreamRequest, failure: UpstreamFailure): void {
     if (failure.kind === "connect-failure")
-      this.#stream.info.upstreamTransportFailureReason = connectErrorText(failure.detail);
-    this.#replyFailed(connectFailureReply(failure, this.#settings.envoyHeaders));
+      this.stream.info.upstreamTransportFailureReason = connectErrorText(failure.detail);
+    if (failure.kind !== "overflow") this.retries?.onHostAttempted(by.host);
+    if (this.retryAfterFailure(by, attemptFailure(failure), false)) return;
+    const { envoyHeaders } = this.settings;
+    const reply = connectFailureReply(failure, { envoyHeaders, retried: this.retried });
+    this.#failOrWait(by, reply);
+  }
+
+  /** Nothing is said while another attempt may still succeed. */
+  #failOrWait(by: UpstreamRequest, reply: LocalReply): void {
+    if (this.othersWait(by)) {
+      by.host.requestsError++;
+      return;
+    }
+    this.#replyFailed(reply, by.host);
   }
 
   /** An answer in the upstream's stead counts as its response code, as in Envoy. */
-  #replyFailed(reply: LocalReply): void {
-    if (this.#settings.dynamicStats) {
-      this.#cluster?.clusterStats.countResponse(reply.status, this.#external);
+  #replyFailed(reply: LocalReply, host: Host | undefined): void {
+    this.retries?.end();
+    if (this.settings.dynamicStats) {
+      this.cluster?.clusterStats.countResponse(reply.status, this.#external);
       if (this.#tally !== undefined)
         for (const stats of this.#tally.stats) stats.countResponse(reply.status);
     }
-    if (this.#host !== undefined) this.#host.requestsError++;
-    this.#replyRouted(reply);
+    if (host !== undefined) host.requestsError++;
+    this.replyRouted(withAttemptCount(reply, this.route, this.stream.info));
   }
 
   get #external(): boolean {
-    return this.#head?.headers.get("x-envoy-internal") !== "true";
+    return this.head?.headers.get("x-envoy-internal") !== "true";
+  }
+
+  /**
+   * RFC 9110 §9.2.2: a connection that was kept open closed as the request was written, before any byte of an answer. Nobody's policy is
+   * needed to repeat what may be repeated, once.
+   */
+
+  onAttemptTimeout(by: UpstreamRequest, idle: boolean): void {
+    if (this.done) return;
+    const stats = this.cluster?.clusterStats;
+    if (this.hedges && !this.responseStarted) {
+      this.hedge(by);
+      return;
+    }
+    (idle ? stats?.perTryIdleTimeout : stats?.perTryTimeout)?.inc();
+    by.host.requestsTimeout++;
+    if (by.release()) stats?.requestTransmitReset.inc();
+    if (this.retryAfterFailure(by, "local", true)) return;
+    const details = idle ? "upstream_per_try_idle_timeout" : "upstream_per_try_timeout";
+    if (this.responseStarted) this.#abort(details, ResponseFlag.upstreamRequestTimeout);
+    else this.#replyFailed(timeoutReply(this.timeouts.alternativeStatus, details), by.host);
   }
 
   // === Response ===
 
-  onInformational(head: ResponseHead): void {
-    if (head.status === 100 && !this.#stream.settings.proxy100Continue) return;
-    if (this.#stream.settings.proxy100Continue) this.#stream.respondInformational(head);
+  onAttemptInformational(by: UpstreamRequest, head: ResponseHead): void {
+    // What follows it must come from the same upstream.
+    this.retries?.end();
+    this.retries = undefined;
+    this.releaseOthers(by);
+    if (this.stream.settings.proxy100Continue) this.stream.respondInformational(head);
   }
 
-  onHead(head: ResponseHead, end: boolean): void {
-    const stream = this.#stream;
+  onAttemptHead(by: UpstreamRequest, head: ResponseHead, end: boolean): void {
+    const stream = this.stream;
     const { info } = stream;
-    const now = this.#settings.services.clock.monotonicMs();
-    this.#responseStarted = true;
     joinRepeated(head.headers, inlineResponseHeaders);
+    const retries = this.retries;
+    if (retries !== undefined && this.retriesResponse(retries, by, head, end)) return;
+    const now = this.settings.services.clock.monotonicMs();
+    this.responseStarted = true;
+    if (this.slower !== undefined) {
+      this.releaseOthers(by);
+      this.showUpstream(by);
+    }
     info.upstreamResponseStartMs = now;
     info.responseCodeDetails = "via_upstream";
     info.responseCode = head.status;
     info.responseHead = head;
-    const route = this.#route;
-    if (route?.internalRedirect !== undefined && this.#redirect(route, head, end)) return;
-    if (this.#cluster !== undefined) this.#count(head.status, now);
-    if (this.#settings.envoyHeaders) {
+    const route = this.route;
+    if (route?.internalRedirect !== undefined && this.#redirect(by, route, head, end)) return;
+    if (this.cluster !== undefined) this.#count(by, head.status, now);
+    if (this.settings.envoyHeaders) {
       head.headers.set(
         "x-envoy-upstream-service-time",
         String(Math.round(now - (info.requestEndMs || info.startMs))),
@@ -345,157 +354,99 @@ export class Router extends Timer implements HttpFilter, UpstreamCallbacks, Resp
     if (route?.includeAttemptCountResponse === true)
       head.headers.set("x-envoy-attempt-count", String(info.attemptCount));
     if (route?.headers?.changesResponse === true) route.headers.response(head, info);
-    if (end) this.#onResponseEnd();
+    if (end) this.#onResponseEnd(by);
     stream.respondHead(head, end);
   }
 
-  #redirect(route: ForwardAction, head: ResponseHead, end: boolean): boolean {
-    const stream = this.#stream;
-    const { redirects: counters } = this.#settings;
-    const stats = this.#cluster?.clusterStats;
-    const body = followRedirect({ stream, route, counters, stats, replay: this.#replay }, head);
+  #redirect(by: UpstreamRequest, route: ForwardAction, head: ResponseHead, end: boolean): boolean {
+    const stream = this.stream;
+    const { redirects: counters } = this.settings;
+    const stats = this.cluster?.clusterStats;
+    const body = followRedirect({ stream, route, counters, stats, replay: this.replay }, head);
     if (body === undefined) return false;
-    if (end) this.#onResponseEnd();
-    else this.#release();
+    if (end) this.#onResponseEnd(by);
+    else this.release();
     stream.recreate(body);
     return true;
   }
 
-  #count(status: number, now: number): void {
-    const stats = this.#cluster?.clusterStats;
+  #count(by: UpstreamRequest, status: number, now: number): void {
+    const stats = this.cluster?.clusterStats;
     if (stats === undefined) return;
-    const host = this.#host;
-    if (host !== undefined) {
-      if (status >= 500) host.requestsError++;
-      else host.requestsSuccess++;
-    }
-    if (!this.#settings.dynamicStats) return;
+    if (status >= 500) by.host.requestsError++;
+    else by.host.requestsSuccess++;
+    if (!this.settings.dynamicStats) return;
     const external = this.#external;
     stats.countResponse(status, external);
-    stats.countTime(now - this.#stream.info.startMs, external);
+    stats.countTime(now - this.stream.info.startMs, external);
     if (this.#tally === undefined) return;
     for (const tallied of this.#tally.stats) {
       tallied.countResponse(status);
-      tallied.countTime(now - this.#stream.info.startMs);
+      tallied.countTime(now - this.stream.info.startMs);
     }
   }
 
-  onData(chunk: Uint8Array, end: boolean): void {
-    this.#stream.info.upstreamWireBytesReceived += chunk.length;
-    if (end) this.#onResponseEnd();
-    this.#stream.respondData(chunk, end);
+  onAttemptData(by: UpstreamRequest, chunk: Uint8Array, end: boolean): void {
+    this.stream.info.upstreamWireBytesReceived += chunk.length;
+    if (end) this.#onResponseEnd(by);
+    this.stream.respondData(chunk, end);
   }
 
-  onTrailers(trailers: HeaderList): void {
-    this.#onResponseEnd();
-    this.#stream.respondTrailers(trailers);
+  onAttemptTrailers(by: UpstreamRequest, trailers: HeaderList): void {
+    this.#onResponseEnd(by);
+    this.stream.respondTrailers(trailers);
   }
 
-  #onResponseEnd(): void {
+  #onResponseEnd(by: UpstreamRequest): void {
     this.cancel();
-    this.#stream.info.upstreamResponseEndMs = this.#settings.services.clock.monotonicMs();
-    const upstream = this.#upstream;
-    this.#state = "done";
-    // The end may have come in the same read as what made the client slow: the pool's next request needs the connection read.
-    if (this.#upstreamHeld) this.onDownstreamWritable();
-    // An answer before the end of the request: the connection would be out of step.
-    // Not now: the codec is still inside the event that ended the response.
-    if (!this.#requestSent && upstream !== undefined)
-      process.nextTick(() => upstream.reset("local"));
-    this.#upstream = undefined;
+    this.stream.info.upstreamResponseEndMs = this.settings.services.clock.monotonicMs();
+    this.done = true;
+    by.complete();
   }
 
-  onReset(reason: ResetReason, detail: string): void {
-    if (this.#state === "done") return;
-    this.#upstream = undefined;
-    this.cancel();
-    this.#cluster?.clusterStats.countReset(reason, this.#stream.info.upstreamProtocol);
-    const reply = resetReply(reason, detail);
-    if (this.#responseStarted) {
-      this.#state = "done";
-      this.#stream.abort(`upstream_reset_after_response_started{${reply.reason}}`, reply.flags);
+  onAttemptReset(by: UpstreamRequest, reason: ResetReason, _detail: string): void {
+    this.cluster?.clusterStats.countReset(reason, this.stream.info.upstreamProtocol);
+    if (this.retryAfterFailure(by, reason, false)) return;
+    const reply = resetReply(reason, this.retried);
+    if (this.responseStarted) {
+      this.cancel();
+      this.#abort(`upstream_reset_after_response_started{${reply.reason}}`, reply.flags);
       return;
     }
-    this.#replyFailed(reply.reply);
-  }
-
-  // === Flow control ===
-
-  /** The upstream takes no more: hold the client's body. */
-  onUnwritable(): void {
-    if (this.#downstreamHeld || this.#state === "done") return;
-    this.#downstreamHeld = true;
-    this.#stream.pauseRequest();
-  }
-
-  onWritable(): void {
-    if (!this.#downstreamHeld) return;
-    this.#downstreamHeld = false;
-    this.#stream.unpauseRequest();
-  }
-
-  /** The client takes no more: hold the upstream's body. */
-  onDownstreamUnwritable(): void {
-    if (this.#upstreamHeld || this.#upstream === undefined) return;
-    this.#upstreamHeld = true;
-    this.#cluster?.clusterStats.flowControlPausedReading.inc();
-    this.#upstream.pause();
-  }
-
-  onDownstreamWritable(): void {
-    if (!this.#upstreamHeld) return;
-    this.#upstreamHeld = false;
-    this.#cluster?.clusterStats.flowControlResumedReading.inc();
-    this.#upstream?.resume();
+    this.#failOrWait(by, reply.reply);
   }
 
   // === Ends ===
 
   /** The route timeout. */
   onTimer(): void {
-    if (this.#state === "done") return;
-    this.#cluster?.clusterStats.requestTimeout.inc();
-    if (this.#tally !== undefined)
-      for (const stats of this.#tally.stats) stats.requestTimeout.inc();
-    if (this.#host !== undefined) this.#host.requestsTimeout++;
-    this.#release();
-    if (this.#responseStarted) {
-      this.#state = "done";
-      this.#stream.abort("response_timeout", ResponseFlag.upstreamRequestTimeout);
-      return;
+    if (this.done) return;
+    const host = this.attempt?.host;
+    if (this.attempt !== undefined && !this.attempt.done) {
+      this.cluster?.clusterStats.requestTimeout.inc();
+      if (this.#tally !== undefined)
+        for (const stats of this.#tally.stats) stats.requestTimeout.inc();
+      this.attempt.host.requestsTimeout++;
     }
-    const status = this.#altTimeoutStatus;
-    this.#replyFailed({
-      status,
-      body: status === 504 ? "upstream request timeout" : "",
-      details: "response_timeout",
-      flags: ResponseFlag.upstreamRequestTimeout,
-      grpcStatus: 14,
-    });
+    this.release();
+    if (this.responseStarted) this.#abort("response_timeout", ResponseFlag.upstreamRequestTimeout);
+    else this.#replyFailed(timeoutReply(this.timeouts.alternativeStatus, "response_timeout"), host);
+  }
+
+  #abort(details: string, flags: number): void {
+    this.done = true;
+    this.stream.abort(details, flags);
   }
 
   onDone(): void {
     this.cancel();
-    this.#stream.producer = undefined;
-    if (this.#state !== "done") {
-      this.#state = "done";
-      this.#release();
+    this.stream.producer = undefined;
+    if (this.#mirrors !== undefined) for (const mirror of this.#mirrors) mirror.onClientGone();
+    if (this.done) {
+      this.retries?.end();
+      return;
     }
-    if (this.#downstreamHeld) this.onWritable();
-    if (this.#backlog?.held === true) this.#stream.unpauseRequest();
-    this.#backlog = undefined;
-  }
-
-  /** Let the upstream go, whatever state it is in. */
-  #release(): void {
-    this.#wait?.cancel();
-    this.#wait = undefined;
-    const upstream = this.#upstream;
-    this.#upstream = undefined;
-    if (upstream === undefined) return;
-    if (this.#upstreamHeld) upstream.resume();
-    this.#upstreamHeld = false;
-    this.#cluster?.clusterStats.requestTransmitReset.inc();
-    upstream.reset("local");
+    this.done = true;
+    this.release();
   }
 }

@@ -1,33 +1,47 @@
 import { isGrpcContentType } from "#grpc/status.ts";
 import { formatWholeGrpcTimeout, parseGrpcTimeout } from "#grpc/timeout.ts";
 import type { RequestHead } from "#http/message.ts";
+import { retryOnIsValid } from "../../../route/retry-policy.ts";
 import type { ForwardAction, GrpcTimeout } from "../../../route/route.ts";
+import { type EnvoyRequestHeaders, wholeNumber } from "./envoy-headers.ts";
 import type { RouterSettings } from "./router.ts";
 
 export interface RequestTimeouts {
   /** Whole request, from its last byte; 0: none. */
   readonly totalMs: number;
+  /** One attempt; 0: none. */
+  readonly perTryMs: number;
   /** 204 when the client asked for it with x-envoy-upstream-rq-timeout-alt-response. */
   readonly alternativeStatus: number;
-  /** A header that strict_check_headers wants valid, and that is not. */
-  readonly invalidHeader: string | undefined;
 }
 
-/**
- * The route's timeout, unless a trusted header says another. External requests have lost these headers in the connection manager.
- * The headers are consumed here.
- */
+export const noTimeouts: RequestTimeouts = { totalMs: 0, perTryMs: 0, alternativeStatus: 504 };
+
+/** Whether a trusted header that strict_check_headers wants valid is not; its name then. */
+export function invalidHeader(
+  { headers }: RequestHead,
+  names: readonly string[],
+): string | undefined {
+  return names.find((name) => {
+    const value = headers.get(name);
+    return value !== undefined && !isValid(name, value);
+  });
+}
+
+function isValid(name: string, value: string): boolean {
+  if (name === "x-envoy-retry-on") return retryOnIsValid(value, "http");
+  if (name === "x-envoy-retry-grpc-on") return retryOnIsValid(value, "grpc");
+  return /^\d+$/.test(value);
+}
+
+/** The route's timeouts, unless a trusted header says another. */
 export function requestTimeouts(
   head: RequestHead,
   route: ForwardAction,
+  asked: EnvoyRequestHeaders | undefined,
   settings: RouterSettings,
 ): RequestTimeouts {
   const { headers } = head;
-  for (const name of settings.strictHeaders) {
-    const value = headers.get(name);
-    if (value !== undefined && name.endsWith("-ms") && !/^\d+$/.test(value))
-      return { totalMs: 0, alternativeStatus: 504, invalidHeader: name };
-  }
   const { grpcTimeout } = route;
   const isCall = grpcTimeout !== undefined && isGrpcContentType(headers.get("content-type"));
   let totalMs = isCall ? askedByGrpc(head, grpcTimeout) : route.timeoutMs;
@@ -35,14 +49,15 @@ export function requestTimeouts(
     const expected = wholeNumber(headers.get("x-envoy-expected-rq-timeout-ms"));
     if (expected !== undefined) totalMs = expected;
   }
-  const asked = headers.get("x-envoy-upstream-rq-timeout-ms");
-  if (asked !== undefined) {
-    totalMs = wholeNumber(asked) ?? totalMs;
-    headers.remove("x-envoy-upstream-rq-timeout-ms");
-  }
+  totalMs = wholeNumber(asked?.timeout) ?? totalMs;
   if (isCall && totalMs > 0) headers.set("grpc-timeout", formatWholeGrpcTimeout(totalMs));
-  const alternativeStatus = headers.remove("x-envoy-upstream-rq-timeout-alt-response") ? 204 : 504;
-  return { totalMs, alternativeStatus, invalidHeader: undefined };
+  const perTryMs = wholeNumber(asked?.perTryTimeout) ?? route.retryPolicy?.perTryTimeoutMs ?? 0;
+  return {
+    totalMs,
+    // One that is not shorter than the whole would never fire.
+    perTryMs: totalMs > 0 && perTryMs >= totalMs ? 0 : perTryMs,
+    alternativeStatus: asked?.alternativeTimeoutStatus === true ? 204 : 504,
+  };
 }
 
 /** 0: as long as it takes. */
@@ -51,8 +66,4 @@ function askedByGrpc({ headers }: RequestHead, { maxMs, offsetMs }: GrpcTimeout)
   // No time left would be no limit.
   if (offsetMs < askedMs) askedMs -= offsetMs;
   return maxMs > 0 && (askedMs === 0 || askedMs > maxMs) ? maxMs : askedMs;
-}
-
-function wholeNumber(text: string | undefined): number | undefined {
-  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }

@@ -9,15 +9,16 @@ export interface UpstreamHeadParts {
   readonly head: RequestHead;
   readonly info: StreamInfo;
   readonly host: Host;
-  readonly timeoutMs: number;
+  /** What the upstream may take for this attempt; 0: as long as it likes. */
+  readonly expectedMs: number;
 }
 
 /** What the router changes in a request's head, in Envoy's order. */
 export function prepareUpstreamHead(parts: UpstreamHeadParts, settings: RouterSettings): void {
-  const { route, head, info, host, timeoutMs } = parts;
+  const { route, head, info, expectedMs } = parts;
   const { headers } = head;
-  if (settings.envoyHeaders && timeoutMs > 0)
-    headers.set("x-envoy-expected-rq-timeout-ms", String(Math.round(timeoutMs)));
+  if (settings.envoyHeaders && expectedMs > 0)
+    headers.set("x-envoy-expected-rq-timeout-ms", String(Math.round(expectedMs)));
   if (route.includeAttemptCountRequest) headers.set("x-envoy-attempt-count", "1");
   if (route.headers?.changesRequest === true) route.headers.request(head, info);
   route.rewrite?.(head, info);
@@ -25,8 +26,27 @@ export function prepareUpstreamHead(parts: UpstreamHeadParts, settings: RouterSe
     headers.remove("x-envoy-original-path");
     headers.remove("x-envoy-original-host");
   }
-  if (route.autoHostRewrite && host.hostname !== "") {
-    if (route.appendXForwardedHost) headers.add("x-forwarded-host", head.authority);
-    head.authority = host.hostname;
-  }
+  rewriteHost(parts);
+}
+
+/** Before each attempt after the first. */
+export function prepareAnotherAttempt(
+  parts: UpstreamHeadParts & { readonly afterTimeout: boolean },
+  settings: RouterSettings,
+): void {
+  const { route, head, info, expectedMs } = parts;
+  const { headers } = head;
+  if (settings.envoyHeaders && expectedMs > 0)
+    headers.set("x-envoy-expected-rq-timeout-ms", String(Math.round(expectedMs)));
+  if (route.includeAttemptCountRequest)
+    headers.set("x-envoy-attempt-count", String(info.attemptCount));
+  if (route.includeIsTimeoutRetry)
+    headers.set("x-envoy-is-timeout-retry", String(parts.afterTimeout));
+  rewriteHost(parts);
+}
+
+function rewriteHost({ route, head, host }: UpstreamHeadParts): void {
+  if (!route.autoHostRewrite || host.hostname === "" || head.authority === host.hostname) return;
+  if (route.appendXForwardedHost) head.headers.add("x-forwarded-host", head.authority);
+  head.authority = host.hostname;
 }

@@ -1,10 +1,7 @@
 import type { HttpConnectionManagerJson } from "#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import type { HeaderMutationJson } from "#gen/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.js";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
-import {
-  compileFieldMutations,
-  type FieldMutation,
-} from "../../http/header-mutation/field-mutations.ts";
+import { compileFieldMutations, type FieldMutation } from "../../../field-mutations.ts";
 import { typeOf } from "./filter-chain.ts";
 
 const mutationType =

@@ -1,13 +1,18 @@
 import { HeaderList } from "#http/headers.ts";
-import { RequestHead, type ResponseHead, type ResponseSink } from "#http/message.ts";
+import {
+  RequestHead,
+  type RequestStream,
+  type ResponseHead,
+  type ResponseSink,
+} from "#http/message.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
 import type { Formatter } from "../../../access-log/access-log.ts";
 import type { Host } from "../../../cluster/host.ts";
 import type {
   Cluster,
   UpstreamCallbacks,
+  UpstreamConnection,
   UpstreamFailure,
-  UpstreamStream,
 } from "../../../cluster/manager.ts";
 import { applyChanges, type FieldChanges } from "../../../route/header-changes.ts";
 import type { StreamInfo } from "../../../stream-info.ts";
@@ -52,7 +57,8 @@ export class Tunnel implements ResponseSink, UpstreamCallbacks, UpstreamEnd {
   #state: State = "waiting";
   #wait: { cancel(): void } | undefined;
   readonly #head: RequestHead;
-  #upstream: UpstreamStream | undefined;
+  #upstream: RequestStream | undefined;
+  #connection: UpstreamConnection | undefined;
   #requestEnded = false;
   #responseEnded = false;
 
@@ -80,17 +86,18 @@ export class Tunnel implements ResponseSink, UpstreamCallbacks, UpstreamEnd {
   cancel(): void {
     const wasAsked = this.#state === "asked";
     this.#state = "closed";
-    if (wasAsked) this.#upstream?.stream.reset("local");
+    if (wasAsked) this.#upstream?.reset("local");
     else this.#wait?.cancel();
   }
 
   // === The pool ===
 
-  onReady(upstream: UpstreamStream): void {
+  onReady(stream: RequestStream, connection: UpstreamConnection): void {
     this.#wait = undefined;
-    this.#upstream = upstream;
+    this.#upstream = stream;
+    this.#connection = connection;
     this.#state = "asked";
-    upstream.stream.sendHead(this.#head, false);
+    stream.sendHead(this.#head, false);
   }
 
   onFailure(failure: UpstreamFailure): void {
@@ -104,15 +111,16 @@ export class Tunnel implements ResponseSink, UpstreamCallbacks, UpstreamEnd {
 
   onHead({ status }: ResponseHead, end: boolean): void {
     const upstream = this.#upstream;
-    if (this.#state !== "asked" || upstream === undefined) return;
+    const under = this.#connection;
+    if (this.#state !== "asked" || upstream === undefined || under === undefined) return;
     if (status < 200 || status > 299) {
       this.#state = "closed";
-      upstream.stream.reset("local");
+      upstream.reset("local");
       this.#target.onFailure({ kind: "refused", reason: `tunnel_response:${status}` });
       return;
     }
     this.#state = "open";
-    this.#target.onReady(this, upstream.connection);
+    this.#target.onReady(this, under.connection);
     if (end) this.#endResponse();
   }
 
@@ -138,7 +146,7 @@ export class Tunnel implements ResponseSink, UpstreamCallbacks, UpstreamEnd {
 
   /** HTTP/1: after CONNECT there is only the tunnel. */
   get #ownsConnection(): boolean {
-    return this.#head.method === "CONNECT" && this.#upstream?.protocol !== 20;
+    return this.#head.method === "CONNECT" && this.#connection?.protocol !== 20;
   }
 
   onReset(): void {
@@ -159,24 +167,23 @@ export class Tunnel implements ResponseSink, UpstreamCallbacks, UpstreamEnd {
   // === The proxy's side ===
 
   write(chunk: Uint8Array): boolean {
-    if (this.#state === "open" && !this.#requestEnded)
-      this.#upstream?.stream.sendData(chunk, false);
+    if (this.#state === "open" && !this.#requestEnded) this.#upstream?.sendData(chunk, false);
     return true;
   }
 
   shutdown(): void {
     if (this.#state !== "open" || this.#requestEnded) return;
     this.#requestEnded = true;
-    this.#upstream?.stream.sendData(nothing, true);
-    if (this.#ownsConnection) this.#upstream?.connection.shutdown();
+    this.#upstream?.sendData(nothing, true);
+    if (this.#ownsConnection) this.#connection?.connection.shutdown();
   }
 
   pause(): void {
-    if (this.#state === "open" && !this.#responseEnded) this.#upstream?.stream.pause();
+    if (this.#state === "open" && !this.#responseEnded) this.#upstream?.pause();
   }
 
   resume(): void {
-    if (this.#state === "open" && !this.#responseEnded) this.#upstream?.stream.resume();
+    if (this.#state === "open" && !this.#responseEnded) this.#upstream?.resume();
   }
 
   closeAfterFlush(): void {
@@ -186,7 +193,7 @@ export class Tunnel implements ResponseSink, UpstreamCallbacks, UpstreamEnd {
   destroy(): void {
     if (this.#state !== "open") return;
     this.#state = "closed";
-    if (!this.#requestEnded || !this.#responseEnded) this.#upstream?.stream.reset("local");
+    if (!this.#requestEnded || !this.#responseEnded) this.#upstream?.reset("local");
     this.#target.handler.onClose(closedByUs);
   }
 }

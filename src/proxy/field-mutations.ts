@@ -2,9 +2,9 @@ import type { HeaderMutationJson } from "#gen/envoy/config/common/mutation_rules
 import type { HeaderValueOptionJson } from "#gen/envoy/config/core/v3/base_pb.js";
 import type { HeaderList } from "#http/headers.ts";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
-import { compileHeaderFormat } from "../../../access-log/formatter.ts";
-import { compileStringMatcher } from "../../../matching/string-matcher.ts";
-import type { StreamInfo } from "../../../stream-info.ts";
+import { compileHeaderFormat } from "./access-log/formatter.ts";
+import { compileStringMatcher } from "./matching/string-matcher.ts";
+import type { StreamInfo } from "./stream-info.ts";
 
 export type ValueOf = (info: StreamInfo) => string;
 
