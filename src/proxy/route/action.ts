@@ -39,7 +39,11 @@ export function compileAction(
   around: Surroundings,
 ): RouteMaker {
   const changes = compileLevel(config);
-  const filterConfigs = compileFilterConfigs(config.typedPerFilterConfig, around.context);
+  const filterConfigs = compileFilterConfigs(
+    config.typedPerFilterConfig,
+    around.context,
+    config.route?.cors,
+  );
   const common = (inner?: { changes: LevelChanges; filterConfigs: FilterConfigs }): RouteCommon =>
     commonOf(config, around, { changes, filterConfigs, inner });
   if (config.route !== undefined) {

@@ -116,7 +116,7 @@ function hostReader(config: RouteConfigurationJson): (input: RouteInput) => stri
 
 function compileVirtualHost(config: VirtualHostJson, around: Surroundings): CompiledVirtualHost {
   const { context } = around;
-  const filterConfigs = compileFilterConfigs(config.typedPerFilterConfig, context);
+  const filterConfigs = compileFilterConfigs(config.typedPerFilterConfig, context, config.cors);
   const inside: Surroundings = {
     ...around,
     outerFilterConfigs: [...around.outerFilterConfigs, filterConfigs],

@@ -1,3 +1,4 @@
+import type { CorsPolicyJson } from "#gen/envoy/config/route/v3/route_components_pb.js";
 import { ConfigError, refuse, within } from "#lib/config-error.ts";
 import type { HttpFilterFactory } from "../filters/http/filter.ts";
 import type { Services } from "../services.ts";
@@ -8,7 +9,11 @@ export interface FilterConfigs {
   readonly disabled: ReadonlyMap<string, boolean>;
 }
 
+/** Where the older `cors` fields of routes and virtual hosts are kept: no filter's configuration has this key. */
+export const olderCorsName = "cors (older field)";
+
 const filterConfigType = "envoy.config.route.v3.FilterConfig";
+const corsPolicyType = "envoy.extensions.filters.http.cors.v3.CorsPolicy";
 
 interface WrappedConfig {
   readonly disabled?: boolean;
@@ -22,15 +27,18 @@ export const noFilterConfigs: FilterConfigs = { configs: new Map(), disabled: ne
 export function compileFilterConfigs(
   config: Readonly<Record<string, unknown>> | undefined,
   context: { readonly services: Services; readonly filters: readonly HttpFilterFactory[] },
+  olderCors?: CorsPolicyJson,
 ): FilterConfigs {
   const entries = Object.entries(config ?? {});
+  if (olderCors !== undefined)
+    entries.push([olderCorsName, { ...olderCors, "@type": corsPolicyType }]);
   if (entries.length === 0) return noFilterConfigs;
   const configs = new Map<string, unknown>();
   const disabled = new Map<string, boolean>();
   const problems: ConfigError[] = [];
   for (const [name, value] of entries) {
     try {
-      within(`typed_per_filter_config[${name}]`, () => {
+      within(name === olderCorsName ? "cors" : `typed_per_filter_config[${name}]`, () => {
         const wrapped = typeName(value) === filterConfigType ? (value as WrappedConfig) : undefined;
         if (wrapped !== undefined) disabled.set(name, wrapped.disabled ?? false);
         const inner = wrapped === undefined ? value : wrapped.config;
@@ -64,20 +72,27 @@ function typeName(config: unknown): string {
 /** What a route answers about its filters: its own level over those it is in, listed least specific first. */
 export class FilterConfigStack {
   readonly #levels: readonly FilterConfigs[];
+  readonly #configs: ReadonlyMap<string, readonly unknown[]>;
 
   constructor(levels: readonly FilterConfigs[]) {
     this.#levels = levels.filter((level) => level.configs.size > 0 || level.disabled.size > 0);
+    const names = new Set(this.#levels.flatMap((level) => [...level.configs.keys()]));
+    this.#configs = new Map([...names].map((name) => [name, this.#configsOf(name)]));
+  }
+
+  #configsOf(name: string): readonly unknown[] {
+    return this.#levels
+      .filter(({ configs }) => configs.has(name))
+      .map(({ configs }) => configs.get(name));
   }
 
   get any(): boolean {
     return this.#levels.length > 0;
   }
 
+  /** The same list each time: who makes something of it may remember what. */
   configs(name: string): readonly unknown[] {
-    if (this.#levels.length === 0) return none;
-    return this.#levels
-      .filter((level) => level.configs.has(name))
-      .map((level) => level.configs.get(name));
+    return this.#configs.get(name) ?? none;
   }
 
   /** The most specific level that speaks of it: a FilterConfig's word, or "on" by having a configuration. */

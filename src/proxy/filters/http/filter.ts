@@ -49,6 +49,8 @@ export interface LocalReply {
   readonly grpcStatus?: number;
   /** Close the downstream connection after it. */
   readonly close?: boolean;
+  /** It goes out as it is: neither `local_reply_config` nor gRPC's form of an answer touches it. */
+  readonly unmapped?: boolean;
 }
 
 /** One request and its response, as filters see it. */

@@ -1,3 +1,4 @@
+import { factory as cors } from "./cors/config.ts";
 import { factory as fault } from "./fault/config.ts";
 import type { HttpFilterFactory } from "./filter.ts";
 import { factory as grpcHttp1Bridge } from "./grpc-http1-bridge/config.ts";
@@ -10,6 +11,7 @@ import { factory as router } from "./router/config.ts";
 
 /** Every HTTP filter. A new one is a folder and a line here. */
 export const httpFilters: readonly HttpFilterFactory[] = [
+  cors,
   fault,
   grpcHttp1Bridge,
   grpcStats,

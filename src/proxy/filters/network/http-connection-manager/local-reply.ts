@@ -45,6 +45,7 @@ export function compileLocalReply(
 ): MakeReply {
   const rewrite = within("local_reply_config", () => compileRewrite(config, services));
   return (reply, info, request) => {
+    if (reply.unmapped === true) return { head: new ResponseHead(reply.status), body: "" };
     const draft: Draft = {
       status: reply.status,
       body: reply.body ?? "",
