@@ -39,6 +39,7 @@ export function fakeServices(
     ticketSecret: new Uint8Array(32),
     node: { id: "node", cluster: "cluster", hostname: "host", zone: "" },
     health: new Health(),
+    reportOutlier: () => undefined,
     log: () => undefined,
   };
 }

@@ -4,6 +4,7 @@ import type { Timers } from "#lib/timers.ts";
 import type { AccessLogSinks } from "./access-log/sinks.ts";
 import type { ClusterManager } from "./cluster/manager.ts";
 import type { Health } from "./health.ts";
+import type { OutlierReport } from "./outlier/report.ts";
 import type { Runtime } from "./runtime.ts";
 import type { SharedSlots } from "./shared-slots.ts";
 import type { StatsScope } from "./stats/stats.ts";
@@ -32,6 +33,8 @@ export interface Services {
   readonly node: NodeInfo;
   /** /healthcheck/fail was called, or the process drains. */
   readonly health: Health;
+  /** A host failed several times in a row: the main thread decides whether it is ejected. */
+  reportOutlier(report: OutlierReport): void;
   /** Structured operational log; never on the path of a request that succeeds. */
   log(
     level: "debug" | "info" | "warn" | "error",

@@ -1,6 +1,7 @@
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import type { SecretJson } from "#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
 import type { ClusterMembers } from "./cluster/host.ts";
+import type { Ejection, OutlierReport } from "./outlier/report.ts";
 import type { NodeInfo } from "./services.ts";
 import type { Announcement } from "./stats/worker-stats.ts";
 import type { ContextStatus } from "./tls/status.ts";
@@ -63,6 +64,7 @@ export interface WorkerStatus {
 
 export type ToWorker =
   | { readonly kind: "members"; readonly members: ClusterMembers }
+  | { readonly kind: "ejection"; readonly ejection: Ejection }
   | { readonly kind: "secret"; readonly key: string; readonly secret: SecretJson }
   /** Something moved in a directory that TLS contexts watch. */
   | { readonly kind: "reload-certificates"; readonly directory: string }
@@ -88,6 +90,7 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: "stats"; readonly announcement: Announcement }
   | { readonly kind: "compiled" }
+  | { readonly kind: "outlier"; readonly report: OutlierReport }
   | {
       readonly kind: "refused";
       readonly problems: readonly { readonly path: string; readonly message: string }[];

@@ -63,6 +63,9 @@ export class Worker {
       case "members":
         this.#services.clusters.update(message.members);
         return;
+      case "ejection":
+        this.#services.clusters.setEjected(message.ejection);
+        return;
       case "listen":
         this.#listen(message);
         return;
@@ -176,6 +179,7 @@ function makeServices(
     ticketSecret: spec.ticketSecret,
     node: spec.node,
     health: new Health(),
+    reportOutlier: (report) => post({ kind: "outlier", report }),
     log,
   };
 }

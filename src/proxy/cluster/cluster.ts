@@ -6,6 +6,8 @@ import { type Address, ipAddress } from "#net/address.ts";
 import type { ConnectOptions } from "#net/connect.ts";
 import type { PickContext } from "../balancer/balancer.ts";
 import { LazyHttp2Services } from "../http2-options.ts";
+import { outlierKey } from "../outlier/slots.ts";
+import { WorkerOutlier } from "../outlier/worker-outlier.ts";
 import { HttpPool, type PoolSettings } from "../pool/http-pool.ts";
 import { PreambledPools } from "../pool/preambled-pools.ts";
 import { TcpPool } from "../pool/tcp-pool.ts";
@@ -42,6 +44,7 @@ export class WorkerCluster implements Cluster {
   readonly #services: Services;
   readonly #hosts: HostSets;
   readonly #breakers: CircuitBreakers;
+  readonly #outlier: WorkerOutlier | undefined;
   readonly #http: UpstreamHttp;
   readonly #settings: PoolSettings;
   /** The other protocol's, when the downstream's version decides. */
@@ -69,6 +72,7 @@ export class WorkerCluster implements Cluster {
     this.bufferLimit = config.perConnectionBufferLimitBytes ?? mebibyte;
     this.#services = services;
     this.#breakers = new CircuitBreakers(config, { services, stats: this.stats, cells });
+    this.#outlier = WorkerOutlier.of(config, services);
     this.#maintenanceKey = `upstream.maintenance_mode.${this.name}`;
     this.#hosts = new HostSets(config, {
       services,
@@ -109,10 +113,19 @@ export class WorkerCluster implements Cluster {
 
   update(members: ClusterMembers): void {
     this.#hosts.update(members);
+    if (members.outlier !== undefined) this.#outlier?.attach(this.#hosts.hosts, members.outlier);
   }
 
   healthChanged(host: Host): void {
     this.#hosts.healthChanged(host);
+  }
+
+  /** Outlier detection takes a host out, or lets it in again. */
+  setEjected(key: string, ejected: boolean): void {
+    const host = this.hosts.find((candidate) => outlierKey(candidate) === key);
+    if (host === undefined) return;
+    host.ejected = ejected;
+    this.healthChanged(host);
   }
 
   request(options: RequestOptions): { cancel(): void } {

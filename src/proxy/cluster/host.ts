@@ -1,4 +1,6 @@
 import type { Address } from "#net/address.ts";
+import type { HostOutlier } from "../outlier/host-outlier.ts";
+import type { OutlierSlots } from "../outlier/slots.ts";
 import type { Metadata, UpstreamHostInfo } from "../stream-info.ts";
 
 export type HostHealth = "healthy" | "degraded" | "unhealthy";
@@ -33,6 +35,8 @@ export interface ClusterMembers {
   readonly overprovisioningFactor: number;
   /** Sum of drop_overloads as a fraction 0…1. */
   readonly dropFraction: number;
+  /** Where outlier detection counts; undefined: the cluster has none. */
+  readonly outlier?: OutlierSlots | undefined;
 }
 
 /**
@@ -53,6 +57,8 @@ export interface Host extends UpstreamHostInfo {
   degradedByCheck: boolean;
   /** By outlier detection. */
   ejected: boolean;
+  /** Whoever uses the host says how it went; undefined: the cluster has no outlier detection. */
+  outlier: HostOutlier | undefined;
   requestsActive: number;
   connectionsActive: number;
   requestsTotal: number;

@@ -17,6 +17,7 @@ export function makeHost(endpoint: EndpointSpec): Host {
     failedActiveCheck: false,
     degradedByCheck: false,
     ejected: false,
+    outlier: undefined,
     requestsActive: 0,
     connectionsActive: 0,
     requestsTotal: 0,

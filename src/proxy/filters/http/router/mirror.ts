@@ -8,7 +8,9 @@ import {
 } from "#http/message.ts";
 import { Timer } from "#lib/timers.ts";
 import type { ClusterStats } from "../../../cluster/cluster-stats.ts";
-import type { Cluster, UpstreamCallbacks } from "../../../cluster/manager.ts";
+import type { Host } from "../../../cluster/host.ts";
+import type { Cluster, UpstreamCallbacks, UpstreamFailure } from "../../../cluster/manager.ts";
+import { reportedStatus } from "../../../outlier/reported-status.ts";
 import type { MirrorPolicy } from "../../../route/mirror-policy.ts";
 import type { ForwardAction } from "../../../route/route.ts";
 import { StreamInfo } from "../../../stream-info.ts";
@@ -51,12 +53,14 @@ export class Mirror extends Timer implements UpstreamCallbacks, ResponseSink {
   readonly #context: MirrorContext;
   readonly #head: RequestHead;
   readonly #info: StreamInfo;
+  #host: Host | undefined;
   #upstream: RequestStream | undefined;
   #wait: { cancel(): void } | undefined;
   #backlog: Backlog | undefined;
   /** The upstream takes no more for now: what comes is kept. */
   #stopped = false;
   #sent: boolean;
+  #answered = false;
   #done = false;
 
   constructor(context: MirrorContext, policy: MirrorPolicy, cluster: Cluster) {
@@ -77,6 +81,7 @@ export class Mirror extends Timer implements UpstreamCallbacks, ResponseSink {
       this.#done = true;
       return;
     }
+    this.#host = host;
     if (this.#sent) this.#armTimeout();
     const wait = this.#cluster.request({
       host,
@@ -146,6 +151,7 @@ export class Mirror extends Timer implements UpstreamCallbacks, ResponseSink {
     this.#wait = undefined;
     this.#upstream = upstream;
     this.#info.upstreamProtocol = 11;
+    this.#host?.outlier?.onConnected();
     upstream.sendHead(this.#head, this.#context.headEnds);
     this.#flush(upstream);
   }
@@ -157,7 +163,8 @@ export class Mirror extends Timer implements UpstreamCallbacks, ResponseSink {
     backlog.sendTo(upstream);
   }
 
-  onFailure(): void {
+  onFailure(failure: UpstreamFailure): void {
+    if (failure.kind !== "overflow") this.#host?.outlier?.onFailure();
     this.#finish();
   }
 
@@ -166,6 +173,8 @@ export class Mirror extends Timer implements UpstreamCallbacks, ResponseSink {
   onInformational(): void {}
 
   onHead(head: ResponseHead, end: boolean): void {
+    this.#answered = true;
+    this.#host?.outlier?.onResponse(reportedStatus(this.#head, head));
     // Proof: clusters of a worker have these stats; the interface leaves them out for callers that do not count.
     const { clusterStats } = this.#cluster as Cluster & { readonly clusterStats: ClusterStats };
     const external = this.#head.headers.get("x-envoy-internal") !== "true";
@@ -189,6 +198,7 @@ export class Mirror extends Timer implements UpstreamCallbacks, ResponseSink {
   }
 
   onReset(_reason: ResetReason): void {
+    if (!this.#done) this.#host?.outlier?.onFailure();
     this.#finish();
   }
 
@@ -202,6 +212,7 @@ export class Mirror extends Timer implements UpstreamCallbacks, ResponseSink {
   }
 
   onTimer(): void {
+    if (this.#upstream !== undefined && !this.#answered) this.#host?.outlier?.onTimeout(504);
     this.abandon();
   }
 

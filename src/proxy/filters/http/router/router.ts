@@ -303,6 +303,7 @@ export class Router extends Attempts implements HttpFilter, AttemptListener {
   onAttemptTimeout(by: UpstreamRequest, idle: boolean): void {
     if (this.done) return;
     const stats = this.cluster?.clusterStats;
+    if (!by.retried) by.countTimeout(this.timeouts.alternativeStatus);
     if (this.hedges && !this.responseStarted) {
       this.hedge(by);
       return;
@@ -427,6 +428,7 @@ export class Router extends Attempts implements HttpFilter, AttemptListener {
       if (this.#tally !== undefined)
         for (const stats of this.#tally.stats) stats.requestTimeout.inc();
       this.attempt.host.requestsTimeout++;
+      if (this.attempt.awaitsHead) this.attempt.countTimeout(this.timeouts.alternativeStatus);
     }
     this.release();
     if (this.responseStarted) this.#abort("response_timeout", ResponseFlag.upstreamRequestTimeout);

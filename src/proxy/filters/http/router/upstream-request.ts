@@ -14,6 +14,7 @@ import type {
   UpstreamConnection,
   UpstreamFailure,
 } from "../../../cluster/manager.ts";
+import { reportedStatus } from "../../../outlier/reported-status.ts";
 import { TcpUpstream } from "../../../pool/tcp-upstream.ts";
 import type { ForwardAction } from "../../../route/route.ts";
 import type { ActiveStream } from "../../network/http-connection-manager/active-stream.ts";
@@ -60,6 +61,8 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
   /** The upstream is stopped because the client takes no more. */
   #held = false;
   #idle: StreamTimer | undefined;
+  /** A hedged attempt goes on after its own timeout, and may meet the route's. */
+  #timeoutCounted = false;
   /** Undefined until a stream is there. */
   connection: UpstreamConnection | undefined;
   /** Its connection had carried a request before this one. */
@@ -152,6 +155,7 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
     this.#upstream = upstream;
     this.connection = connection;
     this.reused = connection.reused;
+    this.host.outlier?.onConnected();
     this.#router.onAttemptReady(this);
     // The client of an HTTP/2 connection may be slow already, by other streams' answers.
     if (this.#stream.responseStopped) this.onDownstreamUnwritable();
@@ -172,6 +176,8 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
   onFailure(failure: UpstreamFailure): void {
     this.#wait = undefined;
     if (this.#state === "done") return;
+    // What the cluster's limits refuse is not the host's fault.
+    if (failure.kind !== "overflow") this.host.outlier?.onFailure();
     this.#end();
     this.#router.onAttemptFailure(this, failure);
   }
@@ -189,6 +195,7 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
     this.cancel();
     this.#rearmIdle();
     this.awaitsHead = false;
+    this.host.outlier?.onResponse(reportedStatus(this.#head, head));
     this.#router.onAttemptHead(this, head, end);
   }
 
@@ -206,6 +213,7 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
   onReset(reason: ResetReason, detail: string): void {
     if (this.#state === "done") return;
     this.#upstream = undefined;
+    this.host.outlier?.onFailure();
     this.#end();
     this.#router.onAttemptReset(this, reason, detail);
   }
@@ -269,6 +277,13 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
 
   onTimer(): void {
     this.#router.onAttemptTimeout(this, false);
+  }
+
+  /** The client is answered with `status` because this attempt took too long: outlier detection hears of it. */
+  countTimeout(status: number): void {
+    if (this.#state !== "sending" || this.#timeoutCounted) return;
+    this.#timeoutCounted = true;
+    this.host.outlier?.onTimeout(status);
   }
 
   /** Let the upstream go, whatever state it is in. Returns whether a stream was reset. */

@@ -2,6 +2,7 @@ import { Timer, type TimerList } from "#lib/timers.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
 import { dispatch } from "#net/raw-connection.ts";
 import type { AccessLog } from "../../../access-log/access-log.ts";
+import type { Host } from "../../../cluster/host.ts";
 import type { Cluster } from "../../../cluster/manager.ts";
 import { connectErrorText } from "../../../connect-error.ts";
 import { ProxyOptions, type ProxyTlv, proxyOptionsKey } from "../../../proxy-options.ts";
@@ -81,6 +82,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
   /** An upstream connection being made, or the wait before the next attempt. */
   #cluster: Cluster | undefined;
   #pending: { cancel(): void } | undefined;
+  #host: Host | undefined;
   #attempts = 0;
   #held = false;
   #upstreamPaused = false;
@@ -169,6 +171,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
     this.#attempts++;
     info.attemptCount = this.#attempts;
     info.upstreamHost = host;
+    this.#host = host;
     info.upstreamConnectStartMs = this.#settings.services.clock.monotonicMs();
     const target = {
       cluster,
@@ -209,6 +212,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
     const { info } = this.#network;
     this.#pending = undefined;
     this.#upstream = upstream;
+    this.#host?.outlier?.onConnectedFinally();
     info.upstreamConnectEndMs = this.#settings.services.clock.monotonicMs();
     info.upstreamLocal = connection.local;
     info.upstreamConnectionId = connection.id;
@@ -226,6 +230,8 @@ export class TcpProxy extends Timer implements NetworkFilter {
       this.#fail(ResponseFlag.upstreamOverflow);
       return;
     }
+    if (failure.kind === "connect-timeout") this.#host?.outlier?.onTimeout(504);
+    else this.#host?.outlier?.onFailure();
     if (failure.kind === "refused") info.upstreamTransportFailureReason = failure.reason;
     if (failure.kind === "connect-failure")
       info.upstreamTransportFailureReason = connectErrorText(failure.detail);
