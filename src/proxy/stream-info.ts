@@ -107,6 +107,8 @@ export class StreamInfo {
   streamId = 0;
   dynamicMetadata: Record<string, { [key: string]: Json }> | undefined = undefined;
   filterState: Map<string, unknown> | undefined = undefined;
+  /** `set-cookie` values of cookies that hash policies made up. */
+  hashCookies: string[] | undefined = undefined;
 
   constructor(downstream: DownstreamInfo, startWallMs: number, startMs: number) {
     this.downstream = downstream;

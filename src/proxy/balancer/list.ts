@@ -4,14 +4,25 @@ import type {
 } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { LocalityLbConfigJson } from "#gen/envoy/extensions/load_balancing_policies/common/v3/common_pb.js";
 import type { LeastRequestJson } from "#gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.js";
-import { refuse } from "#lib/config-error.ts";
+import type { MaglevJson } from "#gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.js";
+import type { RingHashJson } from "#gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.js";
+import { refuse, within } from "#lib/config-error.ts";
 import { clusterType } from "../cluster/cluster-type.ts";
 import type { BalancerConfig, BalancerFactory } from "./balancer.ts";
+import { compileHashing, compileLegacyHashing } from "./hashing-config.ts";
 import { leastRequest } from "./least-request.ts";
+import { maglev } from "./maglev.ts";
 import { randomBalancer } from "./random.ts";
+import { ringHash } from "./ring-hash.ts";
 import { roundRobin } from "./round-robin.ts";
 
-const balancers: readonly BalancerFactory[] = [roundRobin, randomBalancer, leastRequest];
+const balancers: readonly BalancerFactory[] = [
+  roundRobin,
+  randomBalancer,
+  leastRequest,
+  ringHash,
+  maglev,
+];
 
 export interface ChosenBalancer {
   /** Undefined: the cluster's type chooses the hosts (CLUSTER_PROVIDED). */
@@ -26,13 +37,25 @@ const types: Readonly<Record<string, BalancerFactory | "provided">> = {
   "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin": roundRobin,
   "envoy.extensions.load_balancing_policies.random.v3.Random": randomBalancer,
   "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest": leastRequest,
+  "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash": ringHash,
+  "envoy.extensions.load_balancing_policies.maglev.v3.Maglev": maglev,
   "envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided": "provided",
 };
 
 /** `load_balancing_policy` when there is one, else `lb_policy`. */
 export function chooseBalancer(config: ClusterJson): ChosenBalancer {
   const chosen = chosenBy(config);
-  const provides = clusterType(config) === "ORIGINAL_DST";
+  const type = clusterType(config);
+  if (
+    config.commonLbConfig?.consistentHashingLbConfig?.useHostnameForHashing === true &&
+    type !== "STRICT_DNS"
+  ) {
+    throw refuse(
+      "common_lb_config.consistent_hashing_lb_config",
+      `Cannot use hostname for consistent hashing loadbalancing for cluster of type: 'envoy.cluster.${type.toLowerCase()}'`,
+    );
+  }
+  const provides = type === "ORIGINAL_DST";
   if (provides && chosen.factory !== undefined) {
     throw refuse(
       "lb_policy",
@@ -48,20 +71,22 @@ export function chooseBalancer(config: ClusterJson): ChosenBalancer {
   return chosen;
 }
 
-function chosenBy(config: ClusterJson): ChosenBalancer {
-  const policies = config.loadBalancingPolicy?.policies;
+function chosenBy(cluster: ClusterJson): ChosenBalancer {
+  const policies = cluster.loadBalancingPolicy?.policies;
   if (policies !== undefined) return chooseExtension(policies);
-  const common = config.commonLbConfig;
+  const common = cluster.commonLbConfig;
   const shared = {
-    config: config.leastRequestLbConfig,
+    config: cluster.leastRequestLbConfig,
     localityWeighted: common?.localityWeightedLbConfig !== undefined,
     failTrafficOnPanic: common?.zoneAwareLbConfig?.failTrafficOnPanic === true,
   };
-  const name = config.lbPolicy ?? "ROUND_ROBIN";
+  const name = cluster.lbPolicy ?? "ROUND_ROBIN";
   if (name === "CLUSTER_PROVIDED") return { factory: undefined, ...shared };
   const factory = balancers.find(({ policy }) => policy === name);
   if (factory === undefined) throw refuse("lb_policy", `${name} is not supported by Heddle`);
-  return { factory, ...shared };
+  if (factory.byHash === undefined) return { factory, ...shared };
+  const config = { hashing: compileLegacyHashing(cluster) };
+  return { ...shared, factory, config, failTrafficOnPanic: false };
 }
 
 /** The first one we know, as Envoy: the others are fallbacks for older proxies. */
@@ -71,6 +96,7 @@ function chooseExtension(policies: readonly LoadBalancingPolicy_PolicyJson[]): C
     const type = String(any?.["@type"] ?? "").split("/");
     const known = types[type[type.length - 1] ?? ""];
     if (known === undefined) continue;
+    if (known !== "provided" && known.byHash === true) return chooseHashing(known, any);
     // Proof: the Any's type is in the table above, and all of those have these fields or fewer.
     const typed = any as LeastRequestJson & { readonly localityLbConfig?: LocalityLbConfigJson };
     const locality = typed.localityLbConfig;
@@ -82,4 +108,15 @@ function chooseExtension(policies: readonly LoadBalancingPolicy_PolicyJson[]): C
     };
   }
   throw refuse("load_balancing_policy", "none of the policies is supported by Heddle");
+}
+
+function chooseHashing(factory: BalancerFactory, any: unknown): ChosenBalancer {
+  // Proof: the Any's type is one of these two, and each leaves the other's fields out.
+  const typed = any as RingHashJson & MaglevJson;
+  return {
+    factory,
+    config: { hashing: within("load_balancing_policy", () => compileHashing(typed)) },
+    localityWeighted: typed.localityWeightedLbConfig !== undefined,
+    failTrafficOnPanic: false,
+  };
 }

@@ -78,6 +78,7 @@ export class WorkerCluster implements Cluster {
       services,
       stats: this.stats,
       onRemoved: (host) => this.#drainHost(host),
+      requestsActive: this.clusterStats.requestActive,
     });
     this.#http = compileUpstreamHttp(config, this.bufferLimit);
     const settings = compilePoolSettings(this, { http: this.#http, config, services });

@@ -1,4 +1,5 @@
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
+import { Word64 } from "#lib/word64.ts";
 import { addressText } from "#net/address.ts";
 import type {
   BalancerFactory,
@@ -10,7 +11,7 @@ import type {
 import { EdfScheduler } from "../balancer/edf.ts";
 import { type ChosenBalancer, chooseBalancer } from "../balancer/list.ts";
 import type { Services } from "../services.ts";
-import type { Counter, StatsScope } from "../stats/stats.ts";
+import type { Counter, Gauge, StatsScope } from "../stats/stats.ts";
 import { clusterType } from "./cluster-type.ts";
 import type { ClusterMembers, EndpointSpec, Host } from "./host.ts";
 import { combinedHealth } from "./host-health.ts";
@@ -24,6 +25,8 @@ interface HostSetsContext {
   readonly stats: StatsScope;
   /** The host's connections are to drain: it has left, or the cluster closes them at every change of its host set. */
   readonly onRemoved: (host: Host) => void;
+  /** Of the whole cluster. */
+  readonly requestsActive?: Gauge;
 }
 
 /** A priority's pickers: by health class, and all hosts for panic. */
@@ -31,6 +34,13 @@ interface PriorityPickers {
   readonly healthy: Picker;
   readonly degraded: Picker;
   readonly all: Picker;
+}
+
+/** Where a draw has led, and by which hash. */
+interface Place {
+  readonly priority: number;
+  readonly health: "healthy" | "degraded";
+  readonly hash: Word64 | undefined;
 }
 
 const membersMax = 100_000;
@@ -55,6 +65,8 @@ export class HostSets {
   #members: ClusterMembers | undefined;
   /** A host's health has changed since the pickers were made. */
   #stale = false;
+  /** The current pick's. */
+  readonly #hash = new Word64();
 
   constructor(config: ClusterJson, context: HostSetsContext) {
     this.#context = context;
@@ -108,20 +120,21 @@ export class HostSets {
   /** Undefined: no host (UH). */
   pick(context: PickContext): Host | undefined {
     if (this.#stale && this.#members !== undefined) this.#rebuild(this.#members);
-    if (this.#only !== undefined && context.exclusion === undefined)
-      return this.#only.pick(context);
+    const hash = this.#balancer.factory?.byHash === true ? this.#hashOf(context) : undefined;
+    // As in Envoy: a hash stays with its priority.
+    const exclusion = hash === undefined ? context.exclusion : undefined;
+    if (this.#only !== undefined && exclusion === undefined) return this.#only.pick(context, hash);
     if (this.#original !== undefined) return this.#original.pick(context);
-    const loads =
-      context.exclusion === undefined ? this.#loads : this.#loadsWithout(context.exclusion);
+    const loads = exclusion === undefined ? this.#loads : this.#loadsWithout(exclusion);
     // As Envoy: one number for the priority, first among healthy hosts, then among degraded ones.
-    let draw = this.#context.services.random.below(100);
+    let draw = hash?.modulo(100) ?? this.#context.services.random.below(100);
     for (let priority = 0; priority < loads.length; priority++) {
       draw -= loads[priority]?.healthy ?? 0;
-      if (draw < 0) return this.#pickAt(priority, "healthy", context);
+      if (draw < 0) return this.#pickAt({ priority, health: "healthy", hash }, context);
     }
     for (let priority = 0; priority < loads.length; priority++) {
       draw -= loads[priority]?.degraded ?? 0;
-      if (draw < 0) return this.#pickAt(priority, "degraded", context);
+      if (draw < 0) return this.#pickAt({ priority, health: "degraded", hash }, context);
     }
     return undefined;
   }
@@ -139,19 +152,25 @@ export class HostSets {
     });
   }
 
+  /** Valid until the next pick. Random when no policy has one. */
+  #hashOf(context: PickContext): Word64 {
+    const hash = this.#hash;
+    const policy = this.#balancer.config?.hashing?.hashPolicy ?? context.hashPolicy;
+    if (context.info !== undefined && policy?.(hash, context.head, context.info) === true)
+      return hash;
+    const { random } = this.#context.services;
+    return hash.set(random.below(2 ** 32), random.below(2 ** 32));
+  }
+
   destroy(): void {
     this.#original?.destroy();
   }
 
-  #pickAt(
-    priority: number,
-    health: "healthy" | "degraded",
-    context: PickContext,
-  ): Host | undefined {
+  #pickAt({ priority, health, hash }: Place, context: PickContext): Host | undefined {
     const pickers = this.#pickers[priority];
-    if (this.#loads[priority]?.panic !== true) return pickers?.[health].pick(context);
+    if (this.#loads[priority]?.panic !== true) return pickers?.[health].pick(context, hash);
     this.#panicPicks.inc();
-    return this.#balancer.failTrafficOnPanic ? undefined : pickers?.all.pick(context);
+    return this.#balancer.failTrafficOnPanic ? undefined : pickers?.all.pick(context, hash);
   }
 
   #drain(previous: ReadonlyMap<string, Host>, next: ReadonlyMap<string, Host>): void {
@@ -178,13 +197,39 @@ export class HostSets {
       overprovisioning: members.overprovisioningFactor,
       panicThreshold: Math.min(100, runtime.number(panicKey, this.#panicThreshold)),
     });
-    this.#pickers = sets.map((set) => ({
-      healthy: this.#picker(factory, { set, hosts: set.healthy, members }),
-      degraded: this.#picker(factory, { set, hosts: set.degraded, members }),
-      all: this.#make(factory, set.hosts),
-    }));
+    this.#pickers = sets.map((set, priority) =>
+      factory.byHash === true
+        ? this.#hashPickers(factory, set, this.#loads[priority])
+        : {
+            healthy: this.#picker(factory, { set, hosts: set.healthy, members }),
+            degraded: this.#picker(factory, { set, hosts: set.degraded, members }),
+            all: this.#make(factory, set.hosts),
+          },
+    );
     const only = this.#loads.findIndex((load) => load.healthy === 100 && !load.panic);
     this.#only = this.#pickers[only]?.healthy;
+  }
+
+  /** As in Envoy: one table for a priority, of its healthy hosts or, in panic, of all; degraded ones are never in it. */
+  #hashPickers(
+    factory: BalancerFactory,
+    { hosts: all, healthy, localities }: HostSet,
+    load: PriorityLoad | undefined,
+  ): PriorityPickers {
+    const { services, stats, requestsActive } = this.#context;
+    const hosts = load?.panic === true ? all : healthy;
+    const usable = new Set(hosts);
+    const picker = factory.make(hosts, {
+      random: services.random,
+      runtime: services.runtime,
+      config: this.#balancer.config,
+      localities: this.#balancer.localityWeighted
+        ? localities.map((it) => ({ ...it, hosts: it.hosts.filter((host) => usable.has(host)) }))
+        : undefined,
+      stats: services.workerIndex === 0 ? stats : undefined,
+      requestsActive,
+    });
+    return { healthy: picker, degraded: picker, all: picker };
   }
 
   #make(factory: BalancerFactory, hosts: readonly Host[]): Picker {

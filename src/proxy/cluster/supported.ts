@@ -29,6 +29,8 @@ export const supported = {
     "original_dst_lb_config",
     "least_request_lb_config",
     "round_robin_lb_config",
+    "ring_hash_lb_config",
+    "maglev_lb_config",
     "common_lb_config",
     "transport_socket",
     "transport_socket_matches",
@@ -48,11 +50,22 @@ export const supported = {
   ],
   "envoy.config.cluster.v3.Cluster.LeastRequestLbConfig": ["choice_count", "active_request_bias"],
   "envoy.config.cluster.v3.Cluster.RoundRobinLbConfig": [],
+  "envoy.config.cluster.v3.Cluster.RingHashLbConfig": [
+    "minimum_ring_size",
+    "maximum_ring_size",
+    "hash_function",
+  ],
+  "envoy.config.cluster.v3.Cluster.MaglevLbConfig": ["table_size"],
+  "envoy.config.cluster.v3.Cluster.CommonLbConfig.ConsistentHashingLbConfig": [
+    "use_hostname_for_hashing",
+    "hash_balance_factor",
+  ],
   "envoy.config.cluster.v3.Cluster.CommonLbConfig": [
     "healthy_panic_threshold",
     "zone_aware_lb_config",
     "locality_weighted_lb_config",
     "close_connections_on_host_set_change",
+    "consistent_hashing_lb_config",
   ],
   // Of zone awareness only what also holds without it.
   "envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig": ["fail_traffic_on_panic"],
@@ -177,6 +190,25 @@ export const supported = {
     "active_request_bias",
     "locality_lb_config",
     "selection_method",
+  ],
+  "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash": [
+    "hash_function",
+    "minimum_ring_size",
+    "maximum_ring_size",
+    "use_hostname_for_hashing",
+    "hash_balance_factor",
+    "consistent_hashing_lb_config",
+    "locality_weighted_lb_config",
+  ],
+  "envoy.extensions.load_balancing_policies.maglev.v3.Maglev": [
+    "table_size",
+    "consistent_hashing_lb_config",
+    "locality_weighted_lb_config",
+  ],
+  "envoy.extensions.load_balancing_policies.common.v3.ConsistentHashingLbConfig": [
+    "use_hostname_for_hashing",
+    "hash_balance_factor",
+    "hash_policy",
   ],
   "envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided": [],
   "envoy.service.discovery.v3.DiscoveryResponse": [

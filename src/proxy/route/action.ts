@@ -10,6 +10,7 @@ import { compileSubstitutionFormatString, dataSourceText } from "../access-log/f
 import type { Metadata } from "../stream-info.ts";
 import type { Surroundings } from "./compile.ts";
 import { compileFilterConfigs, FilterConfigStack, type FilterConfigs } from "./filter-configs.ts";
+import { compileHashPolicy } from "./hash-policy.ts";
 import { combineLevels, compileLevel, type LevelChanges } from "./header-changes.ts";
 import { compileInternalRedirect } from "./internal-redirect.ts";
 import type { PathSpecifier } from "./match.ts";
@@ -287,6 +288,7 @@ function forwardBase(
             services: around.context.services,
             validateClusters: around.configuration.validateClusters !== false,
           }),
+    hashPolicy: compileHashPolicy(action.hashPolicy),
     tally: compileTally(around.virtualClusters, config.statPrefix),
   };
 }

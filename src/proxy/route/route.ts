@@ -1,5 +1,6 @@
 import type { RequestHead, ResponseHead } from "#http/message.ts";
 import type { BodyFormat } from "../access-log/formatter.ts";
+import type { HashPolicy } from "../balancer/hash-policy.ts";
 import type { Metadata, StreamInfo } from "../stream-info.ts";
 import type { MirrorPolicy } from "./mirror-policy.ts";
 import type { RequestTally } from "./request-stats.ts";
@@ -70,6 +71,8 @@ export interface ForwardAction extends RouteCommon {
   /** x-envoy-is-timeout-retry on attempts after the first. */
   readonly includeIsTimeoutRetry: boolean;
   readonly mirrors: readonly MirrorPolicy[];
+  /** For balancers that hash. */
+  readonly hashPolicy: HashPolicy | undefined;
   /** Virtual cluster and `stat_prefix`; undefined when there are neither. */
   readonly tally: ((head: RequestHead) => RequestTally) | undefined;
 }

@@ -68,12 +68,13 @@ export abstract class Attempts extends Timer {
       head,
       info,
       exclusion: retries?.exclusion,
+      hashPolicy: this.route?.hashPolicy,
     };
     let host = cluster.pickHost(context);
     if (retries === undefined) return host;
     for (let i = 0; i < retries.hostSelectionAttempts; i++) {
       if (host === undefined || !retries.avoids(host)) break;
-      host = cluster.pickHost(context);
+      host = cluster.pickHost({ ...context, declined: i + 1 });
     }
     return host;
   }

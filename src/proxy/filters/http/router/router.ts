@@ -5,6 +5,7 @@ import type { UpstreamFailure } from "../../../cluster/manager.ts";
 import { connectErrorText } from "../../../connect-error.ts";
 import { inlineResponseHeaders, joinRepeated } from "../../../inline-headers.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
+import { addHashCookies } from "../../../route/hash-policy.ts";
 import type { RequestTally } from "../../../route/request-stats.ts";
 import type { ForwardAction } from "../../../route/route.ts";
 import type { Services } from "../../../services.ts";
@@ -355,6 +356,7 @@ export class Router extends Attempts implements HttpFilter, AttemptListener {
     if (route?.includeAttemptCountResponse === true)
       head.headers.set("x-envoy-attempt-count", String(info.attemptCount));
     if (route?.headers?.changesResponse === true) route.headers.response(head, info);
+    addHashCookies(head.headers, info);
     if (end) this.#onResponseEnd(by);
     stream.respondHead(head, end);
   }

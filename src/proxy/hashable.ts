@@ -1,0 +1,13 @@
+/** Filter state with a hash, for hash policies (Envoy's `envoy.hashable_string`); to a policy, anything else is not there. */
+export class HashableString {
+  /** One character for each byte. */
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  toString(): string {
+    return this.#text;
+  }
+}
