@@ -20,6 +20,7 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "vhost_header",
     "metadata",
     "request_mirror_policies",
+    "hash_policy",
   ],
   "envoy.config.route.v3.VirtualHost": [
     "name",
@@ -39,6 +40,7 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "hedge_policy",
     "include_is_timeout_retry_header",
     "request_mirror_policies",
+    "hash_policy",
   ],
   "envoy.config.route.v3.Route": [
     "name",
@@ -110,6 +112,7 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "retry_policy",
     "hedge_policy",
     "request_mirror_policies",
+    "hash_policy",
   ],
   "envoy.config.route.v3.RetryPolicy": [
     "retry_on",
@@ -146,7 +149,6 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "disable_shadow_host_suffix_append",
     "request_headers_mutations",
     "host_rewrite_literal",
-    "hash_policy",
   ],
   "envoy.config.route.v3.RouteAction.HashPolicy": [
     "header",
