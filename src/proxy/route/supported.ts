@@ -20,7 +20,6 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "vhost_header",
     "metadata",
     "request_mirror_policies",
-    "hash_policy",
   ],
   "envoy.config.route.v3.VirtualHost": [
     "name",
@@ -40,7 +39,6 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "hedge_policy",
     "include_is_timeout_retry_header",
     "request_mirror_policies",
-    "hash_policy",
   ],
   "envoy.config.route.v3.Route": [
     "name",
