@@ -1,8 +1,10 @@
 /** What Heddle supports: the tables of all modules in one. A field that is in none of them is refused by name. */
+
 import { supported as accessLog } from "#proxy/access-log/supported.ts";
 import { supported as admin } from "#proxy/admin/supported.ts";
 import { supported as cluster } from "#proxy/cluster/supported.ts";
 import { supported as cors } from "#proxy/filters/http/cors/supported.ts";
+import { supported as csrf } from "#proxy/filters/http/csrf/supported.ts";
 import { supported as fault } from "#proxy/filters/http/fault/supported.ts";
 import { supported as grpcHttp1Bridge } from "#proxy/filters/http/grpc-http1-bridge/supported.ts";
 import { supported as grpcStats } from "#proxy/filters/http/grpc-stats/supported.ts";
@@ -34,6 +36,7 @@ import { supported as common } from "./common-supported.ts";
 type Table = Readonly<Record<string, readonly string[]>>;
 
 export const tables: readonly Table[] = [
+  csrf,
   cors,
   fault,
   grpcHttp1Bridge,

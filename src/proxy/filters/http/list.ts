@@ -1,4 +1,5 @@
 import { factory as cors } from "./cors/config.ts";
+import { factory as csrf } from "./csrf/config.ts";
 import { factory as fault } from "./fault/config.ts";
 import type { HttpFilterFactory } from "./filter.ts";
 import { factory as grpcHttp1Bridge } from "./grpc-http1-bridge/config.ts";
@@ -12,6 +13,7 @@ import { factory as router } from "./router/config.ts";
 /** Every HTTP filter. A new one is a folder and a line here. */
 export const httpFilters: readonly HttpFilterFactory[] = [
   cors,
+  csrf,
   fault,
   grpcHttp1Bridge,
   grpcStats,
