@@ -1,4 +1,4 @@
-/** Envoy's response flags as bits of one number, in the order in which Envoy prints them. */
+/** Envoy's response flags as bits of one number. */
 export const ResponseFlag = {
   failedLocalHealthCheck: 0x1,
   noHealthyUpstream: 0x2,
@@ -66,7 +66,19 @@ export const flagNames: readonly (readonly [string, string])[] = [
   ["UDO", "UnconditionalDropOverload"],
 ];
 
-/** `UF,URX`, or `-` when none is set. */
+/**
+ * Envoy prints them in the order in which they came to be: a delay comes before what the request met after it, and what kept a request
+ * from being tried again before the failure that is told.
+ */
+const first = ["DI", "FI", "URX", "UO"];
+const printed: readonly number[] = flagNames.map((_, bit) => bit).sort((a, b) => rank(a) - rank(b));
+
+function rank(bit: number): number {
+  const place = first.indexOf(flagNames[bit]?.[0] ?? "");
+  return place === -1 ? first.length + bit : place;
+}
+
+/** `URX,UF`, or `-` when none is set. */
 export function flagsText(flags: number): string {
   return join(flags, 0);
 }
@@ -78,7 +90,7 @@ export function flagsLongText(flags: number): string {
 function join(flags: number, form: 0 | 1): string {
   if (flags === 0) return "-";
   const names: string[] = [];
-  for (const [bit, pair] of flagNames.entries())
-    if ((flags & (1 << bit)) !== 0) names.push(pair[form]);
+  for (const bit of printed)
+    if ((flags & (1 << bit)) !== 0) names.push(flagNames[bit]?.[form] ?? "");
   return names.join(",");
 }

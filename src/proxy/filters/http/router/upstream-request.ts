@@ -286,7 +286,7 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
     this.host.outlier?.onTimeout(status);
   }
 
-  /** Let the upstream go, whatever state it is in. Returns whether a stream was reset. */
+  /** Let the upstream go, whatever state it is in. Returns whether a reset was sent: HTTP/1 has none, its connection closes. */
   release(): boolean {
     if (this.#state === "done") return false;
     this.#wait?.cancel();
@@ -296,7 +296,7 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
     this.#upstream = undefined;
     this.#end();
     upstream?.reset("local");
-    return upstream !== undefined;
+    return upstream !== undefined && this.connection?.protocol === 20;
   }
 
   #end(): void {
