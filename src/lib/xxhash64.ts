@@ -13,18 +13,22 @@ const stripeBytes = 32;
 const lanes = [new Word64(), new Word64(), new Word64(), new Word64()] as const;
 const lane = new Word64();
 
-/** XXH64 of the first `length` bytes, into `into`. `seed` is below 2³². */
-export function xxHash64(
+/** XXH64 of the first `length` bytes, into `into`. */
+export function xxHash64(into: Word64, bytes: Uint8Array, length: number = bytes.length): Word64 {
+  return xxHash64Seeded(into.set(0, 0), bytes, length);
+}
+
+/** The same with a seed, in whose place the hash is put. */
+export function xxHash64Seeded(
   into: Word64,
   bytes: Uint8Array,
   length: number = bytes.length,
-  seed: number = 0,
 ): Word64 {
   let at = 0;
   if (length >= stripeBytes) {
-    at = consumeStripes(bytes, length, seed);
+    at = consumeStripes(into, bytes, length);
     mergeLanes(into);
-  } else into.set(0, seed).add(p5.high, p5.low);
+  } else into.add(p5.high, p5.low);
   into.add(0, length);
   consumeTail(into, bytes, at, length);
   return into
@@ -36,13 +40,13 @@ export function xxHash64(
 }
 
 /** Whole stripes; returns where they end. */
-function consumeStripes(bytes: Uint8Array, length: number, seed: number): number {
+function consumeStripes(seed: Word64, bytes: Uint8Array, length: number): number {
   const [first, second, third, fourth] = lanes;
-  first.set(0, seed).add(p1.high, p1.low).add(p2.high, p2.low);
-  second.set(0, seed).add(p2.high, p2.low);
-  third.set(0, seed);
+  first.copy(seed).add(p1.high, p1.low).add(p2.high, p2.low);
+  second.copy(seed).add(p2.high, p2.low);
+  third.copy(seed);
   // Less p1 is plus its complement plus one.
-  fourth.set(0, seed).add(~p1.high, ~p1.low).add(0, 1);
+  fourth.copy(seed).add(~p1.high, ~p1.low).add(0, 1);
   let at = 0;
   for (; at + stripeBytes <= length; at += stripeBytes) {
     round(first, word(bytes, at + 4), word(bytes, at));

@@ -1,5 +1,5 @@
 import { Word64 } from "#lib/word64.ts";
-import { xxHash64 } from "#lib/xxhash64.ts";
+import { xxHash64, xxHash64Seeded } from "#lib/xxhash64.ts";
 import type { StatsScope } from "../stats/stats.ts";
 import type { BalancerFactory } from "./balancer.ts";
 import { type HashTable, hashKey, hashPicker, type WeightedHost } from "./hash-picker.ts";
@@ -68,7 +68,7 @@ function makeFillers(hosts: readonly WeightedHost[], config: HashingConfig): Fil
       host,
       weight,
       entry: xxHash64(hash, key).modulo(size),
-      skip: (xxHash64(hash, key, key.length, 1).modulo(size - 1) + 1) % size,
+      skip: (xxHash64Seeded(hash.set(0, 1), key).modulo(size - 1) + 1) % size,
       targetWeight: 0,
       entries: 0,
     }));

@@ -10,7 +10,7 @@ import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import { Word64 } from "#lib/word64.ts";
 import { addressText } from "#net/address.ts";
-import { type HashPolicy, hashText } from "../balancer/hash-policy.ts";
+import { type HashPolicy, hashMoreText, hashText } from "../balancer/hash-policy.ts";
 import { cookieValue, setCookieValue } from "../cookies.ts";
 import { HashableString } from "../hashable.ts";
 import { byteText } from "../matching/byte-text.ts";
@@ -108,16 +108,14 @@ function headerMethod(config: RouteAction_HashPolicy_HeaderJson): HashPolicy {
   const name = headerName.toLowerCase();
   if (regexRewrite !== undefined) {
     const substitute = compileSubstitution("regex_rewrite", regexRewrite);
-    return (into, head) => {
-      const values = head === undefined ? [] : valuesOf(head, name);
-      return hashIfThere(into, values.length === 0 ? undefined : joined(values.map(substitute)));
-    };
+    return (into, head) =>
+      head !== undefined && hashAll(into, valuesOf(head, name).map(substitute));
   }
   return (into, head) => {
     if (head === undefined) return false;
     const first = head.get(name);
     if (first === undefined || !repeats(head, name)) return hashIfThere(into, first);
-    return hashIfThere(into, joined(head.headers.getAll(name)));
+    return hashAll(into, head.headers.getAll(name));
   };
 }
 
@@ -128,8 +126,10 @@ function valuesOf(head: RequestHead, name: string): readonly string[] {
   return pseudo === undefined ? [] : [pseudo];
 }
 
-function joined(values: string[]): string {
-  return values.sort().join("");
+function hashAll(into: Word64, values: string[]): boolean {
+  into.set(0, 0);
+  for (const value of values.sort()) hashMoreText(into, value);
+  return values.length > 0;
 }
 
 function repeats(head: RequestHead, name: string): boolean {
