@@ -17,7 +17,7 @@ import {
   route,
   toCluster,
 } from "./harness/config.ts";
-import { get } from "./harness/context.ts";
+import { type CaseContext, get } from "./harness/context.ts";
 import { closing, failing, nobody, ok, quickly, retried, via } from "./harness/retried.ts";
 
 const failures: readonly ParityCase[] = [
@@ -451,4 +451,49 @@ const hosts: readonly ParityCase[] = [
   ),
 ];
 
-parityArea("retries-failures", [...failures, ...bodies, ...timeouts, ...rateLimited, ...hosts]);
+/** Serves one request on its first connection, and resets it as the second comes. */
+const closingLater = (): Script => {
+  const answered = answer(ok);
+  return async (connection, index, upstream) => {
+    if (index > 0) return answered(connection, index, upstream);
+    await connection.request();
+    await connection.write(ok);
+    await connection.requestHead();
+    connection.reset();
+  };
+};
+
+function onClosing(name: string, request: string, statuses: readonly [number, number]): ParityCase {
+  const [envoy, heddle] = statuses;
+  const sees = (status: number) => async (t: CaseContext) => {
+    const client = await t.connect();
+    assert.equal((await client.exchange(get("/"))).status, 200);
+    assert.equal((await client.exchange(request)).status, status);
+  };
+  const difference = "A request that meets a closing connection is repeated";
+  return {
+    name,
+    config: http(),
+    upstream: closingLater(),
+    run: sees(envoy),
+    ...(envoy === heddle ? {} : { heddle: { difference, run: sees(heddle) } }),
+  };
+}
+
+const closings: readonly ParityCase[] = [
+  onClosing("a GET that meets a closing connection", get("/"), [503, 200]),
+  onClosing(
+    "a POST that meets a closing connection",
+    "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n",
+    [503, 503],
+  ),
+];
+
+parityArea("retries-failures", [
+  ...closings,
+  ...failures,
+  ...bodies,
+  ...timeouts,
+  ...rateLimited,
+  ...hosts,
+]);

@@ -7,6 +7,7 @@ import {
   type ResponseSink,
 } from "#http/message.ts";
 import { Timer } from "#lib/timers.ts";
+import { machineAddress } from "#net/machine-address.ts";
 import type { ClusterStats } from "../../../cluster/cluster-stats.ts";
 import type { Host } from "../../../cluster/host.ts";
 import type { Cluster, UpstreamCallbacks, UpstreamFailure } from "../../../cluster/manager.ts";
@@ -71,6 +72,7 @@ export class Mirror extends Timer implements UpstreamCallbacks, ResponseSink {
     this.#info = new StreamInfo(info.downstream, info.startWallMs, info.startMs);
     this.#head = copyHead(context.head);
     this.#sent = context.headEnds;
+    markInternal(this.#head.headers);
     policy.rewrite(this.#head, info);
   }
 
@@ -233,4 +235,13 @@ function copyHead(head: RequestHead): RequestHead {
   );
   copy.scheme = head.scheme;
   return copy;
+}
+
+/** As Envoy: a copy is this proxy's own request, and says so. */
+function markInternal(headers: HeaderList): void {
+  headers.set("x-envoy-internal", "true");
+  const address = machineAddress();
+  if (address === undefined) return;
+  const before = headers.get("x-forwarded-for") ?? "";
+  headers.set("x-forwarded-for", before === "" ? address : `${before},${address}`);
 }

@@ -1,10 +1,10 @@
 import { BlockList, isIP } from "node:net";
-import { networkInterfaces } from "node:os";
 import type { HttpConnectionManagerJson } from "#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import type { HeaderList } from "#http/headers.ts";
 import type { RequestHead } from "#http/message.ts";
 import { refuse } from "#lib/config-error.ts";
 import { type Address, isLoopback } from "#net/address.ts";
+import { machineAddress } from "#net/machine-address.ts";
 import type { Services } from "../../../services.ts";
 import type { StreamInfo } from "../../../stream-info.ts";
 import { compileClientCertificate } from "./client-certificate.ts";
@@ -41,7 +41,7 @@ type PreparationConfig = Pick<
 export function compileRequestPreparation(
   config: PreparationConfig,
   services: Pick<Services, "random" | "node">,
-  machineAddress: () => string | undefined = firstAddress,
+  ownAddress: () => string | undefined = machineAddress,
 ): (head: RequestHead, info: StreamInfo) => void {
   const prepareClientCertificate = compileClientCertificate(config);
   const edge = config.useRemoteAddress === true;
@@ -51,8 +51,12 @@ export function compileRequestPreparation(
   const setRequestId = compileRequestId(config, services);
   const detect = compileDetection(config);
   const address = edge
-    ? compileEdgeAddress({ hops, append: config.skipXffAppend !== true, machineAddress })
-    : compileInnerAddress(detect, machineAddress);
+    ? compileEdgeAddress({
+        hops,
+        append: config.skipXffAppend !== true,
+        ownAddress,
+      })
+    : compileInnerAddress(detect, ownAddress);
   const replaces = edge && hops === 0;
   const addPort = config.appendXForwardedPort === true;
   const scheme = schemeToOverwrite(config);
@@ -117,10 +121,10 @@ type AddressRule = (head: RequestHead, info: StreamInfo) => boolean;
 function compileEdgeAddress(options: {
   readonly hops: number;
   readonly append: boolean;
-  readonly machineAddress: () => string | undefined;
+  readonly ownAddress: () => string | undefined;
 }): AddressRule {
-  const { hops, append, machineAddress } = options;
-  const appendPeer = compileAppend(machineAddress);
+  const { hops, append, ownAddress } = options;
+  const appendPeer = compileAppend(ownAddress);
   return ({ headers }, info) => {
     const forwarded = forwardedFor(headers);
     const peer = info.downstream.remote;
@@ -132,9 +136,9 @@ function compileEdgeAddress(options: {
 
 function compileInnerAddress(
   detect: DetectAddress,
-  machineAddress: () => string | undefined,
+  ownAddress: () => string | undefined,
 ): AddressRule {
-  const appendPeer = compileAppend(machineAddress);
+  const appendPeer = compileAppend(ownAddress);
   return ({ headers }, info) => {
     const peer = info.downstream.remote;
     const found = detect(headers, peer);
@@ -147,15 +151,15 @@ function compileInnerAddress(
 
 type AppendPeer = (headers: HeaderList, forwarded: string | undefined, peer: Address) => void;
 
-function compileAppend(machineAddress: () => string | undefined): AppendPeer {
-  let ownAddress: string | undefined;
+function compileAppend(ownAddress: () => string | undefined): AppendPeer {
+  let known: string | undefined;
   return (headers, forwarded, peer) => {
     if (peer.family === "pipe") return;
     let { ip } = peer;
     if (isLoopback(peer)) {
       // Envoy's rule: the next proxy must see an address that means something there.
-      ownAddress ??= machineAddress() ?? ip;
-      ip = ownAddress;
+      known ??= ownAddress() ?? ip;
+      ip = known;
     }
     headers.set(
       "x-forwarded-for",
@@ -227,13 +231,4 @@ function addUserAgent(headers: HeaderList, node: Services["node"]): void {
 function appendVia(headers: HeaderList, via: string): void {
   const before = headers.get("via");
   headers.set("via", before === undefined || before === "" ? via : `${before}, ${via}`);
-}
-
-function firstAddress(): string | undefined {
-  for (const addresses of Object.values(networkInterfaces())) {
-    for (const address of addresses ?? []) {
-      if (!address.internal && address.family === "IPv4") return address.address;
-    }
-  }
-  return undefined;
 }
