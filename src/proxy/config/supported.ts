@@ -3,6 +3,7 @@
 import { supported as accessLog } from "#proxy/access-log/supported.ts";
 import { supported as admin } from "#proxy/admin/supported.ts";
 import { supported as cluster } from "#proxy/cluster/supported.ts";
+import { supported as buffer } from "#proxy/filters/http/buffer/supported.ts";
 import { supported as cors } from "#proxy/filters/http/cors/supported.ts";
 import { supported as csrf } from "#proxy/filters/http/csrf/supported.ts";
 import { supported as fault } from "#proxy/filters/http/fault/supported.ts";
@@ -36,6 +37,7 @@ import { supported as common } from "./common-supported.ts";
 type Table = Readonly<Record<string, readonly string[]>>;
 
 export const tables: readonly Table[] = [
+  buffer,
   csrf,
   cors,
   fault,

@@ -71,6 +71,8 @@ export interface HttpStream {
   reply(reply: LocalReply): void;
   resumeRequest(): void;
   resumeResponse(): void;
+  /** How much of this request may wait at a filter, in place of the buffer limit. */
+  limitRequest(bytes: number): void;
   /** Counted: hold the downstream's request body back. */
   pauseRequest(): void;
   unpauseRequest(): void;

@@ -1,3 +1,4 @@
+import { factory as buffer } from "./buffer/config.ts";
 import { factory as cors } from "./cors/config.ts";
 import { factory as csrf } from "./csrf/config.ts";
 import { factory as fault } from "./fault/config.ts";
@@ -12,6 +13,7 @@ import { factory as router } from "./router/config.ts";
 
 /** Every HTTP filter. A new one is a folder and a line here. */
 export const httpFilters: readonly HttpFilterFactory[] = [
+  buffer,
   cors,
   csrf,
   fault,

@@ -44,6 +44,8 @@ export abstract class FilterPassage extends Timer {
   /** The first filter that has not seen the head. */
   #requestHeadNext = 0;
   #requestHeadEnds = false;
+  /** A filter's word, over `requestBufferLimit`. */
+  #requestLimit: number | undefined;
   #responseAt = -1;
   #responseHolds = false;
   #responseWaiting: Waiting | undefined;
@@ -170,11 +172,15 @@ export abstract class FilterPassage extends Timer {
     this.#requestWaiting ??= new Waiting();
     const waiting = this.#requestWaiting;
     waiting.add(chunk, end, trailers);
-    if (waiting.held || waiting.size <= this.requestBufferLimit) return;
+    if (waiting.held || waiting.size <= (this.#requestLimit ?? this.requestBufferLimit)) return;
     waiting.held = true;
     // Who holds waits for more, and would wait for ever if the client were stopped.
     if (this.#requestHolds) this.onRequestTooLarge();
     else this.pauseRequest();
+  }
+
+  limitRequest(bytes: number): void {
+    this.#requestLimit = bytes;
   }
 
   /** The stream is over: what waits is dropped, and a source held back for it flows again. */
