@@ -57,4 +57,34 @@ describe("SharedTokenBucket", () => {
     }
     assert.equal(taken, 20);
   });
+
+  it("takes what is there, whole tokens only", () => {
+    const { clock, first, second } = setup();
+    assert.equal(first.takeUpTo(2), 2);
+    assert.equal(second.takeUpTo(2), 1);
+    assert.equal(first.takeUpTo(2), 0);
+    clock.advance(750);
+    assert.equal(first.takeUpTo(2), 1);
+    clock.advance(250);
+    assert.equal(second.takeUpTo(2), 1);
+  });
+
+  it("says what is there, and when more will be", () => {
+    const { clock, first, second } = setup();
+    assert.deepEqual([first.available, first.msUntil(3)], [3, 0]);
+    second.take(3);
+    assert.deepEqual([first.available, first.msUntil(), first.msUntil(3)], [0, 500, 1500]);
+    clock.advance(700);
+    assert.deepEqual([first.available, first.msUntil(2)], [1, 300]);
+    assert.equal(first.msUntil(4), Number.POSITIVE_INFINITY);
+  });
+
+  it("begins with what it is told when it is first asked", () => {
+    const clock = new FakeClock();
+    const cell = new BigInt64Array(new SharedArrayBuffer(8));
+    const bucket = new SharedTokenBucket(clock, { ...options, tokensAtStart: 1, cell });
+    clock.advance(10_000);
+    assert.equal(bucket.takeUpTo(3), 1);
+    assert.equal(bucket.takeUpTo(3), 0);
+  });
 });

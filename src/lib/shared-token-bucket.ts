@@ -3,10 +3,11 @@ import type { TokenBucketOptions } from "./token-bucket.ts";
 
 /**
  * A TokenBucket of several threads. Its whole state is one number: the time at which the bucket was, or will be, empty; to take a token is
- * to move that time on. It starts at 0, which stands for full.
+ * to move that time on. It starts at 0, which stands for a bucket that nobody has asked yet.
  */
 export class SharedTokenBucket {
   readonly tokensMax: number;
+  readonly #tokensAtStart: number;
   readonly #clock: Clock;
   readonly #cell: BigInt64Array;
   readonly #nanosecondsPerToken: number;
@@ -15,6 +16,7 @@ export class SharedTokenBucket {
   constructor(clock: Clock, options: TokenBucketOptions & { readonly cell: BigInt64Array }) {
     const { tokensMax, tokensPerFill, fillIntervalMs, cell } = options;
     this.tokensMax = tokensMax;
+    this.#tokensAtStart = options.tokensAtStart ?? tokensMax;
     this.#clock = clock;
     this.#cell = cell;
     this.#nanosecondsPerToken = (fillIntervalMs * 1e6) / tokensPerFill;
@@ -22,21 +24,61 @@ export class SharedTokenBucket {
 
   /** Takes all of `count` or nothing. */
   take(count = 1): boolean {
-    // A double holds microseconds since 1970 exactly, nanoseconds not.
-    const now = BigInt(Math.round(this.#clock.wallMs() * 1000)) * 1000n;
-    const full = now - this.#duration(this.tokensMax);
+    const now = this.#now();
     const taken = this.#duration(count);
     for (;;) {
       const before = Atomics.load(this.#cell, 0);
-      const empty = before > full && before !== 0n ? before : full;
-      const after = empty + taken;
+      const after = this.#emptyAt(before, now) + taken;
       if (after > now) return false;
       // Another thread may have been quicker: then look again.
       if (Atomics.compareExchange(this.#cell, 0, before, after) === before) return true;
     }
   }
 
+  /** Takes what is there, whole tokens and `count` at most; returns how many. */
+  takeUpTo(count: number): number {
+    const now = this.#now();
+    for (;;) {
+      const before = Atomics.load(this.#cell, 0);
+      const empty = this.#emptyAt(before, now);
+      const taken = Math.min(count, this.#tokens(now - empty));
+      if (taken <= 0) return 0;
+      const after = empty + this.#duration(taken);
+      if (Atomics.compareExchange(this.#cell, 0, before, after) === before) return taken;
+    }
+  }
+
+  /** Whole tokens that are there now. */
+  get available(): number {
+    const now = this.#now();
+    return this.#tokens(now - this.#emptyAt(Atomics.load(this.#cell, 0), now));
+  }
+
+  /** How long until `count` tokens are there, if nobody takes any; Infinity when it never holds so many. */
+  msUntil(count = 1): number {
+    if (count > this.tokensMax) return Number.POSITIVE_INFINITY;
+    const now = this.#now();
+    const empty = this.#emptyAt(Atomics.load(this.#cell, 0), now);
+    return Math.max(0, Number(empty + this.#duration(count) - now) / 1e6);
+  }
+
+  /** A double holds microseconds since 1970 exactly, nanoseconds not. */
+  #now(): bigint {
+    return BigInt(Math.round(this.#clock.wallMs() * 1000)) * 1000n;
+  }
+
+  /** What the cell says, but not longer ago than it takes to fill. */
+  #emptyAt(cell: bigint, now: bigint): bigint {
+    if (cell === 0n) return now - this.#duration(this.#tokensAtStart);
+    const full = now - this.#duration(this.tokensMax);
+    return cell > full ? cell : full;
+  }
+
   #duration(tokens: number): bigint {
     return BigInt(Math.round(tokens * this.#nanosecondsPerToken));
+  }
+
+  #tokens(nanoseconds: bigint): number {
+    return Math.floor(Number(nanoseconds) / this.#nanosecondsPerToken);
   }
 }

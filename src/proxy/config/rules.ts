@@ -23,8 +23,15 @@ import {
 
 const cache = new WeakMap<DescField, FieldRulesJson>();
 const none: FieldRulesJson = {};
-/** Rules of these older .proto files that Envoy has dropped since: `record` has taken its place. */
-const dropped: ReadonlySet<string> = new Set(["envoy.config.core.v3.KeyValueAppend.entry"]);
+/** Rules of these older .proto files that Envoy has dropped since. */
+const dropped: ReadonlySet<string> = new Set([
+  // `record` has taken its place.
+  "envoy.config.core.v3.KeyValueAppend.entry",
+  // 0: nothing passes.
+  "envoy.type.v3.TokenBucket.max_tokens",
+  // Empty: any value.
+  "envoy.extensions.common.ratelimit.v3.RateLimitDescriptor.Entry.value",
+]);
 
 export function rulesOf(field: DescField): FieldRulesJson {
   let found = cache.get(field);

@@ -12,6 +12,7 @@ import { supported as grpcStats } from "#proxy/filters/http/grpc-stats/supported
 import { supported as grpcWeb } from "#proxy/filters/http/grpc-web/supported.ts";
 import { supported as headerMutation } from "#proxy/filters/http/header-mutation/supported.ts";
 import { supported as healthCheck } from "#proxy/filters/http/health-check/supported.ts";
+import { supported as httpLocalRatelimit } from "#proxy/filters/http/local-ratelimit/supported.ts";
 import { supported as router } from "#proxy/filters/http/router/supported.ts";
 import { supported as httpInspector } from "#proxy/filters/listener/http-inspector/supported.ts";
 import { supported as originalDst } from "#proxy/filters/listener/original-dst/supported.ts";
@@ -27,6 +28,7 @@ import { supported as tcpProxy } from "#proxy/filters/network/tcp-proxy/supporte
 import { supported as listener } from "#proxy/listener/supported.ts";
 import { supported as matching } from "#proxy/matching/supported.ts";
 import { supported as proxyHeader } from "#proxy/proxy-protocol/supported.ts";
+import { supported as rateLimit } from "#proxy/rate-limit/supported.ts";
 import { supported as rbac } from "#proxy/rbac/supported.ts";
 import { supported as route } from "#proxy/route/supported.ts";
 import { supported as stats } from "#proxy/stats/supported.ts";
@@ -47,7 +49,9 @@ export const tables: readonly Table[] = [
   connectionLimit,
   directResponse,
   echo,
+  httpLocalRatelimit,
   localRatelimit,
+  rateLimit,
   sniCluster,
   headerMutation,
   healthCheck,

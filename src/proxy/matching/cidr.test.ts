@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cidrContains, compileCidr, parseIp } from "./cidr.ts";
+import { cidrContains, cidrText, compileCidr, parseIp } from "./cidr.ts";
 
 const cases: readonly (readonly [
   network: string,
@@ -64,4 +64,14 @@ test("what is no network is refused", () => {
 test("addresses that end in dotted decimals are read", () => {
   assert.deepEqual(parseIp("64:ff9b::1.2.3.4"), parseIp("64:ff9b::102:304"));
   assert.equal(parseIp("1.2.3"), undefined);
+});
+
+test("a network is written with its own address", () => {
+  const text = (addressPrefix: string, prefixLen: number): string =>
+    cidrText(compileCidr({ addressPrefix, prefixLen }));
+  assert.equal(text("10.1.255.3", 20), "10.1.240.0/20");
+  assert.equal(text("255.255.255.255", 32), "255.255.255.255/32");
+  assert.equal(text("1.2.3.4", 0), "0.0.0.0/0");
+  assert.equal(text("2001:db8:1fff::1", 36), "2001:db8:1000::/36");
+  assert.equal(text("::1", 128), "::1/128");
 });

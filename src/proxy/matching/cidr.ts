@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import type { CidrRangeJson } from "#gen/envoy/config/core/v3/address_pb.js";
 import { refuse } from "#lib/config-error.ts";
+import { canonicalIp } from "#net/address.ts";
 
 /** An IP address: four 32-bit words, an IPv4 address in the last. */
 export interface IpAddress {
@@ -26,6 +27,18 @@ export function compileCidr(config: CidrRangeJson): Cidr {
   const masks = new Uint32Array(4).map((_, index) => wordMask(skip + bits - 32 * index));
   const words = address.words.map((word, index) => word & (masks[index] ?? 0));
   return { family, words, bits, masks };
+}
+
+/** `10.1.0.0/16`, `2001:db8::/32`: the network's own address and its length. */
+export function cidrText({ family, words, bits }: Cidr): string {
+  if (family === 4) {
+    const word = words[3] ?? 0;
+    return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}/${bits}`;
+  }
+  const groupsText = [...words].map(
+    (word) => `${(word >>> 16).toString(16)}:${(word & 0xffff).toString(16)}`,
+  );
+  return `${canonicalIp(groupsText.join(":"))}/${bits}`;
 }
 
 function wordMask(bits: number): number {

@@ -17,12 +17,19 @@ export function compileMetadataMatcher(
   if (value === undefined) throw refuse("value", "is required");
   const matches = within("value", () => compileValueMatcher(value));
   const invert = config.invert === true;
-  return (metadata) => {
-    let found: Json | undefined = metadata?.[namespace];
-    for (const key of path)
-      found = isObject(found) && Object.hasOwn(found, key) ? found[key] : undefined;
-    return matches(found) !== invert;
-  };
+  return (metadata) => matches(metadataAt(metadata, namespace, path)) !== invert;
+}
+
+/** The value that a path of keys leads to in a namespace; undefined when it leads nowhere. */
+export function metadataAt(
+  metadata: Metadata | undefined,
+  namespace: string,
+  path: readonly string[],
+): Json | undefined {
+  let found: Json | undefined = metadata?.[namespace];
+  for (const key of path)
+    found = isObject(found) && Object.hasOwn(found, key) ? found[key] : undefined;
+  return found;
 }
 
 function isObject(value: Json | undefined): value is { readonly [key: string]: Json } {

@@ -22,24 +22,48 @@ export function queryParameter(path: string, name: string): string | undefined {
   }
 }
 
-export function compileQueryMatchers(
-  configs: readonly QueryParameterMatcherJson[] | undefined,
-): QueryPredicate[] {
-  return (configs ?? []).map((config, index) =>
-    within(`query_parameters[${index}]`, () => compileQueryMatcher(config)),
+/** The same with names and values decoded, as Envoy's rate limits see them. */
+export function decodedQueryParameter(path: string, name: string): string | undefined {
+  const start = path.indexOf("?") + 1;
+  if (start === 0) return undefined;
+  for (const pair of path.slice(start).split("&")) {
+    const equals = pair.indexOf("=");
+    if (percentDecode(equals === -1 ? pair : pair.slice(0, equals)) !== name) continue;
+    return equals === -1 ? "" : percentDecode(pair.slice(equals + 1));
+  }
+  return undefined;
+}
+
+/** A byte for each character; what is no %XX stays as it is. */
+function percentDecode(text: string): string {
+  if (!text.includes("%")) return text;
+  return text.replace(/%([0-9a-fA-F]{2})/g, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 16)),
   );
 }
 
-function compileQueryMatcher(config: QueryParameterMatcherJson): QueryPredicate {
+export function compileQueryMatchers(
+  configs: readonly QueryParameterMatcherJson[] | undefined,
+  read: (path: string, name: string) => string | undefined = queryParameter,
+): QueryPredicate[] {
+  return (configs ?? []).map((config, index) =>
+    within(`query_parameters[${index}]`, () => compileQueryMatcher(config, read)),
+  );
+}
+
+function compileQueryMatcher(
+  config: QueryParameterMatcherJson,
+  read: (path: string, name: string) => string | undefined,
+): QueryPredicate {
   const name = byteText(config.name ?? "");
   const { stringMatch } = config;
   if (stringMatch === undefined) {
     const wanted = config.presentMatch ?? true;
-    return (path) => (queryParameter(path, name) !== undefined) === wanted;
+    return (path) => (read(path, name) !== undefined) === wanted;
   }
   const matches = within("string_match", () => compileStringMatcher(stringMatch));
   return (path) => {
-    const value = queryParameter(path, name);
+    const value = read(path, name);
     return value !== undefined && matches(value);
   };
 }

@@ -7,6 +7,7 @@ import type {
 import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import { compileSubstitutionFormatString, dataSourceText } from "../access-log/formatter.ts";
+import { compileRateLimits, type RouteRateLimits } from "../rate-limit/rate-limits.ts";
 import type { Metadata } from "../stream-info.ts";
 import type { Surroundings } from "./compile.ts";
 import { compileFilterConfigs, FilterConfigStack, type FilterConfigs } from "./filter-configs.ts";
@@ -290,7 +291,16 @@ function forwardBase(
           }),
     hashPolicy: compileHashPolicy(action.hashPolicy),
     tally: compileTally(around.virtualClusters, config.statPrefix),
+    rateLimits: compileLimits(action, around),
   };
+}
+
+function compileLimits(action: RouteActionJson, around: Surroundings): RouteRateLimits | undefined {
+  const { cluster } = around.context.services.node;
+  const route = compileRateLimits("rate_limits", action.rateLimits, cluster);
+  const { virtualHostRateLimits: virtualHost } = around;
+  if (route.length === 0 && virtualHost.length === 0) return undefined;
+  return { route, virtualHost, includeVirtualHost: action.includeVhRateLimits === true };
 }
 
 function compileDuration({ maxStreamDuration }: RouteActionJson): StreamDuration | undefined {

@@ -2,6 +2,7 @@ import type { RouteJson, VirtualHostJson } from "#gen/envoy/config/route/v3/rout
 import type { RouteConfigurationJson } from "#gen/envoy/config/route/v3/route_pb.js";
 import { compileEach, within } from "#lib/config-error.ts";
 import type { HttpFilterFactory } from "../filters/http/filter.ts";
+import { compileRateLimits, type RateLimit } from "../rate-limit/rate-limits.ts";
 import type { Services } from "../services.ts";
 import { compileAction, type RouteMaker } from "./action.ts";
 import { compileFilterConfigs, type FilterConfigs } from "./filter-configs.ts";
@@ -38,6 +39,7 @@ export interface Surroundings {
   readonly virtualHostRetryPolicy: RetryPolicy | undefined;
   /** The virtual host's, else the configuration's. */
   readonly virtualHostMirrors: readonly MirrorPolicy[];
+  readonly virtualHostRateLimits: readonly RateLimit[];
 }
 
 interface CompiledRoute extends Indexed {
@@ -85,6 +87,11 @@ export function compileRouteTable(
         virtualHost.requestMirrorPolicies === undefined
           ? mirrors
           : compileMirrors(virtualHost.requestMirrorPolicies, mirrorContext),
+      virtualHostRateLimits: compileRateLimits(
+        "rate_limits",
+        virtualHost.rateLimits,
+        context.services.node.cluster,
+      ),
     });
     for (const domain of virtualHost.domains ?? []) domains.add(domain, compiled);
   });

@@ -1,6 +1,7 @@
 import type { RequestHead, ResponseHead } from "#http/message.ts";
 import type { BodyFormat } from "../access-log/formatter.ts";
 import type { HashPolicy } from "../balancer/hash-policy.ts";
+import type { RouteRateLimits } from "../rate-limit/rate-limits.ts";
 import type { Metadata, StreamInfo } from "../stream-info.ts";
 import type { MirrorPolicy } from "./mirror-policy.ts";
 import type { RequestTally } from "./request-stats.ts";
@@ -75,6 +76,8 @@ export interface ForwardAction extends RouteCommon {
   readonly hashPolicy: HashPolicy | undefined;
   /** Virtual cluster and `stat_prefix`; undefined when there are neither. */
   readonly tally: ((head: RequestHead) => RequestTally) | undefined;
+  /** Undefined when neither the route nor its virtual host has any. */
+  readonly rateLimits: RouteRateLimits | undefined;
 }
 
 export interface GrpcTimeout {

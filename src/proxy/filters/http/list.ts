@@ -8,6 +8,7 @@ import { factory as grpcStats } from "./grpc-stats/config.ts";
 import { factory as grpcWeb } from "./grpc-web/config.ts";
 import { factory as headerMutation } from "./header-mutation/config.ts";
 import { factory as healthCheck } from "./health-check/config.ts";
+import { factory as localRatelimit } from "./local-ratelimit/config.ts";
 import { factory as rbac } from "./rbac/config.ts";
 import { factory as router } from "./router/config.ts";
 
@@ -22,6 +23,7 @@ export const httpFilters: readonly HttpFilterFactory[] = [
   grpcWeb,
   headerMutation,
   healthCheck,
+  localRatelimit,
   rbac,
   router,
 ];

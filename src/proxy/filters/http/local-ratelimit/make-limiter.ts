@@ -1,0 +1,120 @@
+import type { LocalRateLimitDescriptorJson } from "#gen/envoy/extensions/common/ratelimit/v3/ratelimit_pb.js";
+import type { LocalRateLimitJson } from "#gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.js";
+import type { TokenBucketJson } from "#gen/envoy/type/v3/token_bucket_pb.js";
+import { compileEach, refuse, within } from "#lib/config-error.ts";
+import { durationMs } from "#lib/duration.ts";
+import { SharedTokenBucket } from "#lib/shared-token-bucket.ts";
+import { TokenBucket, type TokenBucketOptions } from "#lib/token-bucket.ts";
+import { byteText } from "../../../matching/byte-text.ts";
+import type { DescriptorEntry } from "../../../rate-limit/actions.ts";
+import type { Services } from "../../../services.ts";
+import { descriptorKey, Limiter, type RatedBucket, RecentBuckets } from "./limiter.ts";
+
+const fillIntervalMsMin = 50;
+const openDescriptorsMax = 20;
+
+type MakeBucket = (options: TokenBucketOptions) => RatedBucket;
+
+interface DescriptorPlan {
+  readonly entries: readonly DescriptorEntry[];
+  readonly options: TokenBucketOptions;
+}
+
+/** What limiters of a configuration are made of; checked once, for a connection has one of its own where that is asked for. */
+export interface LimiterPlan {
+  /** The one of the proxy, with buckets that its workers share. */
+  shared(services: Services): Limiter;
+  /** One of a connection. */
+  own(services: Services): Limiter;
+}
+
+export function planLimiter(config: LocalRateLimitJson): LimiterPlan {
+  const { tokenBucket, alwaysConsumeDefaultTokenBucket: alwaysDefault = true } = config;
+  const fallback =
+    tokenBucket === undefined
+      ? undefined
+      : within("token_bucket", () => bucketOptions(tokenBucket));
+  const plans = compileEach("descriptors", config.descriptors, planDescriptor);
+  refuseTwins(plans);
+  const openMax = config.maxDynamicDescriptors ?? openDescriptorsMax;
+  const make = (makeShared: MakeBucket, makeOpen: MakeBucket): Limiter =>
+    new Limiter({
+      fallback: fallback === undefined ? undefined : makeShared(fallback).bucket,
+      alwaysDefault,
+      closed: new Map(
+        plans
+          .filter(({ entries }) => !isOpen(entries))
+          .map(({ entries, options }) => [descriptorKey(entries), makeShared(options)]),
+      ),
+      open: plans
+        .filter(({ entries }) => isOpen(entries))
+        .map(({ entries, options }) => ({
+          entries,
+          buckets: new RecentBuckets(openMax, () => makeOpen(options)),
+        })),
+    });
+  return {
+    shared: (services) => make(sharedBuckets(services), ownBuckets(services)),
+    own: (services) => make(ownBuckets(services), ownBuckets(services)),
+  };
+}
+
+function planDescriptor({
+  entries = [],
+  tokenBucket,
+}: LocalRateLimitDescriptorJson): DescriptorPlan {
+  return {
+    entries: entries.map(({ key = "", value = "" }) => ({
+      key: byteText(key),
+      value: byteText(value),
+    })),
+    options: within("token_bucket", () => bucketOptions(tokenBucket ?? {})),
+  };
+}
+
+function bucketOptions(config: TokenBucketJson): TokenBucketOptions {
+  const fillIntervalMs = within("fill_interval", () => durationMs(config.fillInterval, 0));
+  if (fillIntervalMs < fillIntervalMsMin)
+    throw refuse("fill_interval", "local rate limit token bucket fill timer must be >= 50ms");
+  return {
+    tokensMax: config.maxTokens ?? 0,
+    tokensPerFill: config.tokensPerFill ?? 1,
+    fillIntervalMs,
+  };
+}
+
+function refuseTwins(plans: readonly DescriptorPlan[]): void {
+  const seen = new Set<string>();
+  for (const [index, { entries }] of plans.entries()) {
+    const key = descriptorKey(entries);
+    if (seen.has(key))
+      throw refuse(
+        `descriptors[${index}]`,
+        "duplicate descriptor in the local rate descriptor: " +
+          entries.map((entry) => `${entry.key}=${entry.value}`).join(", "),
+      );
+    seen.add(key);
+  }
+}
+
+function isOpen(entries: readonly DescriptorEntry[]): boolean {
+  return entries.some(({ value }) => value === "");
+}
+
+function ownBuckets({ clock }: Services): MakeBucket {
+  return (options) => ({ bucket: new TokenBucket(clock, options), rate: rateOf(options) });
+}
+
+function sharedBuckets(services: Services): MakeBucket {
+  const own = ownBuckets(services);
+  return (options) => {
+    const cell = services.sharedSlots?.take();
+    if (cell === undefined) return own(options);
+    const bucket = new SharedTokenBucket(services.clock, { ...options, cell });
+    return { bucket, rate: rateOf(options) };
+  };
+}
+
+function rateOf({ tokensPerFill, fillIntervalMs }: TokenBucketOptions): number {
+  return tokensPerFill / fillIntervalMs;
+}
