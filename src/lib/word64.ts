@@ -67,10 +67,12 @@ export class Word64 {
     return this;
   }
 
-  /** The rest of a division, for divisors below 2²⁶: the numbers in between stay exact. */
+  /** The rest of a division, for divisors up to 2³²: the numbers in between stay below 2⁵³. */
   modulo(divisor: number): number {
-    const upper = ((this.high >>> 0) % divisor) * (twoTo32 % divisor);
-    return (upper + (this.low >>> 0)) % divisor;
+    const { low } = this;
+    const high = (this.high >>> 0) % divisor;
+    const upper = (high * twoTo16 + (low >>> 16)) % divisor;
+    return (upper * twoTo16 + (low & 0xffff)) % divisor;
   }
 
   /** 16 digits. */
@@ -79,7 +81,7 @@ export class Word64 {
   }
 }
 
-const twoTo32 = 2 ** 32;
+const twoTo16 = 2 ** 16;
 
 function hexHalf(half: number): string {
   return (half >>> 0).toString(16).padStart(8, "0");

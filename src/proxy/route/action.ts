@@ -6,6 +6,7 @@ import type {
 } from "#gen/envoy/config/route/v3/route_components_pb.js";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
+import { Word64 } from "#lib/word64.ts";
 import { compileSubstitutionFormatString, dataSourceText } from "../access-log/formatter.ts";
 import { compileRateLimits, type RouteRateLimits } from "../rate-limit/rate-limits.ts";
 import type { Metadata } from "../stream-info.ts";
@@ -185,8 +186,11 @@ function compileWeighted(action: RouteActionJson, parts: ForwardParts): RouteMak
       ? (entry: WeightedEntry): number => entry.weight
       : (entry: WeightedEntry): number =>
           runtime.number(`${runtimePrefix}.${entry.name}`, entry.weight);
+  const hashPolicy =
+    config.useHashPolicy === true ? compileHashPolicy(action.hashPolicy) : undefined;
   return (input) => {
     let left = input.draw * total;
+    if (hashPolicy?.(hash, input.head, input.info) === true) left = hash.modulo(total);
     const named = headerName === undefined ? undefined : input.head.get(headerName);
     if (named !== undefined && /^\d+$/.test(named)) left = Number(named) % total;
     for (const entry of entries) {
@@ -196,6 +200,9 @@ function compileWeighted(action: RouteActionJson, parts: ForwardParts): RouteMak
     return (entries[entries.length - 1] as WeightedEntry).make(input);
   };
 }
+
+// Scratch, of use only within one draw.
+const hash = new Word64();
 
 interface WeightedEntry {
   readonly name: string;

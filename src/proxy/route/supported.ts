@@ -177,6 +177,7 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "total_weight",
     "runtime_key_prefix",
     "header_name",
+    "use_hash_policy",
   ],
   "envoy.config.route.v3.WeightedCluster.ClusterWeight": [
     "name",

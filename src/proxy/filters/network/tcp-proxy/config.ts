@@ -8,6 +8,7 @@ import { durationMs } from "#lib/duration.ts";
 import { compileAccessLogs } from "../../../access-log/compile.ts";
 import { compileTextFormat } from "../../../access-log/formatter.ts";
 import { compileTlvs } from "../../../proxy-protocol/upstream.ts";
+import { compileConnectionHashPolicy } from "../../../route/hash-policy.ts";
 import { compileAdditions } from "../../../route/header-changes.ts";
 import type { Services } from "../../../services.ts";
 import type { NetworkFilterContext, NetworkFilterFactory } from "../filter.ts";
@@ -32,6 +33,7 @@ function compileTcpProxy(config: TcpProxyJson, context: NetworkFilterContext): T
   return {
     services,
     chooseCluster: compileClusters(config, context),
+    hashPolicy: compileConnectionHashPolicy(config.hashPolicy),
     accessLogs: within("access_log", () => compileAccessLogs(config.accessLog, services)),
     idleTimeout: services.timers.of(
       within("idle_timeout", () => durationMs(config.idleTimeout, hourMs)),

@@ -14,7 +14,11 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "tunneling_config",
     "upstream_connect_mode",
     "max_early_data_bytes",
+    "hash_policy",
   ],
+  "envoy.type.v3.HashPolicy": ["source_ip", "filter_state"],
+  "envoy.type.v3.HashPolicy.SourceIp": [],
+  "envoy.type.v3.HashPolicy.FilterState": ["key"],
   "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster": ["clusters"],
   "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions": [
     "access_log_flush_interval",

@@ -2,6 +2,7 @@ import { Timer, type TimerList } from "#lib/timers.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
 import { dispatch } from "#net/raw-connection.ts";
 import type { AccessLog } from "../../../access-log/access-log.ts";
+import type { HashPolicy } from "../../../balancer/hash-policy.ts";
 import type { Host } from "../../../cluster/host.ts";
 import type { Cluster } from "../../../cluster/manager.ts";
 import { connectErrorText } from "../../../connect-error.ts";
@@ -22,6 +23,7 @@ import {
 export interface TcpProxySettings {
   readonly services: Services;
   readonly chooseCluster: () => string;
+  readonly hashPolicy: HashPolicy | undefined;
   readonly accessLogs: readonly AccessLog[];
   readonly idleTimeout: TimerList | undefined;
   /** Milliseconds for one connection; undefined: for ever. */
@@ -162,7 +164,9 @@ export class TcpProxy extends Timer implements NetworkFilter {
 
   #connectTo(cluster: Cluster): void {
     const { info } = this.#network;
-    const host = cluster.pickHost({ originalDestination: info.downstream.local, info });
+    const { hashPolicy } = this.#settings;
+    const originalDestination = info.downstream.local;
+    const host = cluster.pickHost({ originalDestination, info, hashPolicy });
     if (host === undefined) {
       cluster.stats.counter("upstream_cx_none_healthy").inc();
       this.#fail(ResponseFlag.noHealthyUpstream);
