@@ -14,6 +14,7 @@ const host: HostStatus = {
   hostname: "",
   health: "healthy",
   edsHealth: "UNKNOWN",
+  ejected: false,
   weight: 1,
   priority: 0,
   region: "",
@@ -27,6 +28,8 @@ const host: HostStatus = {
   requestsSuccess: 1,
   requestsTimeout: 0,
   requestsTotal: 1,
+  successRate: -1,
+  localOriginSuccessRate: -1,
 };
 
 const filter = {

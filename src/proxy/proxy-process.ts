@@ -6,6 +6,7 @@ import { type Address, addressText, ipAddress, pipeAddress } from "#net/address.
 import { AdminServer } from "./admin/server.ts";
 import type { AdminSource } from "./admin/source.ts";
 import type { ClusterMembers } from "./cluster/host.ts";
+import type { ClusterRates } from "./outlier/report.ts";
 import { ProcessLog } from "./process-log.ts";
 import type { LayeredRuntime, RuntimeListing } from "./runtime-layers.ts";
 import { type ProxyServer, StartError } from "./server.ts";
@@ -180,6 +181,10 @@ export class ProxyProcess implements AdminSource {
 
   async certificates(): Promise<readonly object[]> {
     return certificateMessages(await this.#parts.server.tlsContexts(), systemClock.wallMs());
+  }
+
+  successRates(cluster: string): ClusterRates | undefined {
+    return this.#parts.server.successRates(cluster);
   }
 
   members(cluster: string): ClusterMembers | undefined {

@@ -1,11 +1,16 @@
 import { randomBytes } from "node:crypto";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import { type Clock, systemClock } from "#lib/clock.ts";
-import type { Problem } from "#lib/config-error.ts";
+import { ConfigError, type Problem } from "#lib/config-error.ts";
+import { systemRandom } from "#lib/random.ts";
+import { type AccessLogSinks, createAccessLogSinks } from "./access-log/sinks.ts";
 import { SharedCells } from "./cluster/circuit-breakers.ts";
 import { createDiscovery, type Discovery } from "./cluster/discovery/discovery.ts";
 import type { ClusterMembers } from "./cluster/host.ts";
 import { mergeHostStatus } from "./cluster/host-status.ts";
+import { OutlierDetectors } from "./outlier/detectors.ts";
+import type { ClusterRates } from "./outlier/report.ts";
+import { LayeredRuntime } from "./runtime-layers.ts";
 import type { NodeInfo } from "./services.ts";
 import { SharedSlots } from "./shared-slots.ts";
 import { MainStats } from "./stats/main-stats.ts";
@@ -74,6 +79,9 @@ export class ProxyServer implements WorkerEvents {
   readonly #discoveries: Discovery[] = [];
   readonly #members: Map<string, ClusterMembers> = new Map();
   readonly #secrets: SecretFiles;
+  #outliers: OutlierDetectors | undefined;
+  #runtime: LayeredRuntime | undefined;
+  #logs: AccessLogSinks | undefined;
   readonly #waiting: ((index: number, message: FromWorker) => void)[] = [];
   readonly #ticketSecret: Uint8Array = randomBytes(32);
   #lastQuery = 0;
@@ -99,6 +107,7 @@ export class ProxyServer implements WorkerEvents {
   async start(): Promise<void> {
     await this.compile();
     this.state = "INITIALIZING";
+    this.#detectOutliers();
     await Promise.all([this.#secrets.start(), this.#discover()]);
     await this.#listen();
     this.state = "LIVE";
@@ -137,6 +146,33 @@ export class ProxyServer implements WorkerEvents {
     };
   }
 
+  /** After the workers have taken the configuration. */
+  #detectOutliers(): void {
+    const { bootstrap, concurrency } = this.options;
+    this.#runtime = LayeredRuntime.from(bootstrap.layeredRuntime);
+    this.#logs = createAccessLogSinks({
+      flushIntervalMs: this.options.accessLogFlushMs,
+      flushBytesMin: this.options.accessLogFlushBytes,
+      clock: this.#clock,
+      stats: this.stats.own,
+      log: this.options.log,
+    });
+    try {
+      this.#outliers = new OutlierDetectors(bootstrap, {
+        clock: this.#clock,
+        random: systemRandom,
+        runtime: this.#runtime,
+        stats: this.stats.own,
+        logs: this.#logs,
+        threads: concurrency > 1,
+        onEjection: (ejection) => this.broadcast({ kind: "ejection", ejection }),
+      });
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      throw new StartError("configuration refused", { problems: error.problems, cause: error });
+    }
+  }
+
   async #discover(): Promise<void> {
     const clusters = this.options.bootstrap.staticResources?.clusters ?? [];
     const ready = clusters.map(
@@ -151,7 +187,8 @@ export class ProxyServer implements WorkerEvents {
           this.#discoveries.push(discovery);
           discovery.start((members) => {
             this.#members.set(members.cluster, members);
-            this.broadcast({ kind: "members", members });
+            const counted = this.#outliers?.withSlots(members) ?? members;
+            this.broadcast({ kind: "members", members: counted });
             resolve();
           }, resolve);
         }),
@@ -206,6 +243,7 @@ export class ProxyServer implements WorkerEvents {
 
   onMessage(index: number, message: FromWorker): void {
     if (message.kind === "stats") this.stats.addWorker(index, message.announcement);
+    else if (message.kind === "outlier") this.#outliers?.onReport(message.report);
     else if (message.kind === "log")
       this.options.log(levelOf(message.level), message.message, message.fields);
     else if (message.kind === "listening" && index === 0) this.listeners = message.listeners;
@@ -223,6 +261,9 @@ export class ProxyServer implements WorkerEvents {
   }
 
   broadcast(message: ToWorker): void {
+    // What the main thread does itself goes by the same runtime and the same files.
+    if (message.kind === "runtime") this.#runtime?.setOverrides(message.overrides);
+    else if (message.kind === "reopen-logs") this.#logs?.reopen();
     for (const worker of this.#workers) worker.post(message);
   }
 
@@ -241,7 +282,13 @@ export class ProxyServer implements WorkerEvents {
         }
       }
     }
-    return new Map([...merged].map(([name, hosts]) => [name, [...hosts.values()]]));
+    const outliers = this.#outliers;
+    return new Map(
+      [...merged].map(([name, hosts]) => {
+        const all = [...hosts.values()];
+        return [name, outliers?.withRates(name, all) ?? all];
+      }),
+    );
   }
 
   async #statuses(): Promise<Extract<FromWorker, { kind: "status" }>["status"][]> {
@@ -268,6 +315,11 @@ export class ProxyServer implements WorkerEvents {
 
   async connections(): Promise<number> {
     return (await this.#statuses()).reduce((sum, status) => sum + status.connections, 0);
+  }
+
+  /** Undefined: the cluster has no outlier detection. */
+  successRates(cluster: string): ClusterRates | undefined {
+    return this.#outliers?.rates(cluster);
   }
 
   members(cluster: string): ClusterMembers | undefined {
@@ -304,6 +356,7 @@ export class ProxyServer implements WorkerEvents {
   /** End what a failed start left behind: a thread, a socket or a timer would keep the process alive. */
   abandon(): void {
     this.state = "STOPPED";
+    this.#outliers?.stop();
     this.#secrets.stop();
     for (const discovery of this.#discoveries) discovery.stop();
     for (const worker of this.#workers) worker.abandon();
@@ -311,6 +364,8 @@ export class ProxyServer implements WorkerEvents {
 
   async stop(): Promise<void> {
     this.state = "STOPPED";
+    this.#outliers?.stop();
+    this.#logs?.flush();
     this.#secrets.stop();
     for (const discovery of this.#discoveries) discovery.stop();
     const stopped = this.#eachWorker("stopped", this.#workers.length);

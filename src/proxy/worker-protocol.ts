@@ -41,6 +41,8 @@ export interface HostStatus {
   readonly hostname: string;
   readonly health: string;
   readonly edsHealth: string;
+  /** By outlier detection. */
+  readonly ejected: boolean;
   readonly weight: number;
   readonly priority: number;
   readonly region: string;
@@ -54,6 +56,9 @@ export interface HostStatus {
   readonly requestsSuccess: number;
   readonly requestsTimeout: number;
   readonly requestsTotal: number;
+  /** In percent; -1: not known. Outlier detection has it in the main thread. */
+  readonly successRate: number;
+  readonly localOriginSuccessRate: number;
 }
 
 export interface WorkerStatus {

@@ -1,6 +1,7 @@
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import type { AccessLog } from "../access-log/access-log.ts";
 import type { ClusterMembers } from "../cluster/host.ts";
+import type { ClusterRates } from "../outlier/report.ts";
 import type { RuntimeListing } from "../runtime-layers.ts";
 import type { MainStats } from "../stats/main-stats.ts";
 import type { HostStatus, ListenerStatus } from "../worker-protocol.ts";
@@ -17,6 +18,8 @@ export interface AdminSource {
   readonly listeners: readonly ListenerStatus[];
   clusters(): Promise<ReadonlyMap<string, readonly HostStatus[]>>;
   members(cluster: string): ClusterMembers | undefined;
+  /** Of outlier detection; undefined: the cluster has none. */
+  successRates?(cluster: string): ClusterRates | undefined;
   readonly logLevels: ReadonlyMap<string, string>;
   /** Returns why not, or undefined. */
   setLogLevels(levels: ReadonlyMap<string, string>): string | undefined;

@@ -17,6 +17,7 @@ import type { ClusterMembers, EndpointSpec, Host } from "./host.ts";
 import { combinedHealth } from "./host-health.ts";
 import { makeHost } from "./make-host.ts";
 import type { Drop } from "./manager.ts";
+import { MembershipStats } from "./membership-stats.ts";
 import { OriginalDestinationHosts } from "./original-destination.ts";
 import { type PriorityLoad, priorityLoads } from "./priority-load.ts";
 
@@ -54,6 +55,7 @@ export class HostSets {
   readonly #closesOnChange: boolean;
   readonly #panicPicks: Counter;
   readonly #original: OriginalDestinationHosts | undefined;
+  readonly #membership: MembershipStats | undefined;
   #hosts: readonly Host[] = [];
   #byKey: Map<string, Host> = new Map();
   #pickers: readonly PriorityPickers[] = [];
@@ -78,7 +80,7 @@ export class HostSets {
     this.#panicPicks = context.stats.counter("lb_healthy_panic");
     if (clusterType(config) === "ORIGINAL_DST") {
       this.#original = new OriginalDestinationHosts(config, context);
-    }
+    } else this.#membership = MembershipStats.of(context.stats, context.services);
   }
 
   get hosts(): readonly Host[] {
@@ -107,12 +109,14 @@ export class HostSets {
     this.#members = members;
     this.#rebuild(members);
     this.#drain(previous, next);
+    this.#membership?.recount(this.#hosts);
   }
 
   /** After one of the host's health flags has changed. The pickers are made anew by the next pick, once for all changes until then. */
   healthChanged(host: Host): void {
     const health = combinedHealth(host);
     if (health === host.health) return;
+    this.#membership?.changed(host.health, health);
     host.health = health;
     this.#stale = true;
   }

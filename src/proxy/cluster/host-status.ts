@@ -8,6 +8,7 @@ export function hostStatus(host: Host): HostStatus {
     hostname: host.hostname,
     health: host.health,
     edsHealth: host.edsHealth,
+    ejected: host.ejected,
     weight: host.weight,
     priority: host.priority,
     region: host.locality.region,
@@ -21,6 +22,8 @@ export function hostStatus(host: Host): HostStatus {
     requestsSuccess: host.requestsSuccess,
     requestsTimeout: host.requestsTimeout,
     requestsTotal: host.requestsTotal,
+    successRate: -1,
+    localOriginSuccessRate: -1,
   };
 }
 

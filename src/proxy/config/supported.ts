@@ -27,6 +27,7 @@ import { supported as sniCluster } from "#proxy/filters/network/sni-cluster/supp
 import { supported as tcpProxy } from "#proxy/filters/network/tcp-proxy/supported.ts";
 import { supported as listener } from "#proxy/listener/supported.ts";
 import { supported as matching } from "#proxy/matching/supported.ts";
+import { supported as outlier } from "#proxy/outlier/supported.ts";
 import { supported as proxyHeader } from "#proxy/proxy-protocol/supported.ts";
 import { supported as rateLimit } from "#proxy/rate-limit/supported.ts";
 import { supported as rbac } from "#proxy/rbac/supported.ts";
@@ -65,6 +66,7 @@ export const tables: readonly Table[] = [
   proxyHeader,
   common,
   cluster,
+  outlier,
   listener,
   matching,
   rbac,

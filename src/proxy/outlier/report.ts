@@ -1,4 +1,5 @@
 import type { ConsecutiveKind } from "./config.ts";
+import type { SuccessRateThreshold } from "./success-rates.ts";
 
 /** A worker has seen so many failures of one kind, one after another. */
 export interface OutlierReport {
@@ -14,4 +15,10 @@ export interface Ejection {
   /** `outlierKey` */
   readonly host: string;
   readonly ejected: boolean;
+}
+
+/** What the success rates of a cluster's hosts are compared with, for /clusters. */
+export interface ClusterRates {
+  readonly external: SuccessRateThreshold;
+  readonly local: SuccessRateThreshold;
 }

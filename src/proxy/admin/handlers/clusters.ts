@@ -1,6 +1,7 @@
 import type { CircuitBreakers_ThresholdsJson } from "#gen/envoy/config/cluster/v3/circuit_breaker_pb.js";
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import { ipAddress, pipeAddress } from "#net/address.ts";
+import type { ClusterRates } from "../../outlier/report.ts";
 import type { HostStatus } from "../../worker-protocol.ts";
 import { nameFilter } from "../name-filter.ts";
 import { type AdminAnswer, type AdminPage, type AdminRequest, json } from "../page.ts";
@@ -29,11 +30,15 @@ async function clusters({ query }: AdminRequest, source: AdminSource): Promise<A
   );
   const hostsOf = ({ name = "" }: ClusterJson): readonly HostStatus[] => hosts.get(name) ?? [];
   if (query.get("format") !== "json") {
-    return { body: shown.map((cluster) => clusterText(cluster, hostsOf(cluster))).join("") };
+    const text = (cluster: ClusterJson): string =>
+      clusterText(cluster, hostsOf(cluster), source.successRates?.(cluster.name ?? ""));
+    return { body: shown.map(text).join("") };
   }
   if (shown.length === 0) return json({});
   return json({
-    cluster_statuses: shown.map((cluster) => clusterStatus(cluster, hostsOf(cluster))),
+    cluster_statuses: shown.map((cluster) =>
+      clusterStatus(cluster, hostsOf(cluster), source.successRates?.(cluster.name ?? "")),
+    ),
   });
 }
 
@@ -57,9 +62,22 @@ function thresholds(cluster: ClusterJson, priority: (typeof priorities)[number])
   };
 }
 
-function clusterText(cluster: ClusterJson, hosts: readonly HostStatus[]): string {
+function clusterText(
+  cluster: ClusterJson,
+  hosts: readonly HostStatus[],
+  rates: ClusterRates | undefined,
+): string {
   const name = cluster.name ?? "";
   const lines = [`observability_name::${cluster.altStatName ?? name}`];
+  if (rates !== undefined) {
+    const { external, local } = rates;
+    lines.push(
+      `outlier::success_rate_average::${shortNumber(external.average)}`,
+      `outlier::success_rate_ejection_threshold::${shortNumber(external.threshold)}`,
+      `outlier::local_origin_success_rate_average::${shortNumber(local.average)}`,
+      `outlier::local_origin_success_rate_ejection_threshold::${shortNumber(local.threshold)}`,
+    );
+  }
   for (const priority of priorities) {
     for (const [key, value] of Object.entries(thresholds(cluster, priority))) {
       lines.push(`${priority.toLowerCase()}_priority::${key}::${value}`);
@@ -90,24 +108,41 @@ function hostFields(host: HostStatus): readonly (readonly [string, string | numb
     ["sub_zone", host.subZone],
     ["canary", "false"],
     ["priority", host.priority],
-    ["success_rate", -1],
-    ["local_origin_success_rate", -1],
+    ["success_rate", shortNumber(host.successRate)],
+    ["local_origin_success_rate", shortNumber(host.localOriginSuccessRate)],
   ];
 }
 
-/** DRAINING is unhealthy with a flag of its own; what EDS does not explain, a check has found. */
-function healthFlags({ health, edsHealth }: HostStatus): string {
+/** As a C++ stream writes a double: six significant digits. */
+function shortNumber(value: number): number {
+  return Number(value.toPrecision(6));
+}
+
+/** DRAINING is unhealthy with a flag of its own; what nothing else explains, a check has found. */
+function healthFlags({ health, edsHealth, ejected }: HostStatus): string {
+  const others = otherFlags(ejected && health === "unhealthy" ? "healthy" : health, edsHealth);
+  if (!ejected) return others === "" ? "healthy" : others;
+  return `/failed_outlier_check${others}`;
+}
+
+function otherFlags(health: string, edsHealth: string): string {
   if (edsHealth === "DRAINING") return "/eds_status_draining";
   if (edsHealth === "UNHEALTHY" || edsHealth === "TIMEOUT") return "/failed_eds_health";
   if (edsHealth === "DEGRADED") return "/degraded_eds_health";
-  if (health === "healthy") return "healthy";
+  if (health === "healthy") return "";
   return health === "degraded" ? "/degraded_active_hc" : "/failed_active_hc";
 }
 
-function clusterStatus(cluster: ClusterJson, hosts: readonly HostStatus[]): unknown {
+function clusterStatus(
+  cluster: ClusterJson,
+  hosts: readonly HostStatus[],
+  rates: ClusterRates | undefined,
+): unknown {
   const name = cluster.name ?? "";
   return {
     name,
+    ...percent("success_rate_ejection_threshold", rates?.external.threshold),
+    ...percent("local_origin_success_rate_ejection_threshold", rates?.local.threshold),
     ...(hosts.length === 0 ? {} : { host_statuses: hosts.map(hostStatusJson) }),
     circuit_breakers: {
       thresholds: priorities.map((priority) => ({
@@ -135,11 +170,14 @@ function hostStatusJson(host: HostStatus): unknown {
       { type: "GAUGE", ...stat("rq_active", host.requestsActive) },
     ],
     health_status: {
-      ...(known === "HEALTHY" && host.health === "unhealthy"
+      ...(host.ejected ? { failed_outlier_check: true } : {}),
+      ...(known === "HEALTHY" && host.health === "unhealthy" && !host.ejected
         ? { failed_active_health_check: true }
         : {}),
       eds_health_status: known,
     },
+    ...percent("success_rate", host.successRate),
+    ...percent("local_origin_success_rate", host.localOriginSuccessRate),
     weight: host.weight,
     ...(host.hostname === "" ? {} : { hostname: host.hostname }),
     ...(host.priority === 0 ? {} : { priority: host.priority }),
@@ -149,6 +187,12 @@ function hostStatusJson(host: HostStatus): unknown {
       ...(host.subZone === "" ? {} : { sub_zone: host.subZone }),
     },
   };
+}
+
+/** A type.v3.Percent; nothing when it is not known. */
+function percent(name: string, value: number | undefined): object {
+  if (value === undefined || value < 0) return {};
+  return { [name]: value === 0 ? {} : { value } };
 }
 
 function stat(name: string, value: number): object {

@@ -5,7 +5,7 @@ import type { ClusterMembers } from "../host.ts";
 
 /**
  * What discovery counts, in Envoy's names. Membership is counted here and not by the workers: each of them has all hosts,
- * and gauges of workers are added up.
+ * and gauges of workers are added up. How many are well also depends on checks and ejections: membership-stats.ts.
  */
 export class DiscoveryStats {
   readonly attempt: Counter;
@@ -16,8 +16,6 @@ export class DiscoveryStats {
   readonly noRebuild: Counter;
   readonly #change: Counter;
   readonly #total: Gauge;
-  readonly #healthy: Gauge;
-  readonly #degraded: Gauge;
   readonly #maxWeight: Gauge;
   #addresses: ReadonlySet<string> = new Set();
 
@@ -32,8 +30,6 @@ export class DiscoveryStats {
     this.noRebuild = scope.counter("update_no_rebuild");
     this.#change = scope.counter("membership_change");
     this.#total = scope.gauge("membership_total");
-    this.#healthy = scope.gauge("membership_healthy");
-    this.#degraded = scope.gauge("membership_degraded");
     scope.gauge("membership_excluded").set(0);
     this.#maxWeight = scope.gauge("max_host_weight");
   }
@@ -48,8 +44,6 @@ export class DiscoveryStats {
     }
     this.#addresses = addresses;
     this.#total.set(addresses.size);
-    this.#healthy.set(endpoints.filter(({ health }) => health === "healthy").length);
-    this.#degraded.set(endpoints.filter(({ health }) => health === "degraded").length);
     this.#maxWeight.set(endpoints.reduce((most, { weight }) => Math.max(most, weight), 0));
   }
 }
