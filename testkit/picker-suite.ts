@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { Word64 } from "#lib/word64.ts";
 import type { BalancerConfig, BalancerFactory } from "#proxy/balancer/balancer.ts";
 import type { Host } from "#proxy/cluster/host.ts";
 import type { Runtime } from "#proxy/runtime.ts";
@@ -26,10 +27,13 @@ interface Pick {
 /** How many of the picks each host got, in the order of the hosts. */
 export function distribution(options: Pick): number[] {
   const { factory, hosts, picks, seed = 1, config, runtime = emptyRuntime, onPick } = options;
-  const picker = factory.make(hosts, { config, random: seededRandom(seed), runtime });
+  const random = seededRandom(seed);
+  const picker = factory.make(hosts, { config, random, runtime });
+  const hash = new Word64();
   const counts = new Map(hosts.map((it) => [it, 0]));
   for (let i = 0; i < picks; i++) {
-    const picked = picker.pick({});
+    hash.set(random.below(2 ** 32), random.below(2 ** 32));
+    const picked = picker.pick({}, hash);
     assert.ok(picked !== undefined);
     counts.set(picked, (counts.get(picked) ?? 0) + 1);
     onPick?.(picked);
@@ -42,7 +46,7 @@ export function pickerSuite(factory: BalancerFactory): void {
   describe(`${factory.policy} as any policy`, () => {
     test("picks nothing from nothing", () => {
       const options = { config: undefined, random: seededRandom(1), runtime: emptyRuntime };
-      assert.equal(factory.make([], options).pick({}), undefined);
+      assert.equal(factory.make([], options).pick({}, new Word64()), undefined);
     });
     test("picks the only host always", () => {
       assert.deepEqual(distribution({ factory, hosts: [host(1)], picks: 10 }), [10]);
