@@ -3,7 +3,9 @@
 import { supported as accessLog } from "#proxy/access-log/supported.ts";
 import { supported as admin } from "#proxy/admin/supported.ts";
 import { supported as cluster } from "#proxy/cluster/supported.ts";
+import { supported as compression } from "#proxy/compression/supported.ts";
 import { supported as buffer } from "#proxy/filters/http/buffer/supported.ts";
+import { supported as compressor } from "#proxy/filters/http/compressor/supported.ts";
 import { supported as cors } from "#proxy/filters/http/cors/supported.ts";
 import { supported as csrf } from "#proxy/filters/http/csrf/supported.ts";
 import { supported as fault } from "#proxy/filters/http/fault/supported.ts";
@@ -44,6 +46,8 @@ export const tables: readonly Table[] = [
   csrf,
   cors,
   fault,
+  compression,
+  compressor,
   grpcHttp1Bridge,
   grpcStats,
   grpcWeb,

@@ -1,4 +1,5 @@
 import { factory as buffer } from "./buffer/config.ts";
+import { factory as compressor } from "./compressor/config.ts";
 import { factory as cors } from "./cors/config.ts";
 import { factory as csrf } from "./csrf/config.ts";
 import { factory as fault } from "./fault/config.ts";
@@ -18,6 +19,7 @@ export const httpFilters: readonly HttpFilterFactory[] = [
   cors,
   csrf,
   fault,
+  compressor,
   grpcHttp1Bridge,
   grpcStats,
   grpcWeb,

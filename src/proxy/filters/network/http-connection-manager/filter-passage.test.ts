@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { HeaderList } from "#http/headers.ts";
+import { HeaderList } from "#http/headers.ts";
 import type { ResponseHead } from "#http/message.ts";
 import type { HttpFilter, HttpStream } from "../../http/filter.ts";
 import { FilterPassage } from "./filter-passage.ts";
@@ -25,6 +25,10 @@ class Passage extends FilterPassage {
 
   data(size: number): void {
     this.passResponseData(new Uint8Array(size), false);
+  }
+
+  trailers(): void {
+    this.passResponseTrailers(new HeaderList());
   }
 
   protected get stream(): HttpStream {
@@ -92,5 +96,43 @@ test("a filter that resumes does not let the response of a slow client go on", (
   assert.deepEqual([passage.told, passage.responseStopped], [["stop"], true]);
   passage.onWritable();
   passage.onWritable();
+  assert.deepEqual(passage.told, ["stop", "go"]);
+});
+
+test("what a filter sends passes only those after it, before the trailers that follow", () => {
+  const log: string[] = [];
+  const seen = (name: string): HttpFilter => ({
+    onResponseData: (_stream, chunk) => {
+      log.push(`${name} ${chunk.length}`);
+      return "continue";
+    },
+    onResponseTrailers: () => {
+      log.push(`${name} trailers`);
+      return "continue";
+    },
+  });
+  const sender: HttpFilter = {
+    onResponseData: () => "consume",
+    onResponseTrailers: () => {
+      passage.injectResponseData(sender, new Uint8Array(3), false);
+      return "continue";
+    },
+  };
+  const passage = new Passage([seen("after"), sender, seen("before")]);
+  passage.data(2);
+  passage.trailers();
+  assert.deepEqual(log, ["before 2", "before trailers", "after 3", "after trailers"]);
+  assert.deepEqual(passage.sent, [3]);
+});
+
+test("a response that filters pause flows again when none does", () => {
+  const passage = new Passage([]);
+  passage.pauseResponse();
+  passage.pauseResponse();
+  passage.onUnwritable();
+  passage.unpauseResponse();
+  passage.onWritable();
+  assert.deepEqual(passage.told, ["stop"]);
+  passage.unpauseResponse();
   assert.deepEqual(passage.told, ["stop", "go"]);
 });
