@@ -8,6 +8,7 @@ import { supported as buffer } from "#proxy/filters/http/buffer/supported.ts";
 import { supported as compressor } from "#proxy/filters/http/compressor/supported.ts";
 import { supported as cors } from "#proxy/filters/http/cors/supported.ts";
 import { supported as csrf } from "#proxy/filters/http/csrf/supported.ts";
+import { supported as decompressor } from "#proxy/filters/http/decompressor/supported.ts";
 import { supported as fault } from "#proxy/filters/http/fault/supported.ts";
 import { supported as grpcHttp1Bridge } from "#proxy/filters/http/grpc-http1-bridge/supported.ts";
 import { supported as grpcStats } from "#proxy/filters/http/grpc-stats/supported.ts";
@@ -48,6 +49,7 @@ export const tables: readonly Table[] = [
   fault,
   compression,
   compressor,
+  decompressor,
   grpcHttp1Bridge,
   grpcStats,
   grpcWeb,

@@ -60,7 +60,7 @@ export function decode(encoding: string | undefined, bytes: Uint8Array): string 
   }
 }
 
-export function encode(encoding: Encoding, text: string): Buffer {
+export function encode(encoding: Encoding, text: string | Uint8Array): Buffer {
   if (encoding === "gzip") return gzipSync(text);
   return encoding === "br" ? brotliCompressSync(text) : zstdCompressSync(text);
 }

@@ -2,6 +2,7 @@ import { factory as buffer } from "./buffer/config.ts";
 import { factory as compressor } from "./compressor/config.ts";
 import { factory as cors } from "./cors/config.ts";
 import { factory as csrf } from "./csrf/config.ts";
+import { factory as decompressor } from "./decompressor/config.ts";
 import { factory as fault } from "./fault/config.ts";
 import type { HttpFilterFactory } from "./filter.ts";
 import { factory as grpcHttp1Bridge } from "./grpc-http1-bridge/config.ts";
@@ -18,6 +19,7 @@ export const httpFilters: readonly HttpFilterFactory[] = [
   buffer,
   cors,
   csrf,
+  decompressor,
   fault,
   compressor,
   grpcHttp1Bridge,

@@ -2,6 +2,7 @@ import type { HeaderList } from "#http/headers.ts";
 import type { RequestHead, ResponseHead } from "#http/message.ts";
 import { BodyCoder, type Coding } from "../../../compression/body-coder.ts";
 import type { Codec } from "../../../compression/codec.ts";
+import { hasNoTransform } from "../../../compression/no-transform.ts";
 import type { Counter } from "../../../stats/stats.ts";
 import type { HttpFilter, HttpStream, Replacement, Verdict } from "../filter.ts";
 import { type Candidate, type Choice, chooseEncoding } from "./accept-encoding.ts";
@@ -245,13 +246,6 @@ function isTypeAllowed({ contentTypes }: DirectionSettings, headers: HeaderList)
   const semicolon = type.indexOf(";");
   const bare = semicolon < 0 ? type : type.slice(0, semicolon);
   return contentTypes.has(bare.trim().toLowerCase());
-}
-
-function hasNoTransform(headers: HeaderList): boolean {
-  const control = headers.get("cache-control");
-  return (
-    control?.split(",").some((token) => token.trim().toLowerCase() === "no-transform") ?? false
-  );
 }
 
 /** RFC 9110 §8.8.3: a strong validator is of the very bytes, which are no longer these. */

@@ -1,4 +1,3 @@
-import type { RuntimeFeatureFlagJson } from "#gen/envoy/config/core/v3/base_pb.js";
 import type {
   Compressor_CommonDirectionConfigJson,
   CompressorJson,
@@ -6,6 +5,7 @@ import type {
 } from "#gen/envoy/extensions/filters/http/compressor/v3/compressor_pb.js";
 import { refuse, within } from "#lib/config-error.ts";
 import { compileCompressor } from "../../../compression/compressors.ts";
+import { compileRuntimeFlag } from "../../../runtime-flag.ts";
 import type { Services } from "../../../services.ts";
 import type { StatsScope } from "../../../stats/stats.ts";
 import type { HttpFilterFactory } from "../filter.ts";
@@ -137,7 +137,7 @@ function compileDirection(
   // As in Envoy, 0 is the default too.
   const contentLengthMin = config?.minContentLength ?? 0;
   return {
-    enabled: compileFlag(config?.enabled, services),
+    enabled: compileRuntimeFlag(config?.enabled, services),
     contentLengthMin: contentLengthMin > 0 ? contentLengthMin : contentLengthMinDefault,
     contentTypes: new Set(
       (types.length > 0 ? types : contentTypesDefault).map((type) => type.toLowerCase()),
@@ -152,10 +152,4 @@ function compileDirection(
     notCompressed: common.counter("not_compressed"),
     contentLengthTooSmall: common.counter("content_length_too_small"),
   };
-}
-
-function compileFlag(flag: RuntimeFeatureFlagJson | undefined, services: Services): () => boolean {
-  if (flag === undefined) return () => true;
-  const { runtimeKey = "", defaultValue = true } = flag;
-  return () => services.runtime.boolean(runtimeKey, defaultValue);
 }
