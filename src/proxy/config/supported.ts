@@ -14,6 +14,7 @@ import { supported as grpcHttp1Bridge } from "#proxy/filters/http/grpc-http1-bri
 import { supported as grpcStats } from "#proxy/filters/http/grpc-stats/supported.ts";
 import { supported as grpcWeb } from "#proxy/filters/http/grpc-web/supported.ts";
 import { supported as headerMutation } from "#proxy/filters/http/header-mutation/supported.ts";
+import { supported as headerToMetadata } from "#proxy/filters/http/header-to-metadata/supported.ts";
 import { supported as healthCheck } from "#proxy/filters/http/health-check/supported.ts";
 import { supported as httpLocalRatelimit } from "#proxy/filters/http/local-ratelimit/supported.ts";
 import { supported as router } from "#proxy/filters/http/router/supported.ts";
@@ -43,6 +44,7 @@ import { supported as common } from "./common-supported.ts";
 type Table = Readonly<Record<string, readonly string[]>>;
 
 export const tables: readonly Table[] = [
+  headerToMetadata,
   buffer,
   csrf,
   cors,

@@ -9,6 +9,7 @@ import { factory as grpcHttp1Bridge } from "./grpc-http1-bridge/config.ts";
 import { factory as grpcStats } from "./grpc-stats/config.ts";
 import { factory as grpcWeb } from "./grpc-web/config.ts";
 import { factory as headerMutation } from "./header-mutation/config.ts";
+import { factory as headerToMetadata } from "./header-to-metadata/config.ts";
 import { factory as healthCheck } from "./health-check/config.ts";
 import { factory as localRatelimit } from "./local-ratelimit/config.ts";
 import { factory as rbac } from "./rbac/config.ts";
@@ -26,6 +27,7 @@ export const httpFilters: readonly HttpFilterFactory[] = [
   grpcStats,
   grpcWeb,
   headerMutation,
+  headerToMetadata,
   healthCheck,
   localRatelimit,
   rbac,
