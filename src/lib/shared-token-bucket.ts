@@ -3,11 +3,10 @@ import type { TokenBucketOptions } from "./token-bucket.ts";
 
 /**
  * A TokenBucket of several threads. Its whole state is one number: the time at which the bucket was, or will be, empty; to take a token is
- * to move that time on. It starts at 0, which stands for a bucket that nobody has asked yet.
+ * to move that time on. It starts at 0, which stands for full.
  */
 export class SharedTokenBucket {
   readonly tokensMax: number;
-  readonly #tokensAtStart: number;
   readonly #clock: Clock;
   readonly #cell: BigInt64Array;
   readonly #nanosecondsPerToken: number;
@@ -16,10 +15,13 @@ export class SharedTokenBucket {
   constructor(clock: Clock, options: TokenBucketOptions & { readonly cell: BigInt64Array }) {
     const { tokensMax, tokensPerFill, fillIntervalMs, cell } = options;
     this.tokensMax = tokensMax;
-    this.#tokensAtStart = options.tokensAtStart ?? tokensMax;
     this.#clock = clock;
     this.#cell = cell;
     this.#nanosecondsPerToken = (fillIntervalMs * 1e6) / tokensPerFill;
+    if (options.tokensAtStart === undefined) return;
+    // Said by the first thread; the others find it.
+    const empty = this.#now() - this.#duration(options.tokensAtStart);
+    Atomics.compareExchange(cell, 0, 0n, empty);
   }
 
   /** Takes all of `count` or nothing. */
@@ -69,9 +71,8 @@ export class SharedTokenBucket {
 
   /** What the cell says, but not longer ago than it takes to fill. */
   #emptyAt(cell: bigint, now: bigint): bigint {
-    if (cell === 0n) return now - this.#duration(this.#tokensAtStart);
     const full = now - this.#duration(this.tokensMax);
-    return cell > full ? cell : full;
+    return cell > full && cell !== 0n ? cell : full;
   }
 
   #duration(tokens: number): bigint {

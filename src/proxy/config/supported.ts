@@ -4,6 +4,7 @@ import { supported as accessLog } from "#proxy/access-log/supported.ts";
 import { supported as admin } from "#proxy/admin/supported.ts";
 import { supported as cluster } from "#proxy/cluster/supported.ts";
 import { supported as compression } from "#proxy/compression/supported.ts";
+import { supported as bandwidthLimit } from "#proxy/filters/http/bandwidth-limit/supported.ts";
 import { supported as buffer } from "#proxy/filters/http/buffer/supported.ts";
 import { supported as compressor } from "#proxy/filters/http/compressor/supported.ts";
 import { supported as cors } from "#proxy/filters/http/cors/supported.ts";
@@ -48,6 +49,7 @@ export const tables: readonly Table[] = [
   buffer,
   csrf,
   cors,
+  bandwidthLimit,
   fault,
   compression,
   compressor,

@@ -1,3 +1,4 @@
+import { factory as bandwidthLimit } from "./bandwidth-limit/config.ts";
 import { factory as buffer } from "./buffer/config.ts";
 import { factory as compressor } from "./compressor/config.ts";
 import { factory as cors } from "./cors/config.ts";
@@ -17,6 +18,7 @@ import { factory as router } from "./router/config.ts";
 
 /** Every HTTP filter. A new one is a folder and a line here. */
 export const httpFilters: readonly HttpFilterFactory[] = [
+  bandwidthLimit,
   buffer,
   cors,
   csrf,
