@@ -27,31 +27,53 @@ export function compileJsonFormat(
     const write = compile.omitting(format);
     return (info) => `${write(info) ?? "{}"}\n`;
   }
-  const parts: (string | ValueWriter)[] = [];
+  const parts: (string | Leaf)[] = [];
   compile.flat(format, parts);
   parts.push("\n");
   return joined(parts);
 }
 
 /** Keys and braces between two values are one literal. */
-function joined(parts: readonly (string | ValueWriter)[]): Formatter {
-  const writers: ValueWriter[] = [];
-  const literals: string[] = [""];
+function joined(parts: readonly (string | Leaf)[]): Formatter {
+  const fields: Field[] = [];
+  let first = "";
   for (const part of parts) {
-    if (typeof part === "string") literals[literals.length - 1] += part;
-    else {
-      writers.push(part);
-      literals.push("");
-    }
+    const last = fields[fields.length - 1];
+    if (typeof part !== "string") fields.push(new Field(part));
+    else if (last === undefined) first += part;
+    else last.literal += part;
   }
-  const first = literals.shift() ?? "";
   return (info) => {
     let line = first;
-    for (let i = 0; i < writers.length; i++) {
-      line += (writers[i]?.(info) ?? "null") + literals[i];
-    }
+    for (let i = 0; i < fields.length; i++) line += (fields[i] as Field).write(info);
     return line;
   };
+}
+
+/** A value as an operator reads it, and its JSON. */
+interface Leaf {
+  readonly read: (info: StreamInfo) => Json | undefined;
+  readonly show: (value: Json | undefined) => string;
+}
+
+/** A value and the literal behind it. Most values are those of the line before: cluster, addresses, code, protocol. */
+class Field {
+  literal = "";
+  readonly #leaf: Leaf;
+  #value: Json | undefined;
+  #text = "";
+
+  constructor(leaf: Leaf) {
+    this.#leaf = leaf;
+  }
+
+  write(info: StreamInfo): string {
+    const value = this.#leaf.read(info);
+    if (value === this.#value && this.#text !== "") return this.#text;
+    this.#value = value;
+    this.#text = this.#leaf.show(value) + this.literal;
+    return this.#text;
+  }
 }
 
 class Compile {
@@ -64,7 +86,7 @@ class Compile {
   }
 
   /** Literal JSON and value writers in order. */
-  flat(value: unknown, parts: (string | ValueWriter)[]): void {
+  flat(value: unknown, parts: (string | Leaf)[]): void {
     if (Array.isArray(value)) {
       for (const [index, item] of value.entries()) {
         parts.push(index === 0 ? "[" : ",");
@@ -104,12 +126,16 @@ class Compile {
       };
     }
     const leaf = this.#leaf(value);
-    if (typeof leaf !== "string") return leaf;
-    return leaf === "null" ? () => undefined : () => leaf;
+    if (typeof leaf === "string") return leaf === "null" ? () => undefined : () => leaf;
+    const { read, show } = leaf;
+    return (info) => {
+      const found = read(info);
+      return found === undefined ? undefined : show(found);
+    };
   }
 
   /** Literal JSON, or what writes it. */
-  #leaf(value: unknown): string | ValueWriter {
+  #leaf(value: unknown): string | Leaf {
     if (value === null || value === undefined) return "null";
     if (typeof value === "number") return jsonNumber(value);
     if (typeof value === "boolean") return String(value);
@@ -123,16 +149,17 @@ class Compile {
     return typeof only === "string" ? quote(only) : typed(only);
   }
 
-  #mixed(pieces: readonly (string | Operator)[]): ValueWriter {
+  #mixed(pieces: readonly (string | Operator)[]): Leaf {
     const absent = this.#absent;
     const readers = pieces.map((piece) =>
       typeof piece === "string" ? () => piece : textOf(piece),
     );
-    return (info) => {
+    const read = (info: StreamInfo): string => {
       let text = "";
       for (let i = 0; i < readers.length; i++) text += readers[i]?.(info) ?? absent;
-      return quote(text);
+      return text;
     };
+    return { read, show: showText };
   }
 }
 
@@ -154,30 +181,29 @@ function sortedFields(value: object): [string, unknown][] {
   return fields.sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-function typed(operator: Operator): ValueWriter {
+function typed(operator: Operator): Leaf {
+  const { read } = operator;
   switch (operator.kind) {
-    case "number": {
-      const { read } = operator;
-      return (info) => {
-        const value = read(info);
-        return value === undefined ? undefined : `${value}`;
-      };
-    }
-    case "json": {
-      const { read } = operator;
-      return (info) => {
-        const value: Json | undefined = read(info);
-        return value === undefined ? undefined : sortedJson(value);
-      };
-    }
-    case "string": {
-      const { read } = operator;
-      return (info) => {
-        const value = read(info);
-        return value === undefined ? undefined : quote(value);
-      };
-    }
+    case "number":
+      return { read, show: showNumber };
+    case "json":
+      return { read, show: showJson };
+    case "string":
+      return { read, show: showText };
   }
+}
+
+// Proofs: an operator of a kind reads values of that kind, or none.
+function showText(value: Json | undefined): string {
+  return value === undefined ? "null" : quote(value as string);
+}
+
+function showNumber(value: Json | undefined): string {
+  return value === undefined ? "null" : String(value as number);
+}
+
+function showJson(value: Json | undefined): string {
+  return value === undefined ? "null" : sortedJson(value);
 }
 
 const special = /["\\\0-\x1f\x80-\xff]/;
