@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
 import { Word64 } from "#lib/word64.ts";
 import { xxHash64 } from "#lib/xxhash64.ts";
+import { answer, response } from "../../testkit/fake-upstream.ts";
 import type { Response } from "../../testkit/raw-client.ts";
 import { type ParityCase, parityArea } from "./harness/area.ts";
-import type { JsonObject } from "./harness/config.ts";
+import {
+  type CaseConfig,
+  cluster,
+  type HttpOptions,
+  header,
+  http,
+  type JsonObject,
+} from "./harness/config.ts";
 import { type CaseContext, get } from "./harness/context.ts";
 import { allHosts, answers, byKey, hashing, hosts, keys } from "./harness/hashing.ts";
 
@@ -300,4 +308,103 @@ const cookieCases: readonly ParityCase[] = [
   },
 ];
 
-parityArea("balancing-hash-policies", [...deterministic, ...randomCases, ...cookieCases]);
+const toRing = (route: JsonObject, more: HttpOptions = {}): CaseConfig =>
+  http({
+    routes: [{ match: { prefix: "/" }, ...route }],
+    clusters: [
+      cluster("main", {
+        load_assignment: { cluster_name: "{case}-main", endpoints: [allHosts] },
+        ...ring,
+      }),
+    ],
+    ...more,
+  });
+const toMain = (action: JsonObject): JsonObject => ({
+  route: { cluster: "{case}-main", ...action },
+});
+const byPath: JsonObject = { header: { header_name: ":path" } };
+
+const changedRequests: readonly ParityCase[] = [
+  {
+    name: "header: a path after the route has rewritten it",
+    config: toRing(toMain({ hash_policy: [byPath], prefix_rewrite: "/rewritten/" })),
+    upstreams: hosts,
+    run: async (t) =>
+      assert.equal(
+        await answers(
+          t,
+          some.map((key) => get(`/${key}`)),
+        ),
+        "ecebaccdaadecdddcececabaedebebeeddbdeccb",
+      ),
+  },
+  {
+    name: "header: one that the route adds",
+    config: toRing({
+      ...toMain({ hash_policy: [byKey] }),
+      request_headers_to_add: [header("x-key", "always")],
+    }),
+    upstreams: hosts,
+    run: async (t) =>
+      assert.equal(
+        await answers(
+          t,
+          Array.from({ length: 20 }, () => get("/")),
+        ),
+        "bbbbbbbbbbbbbbbbbbbb",
+      ),
+  },
+  {
+    name: "source_ip: the client's address by x-forwarded-for",
+    config: toRing(toMain({ hash_policy: [sourceIp] }), {
+      manager: { use_remote_address: true, xff_num_trusted_hops: 1 },
+    }),
+    upstreams: hosts,
+    run: async (t) => {
+      const requests = some.map((_, index) => get("/", `x-forwarded-for: 10.1.2.${index}`));
+      assert.equal(await answers(t, requests), "bceeeeedbdcceccbdedecccccdcccaaadadbaecd");
+    },
+  },
+  {
+    name: "no host: the request is changed all the same",
+    config: http({
+      routes: [
+        {
+          match: { prefix: "/" },
+          route: { cluster: "{case}-main", prefix_rewrite: "/new/" },
+          request_headers_to_add: [header("x-added", "yes")],
+        },
+      ],
+      clusters: [cluster("main", { load_assignment: { cluster_name: "x" } })],
+      logFormat: "%REQ(:PATH)% %REQ(X-ADDED)% %UPSTREAM_REQUEST_ATTEMPT_COUNT% %RESPONSE_FLAGS%",
+    }),
+    run: async (t) => {
+      await t.get("/old");
+      assert.equal(await t.logLine(), "/new/old yes 1 UH");
+    },
+  },
+  {
+    name: "cookie: one and the same for a request that is tried three times",
+    config: toRing(
+      toMain({
+        hash_policy: [cookie({ ttl: "1s" })],
+        retry_policy: {
+          retry_on: "5xx",
+          num_retries: 2,
+          retry_back_off: { base_interval: "0.001s" },
+        },
+      }),
+    ),
+    upstreams: Object.fromEntries(
+      Object.keys(hosts).map((name) => [name, answer(response(503, name))]),
+    ),
+    run: async (t) => assert.equal(new Set(setCookies(await t.get("/"))).size, 1),
+  },
+];
+
+parityArea("balancing-hash-policies", [
+  ...deterministic,
+  ...randomCases,
+  ...cookieCases,
+  ...changedRequests,
+]);

@@ -18,7 +18,7 @@ import {
 } from "./retry-state.ts";
 import type { RouterSettings } from "./router.ts";
 import { noTimeouts, type RequestTimeouts } from "./timeouts.ts";
-import { prepareAnotherAttempt } from "./upstream-head.ts";
+import { prepareAnotherAttempt, rewriteHost } from "./upstream-head.ts";
 import { type AttemptListener, type AttemptTarget, UpstreamRequest } from "./upstream-request.ts";
 
 export type CountingCluster = Cluster & { readonly clusterStats: ClusterStats };
@@ -197,7 +197,8 @@ export abstract class Attempts extends Timer {
     info.upstreamHostsAttempted ??= info.upstreamHost === undefined ? [] : [info.upstreamHost];
     info.upstreamHostsAttempted.push(host);
     const expectedMs = this.expectedMs();
-    prepareAnotherAttempt({ route, head, info, host, expectedMs, afterTimeout }, this.settings);
+    prepareAnotherAttempt({ route, head, info, expectedMs, afterTimeout }, this.settings);
+    rewriteHost(route, head, host);
     const headEnds =
       this.headEnds || (this.requestEnded && this.#keptBytes === 0 && this.trailers === undefined);
     this.attemptAt(host, { cluster, host, route, head, headEnds });

@@ -33,7 +33,7 @@ import {
 } from "./replies.ts";
 import { RetryState } from "./retry-state.ts";
 import { invalidHeader, requestTimeouts } from "./timeouts.ts";
-import { prepareUpstreamHead } from "./upstream-head.ts";
+import { prepareUpstreamHead, rewriteHost } from "./upstream-head.ts";
 import type { AttemptListener, UpstreamRequest } from "./upstream-request.ts";
 
 /** One router filter's configuration and its connection manager's counters. */
@@ -176,14 +176,16 @@ export class Router extends Attempts implements HttpFilter, AttemptListener {
 
   #begin(route: ForwardAction, cluster: CountingCluster, head: RequestHead): void {
     const { info } = this.stream;
+    info.attemptCount = 1;
+    const expectedMs = this.expectedMs();
+    // Before a host is picked: hash policies read what the upstream will.
+    prepareUpstreamHead({ route, head, info, expectedMs }, this.settings);
     const host = this.pick(cluster, head);
     if (host === undefined) {
       this.onNoHost(cluster);
       return;
     }
-    info.attemptCount = 1;
-    const expectedMs = this.expectedMs();
-    prepareUpstreamHead({ route, head, info, host, expectedMs }, this.settings);
+    rewriteHost(route, head, host);
     this.stream.producer = this;
     if (route.mirrors.length > 0) this.#startMirrors(route, head);
     if (this.requestEnded) this.#armTimeout();

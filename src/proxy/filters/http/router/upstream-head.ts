@@ -8,7 +8,6 @@ export interface UpstreamHeadParts {
   readonly route: ForwardAction;
   readonly head: RequestHead;
   readonly info: StreamInfo;
-  readonly host: Host;
   /** What the upstream may take for this attempt; 0: as long as it likes. */
   readonly expectedMs: number;
 }
@@ -26,7 +25,6 @@ export function prepareUpstreamHead(parts: UpstreamHeadParts, settings: RouterSe
     headers.remove("x-envoy-original-path");
     headers.remove("x-envoy-original-host");
   }
-  rewriteHost(parts);
 }
 
 /** Before each attempt after the first. */
@@ -42,10 +40,10 @@ export function prepareAnotherAttempt(
     headers.set("x-envoy-attempt-count", String(info.attemptCount));
   if (route.includeIsTimeoutRetry)
     headers.set("x-envoy-is-timeout-retry", String(parts.afterTimeout));
-  rewriteHost(parts);
 }
 
-function rewriteHost({ route, head, host }: UpstreamHeadParts): void {
+/** To the picked endpoint's name, where the route wants that. */
+export function rewriteHost(route: ForwardAction, head: RequestHead, host: Host): void {
   if (!route.autoHostRewrite || host.hostname === "" || head.authority === host.hostname) return;
   if (route.appendXForwardedHost) head.headers.add("x-forwarded-host", head.authority);
   head.authority = host.hostname;
