@@ -20,6 +20,7 @@ import { supported as healthCheck } from "#proxy/filters/http/health-check/suppo
 import { supported as httpLocalRatelimit } from "#proxy/filters/http/local-ratelimit/supported.ts";
 import { supported as router } from "#proxy/filters/http/router/supported.ts";
 import { supported as httpInspector } from "#proxy/filters/listener/http-inspector/supported.ts";
+import { supported as listenerLocalRatelimit } from "#proxy/filters/listener/local-ratelimit/supported.ts";
 import { supported as originalDst } from "#proxy/filters/listener/original-dst/supported.ts";
 import { supported as proxyProtocol } from "#proxy/filters/listener/proxy-protocol/supported.ts";
 import { supported as tlsInspector } from "#proxy/filters/listener/tls-inspector/supported.ts";
@@ -67,6 +68,7 @@ export const tables: readonly Table[] = [
   headerMutation,
   healthCheck,
   httpInspector,
+  listenerLocalRatelimit,
   originalDst,
   proxyProtocol,
   tlsInspector,

@@ -150,6 +150,7 @@ function compileListenerFilters(
     const factory = factoryFor(listenerFilters, filter.typedConfig);
     const make = within("typed_config", () =>
       factory.compile(filter.typedConfig, {
+        services: context.services,
         stats: context.services.stats,
         listenerScope: context.scope,
       }),

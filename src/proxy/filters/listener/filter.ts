@@ -1,5 +1,6 @@
 import type { Address } from "#net/address.ts";
 import type { Connection } from "#net/connection.ts";
+import type { Services } from "../../services.ts";
 import type { StatsScope } from "../../stats/stats.ts";
 import type { Json } from "../../stream-info.ts";
 
@@ -39,6 +40,7 @@ export interface ListenerFilter {
 }
 
 export interface ListenerFilterContext {
+  readonly services: Services;
   readonly stats: StatsScope;
   readonly listenerScope: StatsScope;
 }

@@ -1,8 +1,7 @@
 import type { BandwidthLimitJson } from "#gen/envoy/extensions/filters/http/bandwidth_limit/v3/bandwidth_limit_pb.js";
 import { refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
-import { SharedTokenBucket } from "#lib/shared-token-bucket.ts";
-import { TokenBucket } from "#lib/token-bucket.ts";
+import { makeSharedBucket } from "../../../rate-limit/buckets.ts";
 import type { Services } from "../../../services.ts";
 import type { StatsScope } from "../../../stats/stats.ts";
 import type { HttpFilterFactory } from "../filter.ts";
@@ -74,10 +73,7 @@ function bucketOf(bytes: number, intervalMs: number, services: Services): ByteBu
     fillIntervalMs: secondMs,
     tokensAtStart: Math.floor((bytes * intervalMs) / secondMs),
   };
-  const cell = services.sharedSlots?.take();
-  return cell === undefined
-    ? new TokenBucket(services.clock, options)
-    : new SharedTokenBucket(services.clock, { ...options, cell });
+  return makeSharedBucket(options, services);
 }
 
 function directionOf(scope: StatsScope, name: "request" | "response"): DirectionLimit {

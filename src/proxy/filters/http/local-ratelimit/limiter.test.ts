@@ -91,7 +91,13 @@ describe("RecentBuckets", () => {
     const buckets = new RecentBuckets(2, () => {
       made += 1;
       return {
-        bucket: { tokensMax: made, available: 0, take: () => true, msUntil: () => 0 },
+        bucket: {
+          tokensMax: made,
+          available: 0,
+          take: () => true,
+          takeUpTo: () => 0,
+          msUntil: () => 0,
+        },
         rate: 1,
       };
     });

@@ -1,12 +1,5 @@
 import type { DescriptorEntry } from "../../../rate-limit/actions.ts";
-
-/** Of one worker, or of all. */
-export interface Bucket {
-  readonly tokensMax: number;
-  readonly available: number;
-  take(count: number): boolean;
-  msUntil(count: number): number;
-}
+import type { Bucket } from "../../../rate-limit/buckets.ts";
 
 /** A bucket and how fast it fills, in tokens a millisecond. */
 export interface RatedBucket {

@@ -1,6 +1,7 @@
 import { GrpcCode } from "#grpc/status.ts";
 import { HeaderList } from "#http/headers.ts";
 import type { RequestHead, ResponseHead } from "#http/message.ts";
+import type { Bucket } from "../../../rate-limit/buckets.ts";
 import type { RateLimit } from "../../../rate-limit/rate-limits.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import { type Additions, applyAdditions } from "../../../route/header-changes.ts";
@@ -8,7 +9,7 @@ import type { Route } from "../../../route/route.ts";
 import type { Counter } from "../../../stats/stats.ts";
 import type { DownstreamInfo } from "../../../stream-info.ts";
 import type { HttpFilter, HttpStream, LocalReply, Verdict } from "../filter.ts";
-import type { Bucket, Descriptor, Limiter } from "./limiter.ts";
+import type { Descriptor, Limiter } from "./limiter.ts";
 
 /** Of the filter or of a route. */
 export interface LocalLimit {

@@ -1,16 +1,13 @@
 import type { LocalRateLimitDescriptorJson } from "#gen/envoy/extensions/common/ratelimit/v3/ratelimit_pb.js";
 import type { LocalRateLimitJson } from "#gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.js";
-import type { TokenBucketJson } from "#gen/envoy/type/v3/token_bucket_pb.js";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
-import { durationMs } from "#lib/duration.ts";
-import { SharedTokenBucket } from "#lib/shared-token-bucket.ts";
 import { TokenBucket, type TokenBucketOptions } from "#lib/token-bucket.ts";
 import { byteText } from "../../../matching/byte-text.ts";
 import type { DescriptorEntry } from "../../../rate-limit/actions.ts";
+import { compileTokenBucket, makeSharedBucket } from "../../../rate-limit/buckets.ts";
 import type { Services } from "../../../services.ts";
 import { descriptorKey, Limiter, type RatedBucket, RecentBuckets } from "./limiter.ts";
 
-const fillIntervalMsMin = 50;
 const openDescriptorsMax = 20;
 
 type MakeBucket = (options: TokenBucketOptions) => RatedBucket;
@@ -33,7 +30,7 @@ export function planLimiter(config: LocalRateLimitJson): LimiterPlan {
   const fallback =
     tokenBucket === undefined
       ? undefined
-      : within("token_bucket", () => bucketOptions(tokenBucket));
+      : within("token_bucket", () => compileTokenBucket(tokenBucket));
   const plans = compileEach("descriptors", config.descriptors, planDescriptor);
   refuseTwins(plans);
   const openMax = config.maxDynamicDescriptors ?? openDescriptorsMax;
@@ -68,18 +65,7 @@ function planDescriptor({
       key: byteText(key),
       value: byteText(value),
     })),
-    options: within("token_bucket", () => bucketOptions(tokenBucket ?? {})),
-  };
-}
-
-function bucketOptions(config: TokenBucketJson): TokenBucketOptions {
-  const fillIntervalMs = within("fill_interval", () => durationMs(config.fillInterval, 0));
-  if (fillIntervalMs < fillIntervalMsMin)
-    throw refuse("fill_interval", "local rate limit token bucket fill timer must be >= 50ms");
-  return {
-    tokensMax: config.maxTokens ?? 0,
-    tokensPerFill: config.tokensPerFill ?? 1,
-    fillIntervalMs,
+    options: within("token_bucket", () => compileTokenBucket(tokenBucket ?? {})),
   };
 }
 
@@ -106,13 +92,7 @@ function ownBuckets({ clock }: Services): MakeBucket {
 }
 
 function sharedBuckets(services: Services): MakeBucket {
-  const own = ownBuckets(services);
-  return (options) => {
-    const cell = services.sharedSlots?.take();
-    if (cell === undefined) return own(options);
-    const bucket = new SharedTokenBucket(services.clock, { ...options, cell });
-    return { bucket, rate: rateOf(options) };
-  };
+  return (options) => ({ bucket: makeSharedBucket(options, services), rate: rateOf(options) });
 }
 
 function rateOf({ tokensPerFill, fillIntervalMs }: TokenBucketOptions): number {

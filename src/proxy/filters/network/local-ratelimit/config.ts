@@ -1,14 +1,10 @@
 import type { LocalRateLimitJson } from "#gen/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.js";
 import type { TokenBucketJson } from "#gen/envoy/type/v3/token_bucket_pb.js";
 import { refuse, within } from "#lib/config-error.ts";
-import { durationMs } from "#lib/duration.ts";
-import { SharedTokenBucket } from "#lib/shared-token-bucket.ts";
-import { TokenBucket } from "#lib/token-bucket.ts";
+import { type Bucket, compileTokenBucket, makeSharedBucket } from "../../../rate-limit/buckets.ts";
 import type { Services } from "../../../services.ts";
 import type { NetworkFilterFactory } from "../filter.ts";
-import { type Bucket, LocalRateLimit, type LocalRateLimitSettings } from "./local-ratelimit.ts";
-
-const fillIntervalMsMin = 50;
+import { LocalRateLimit, type LocalRateLimitSettings } from "./local-ratelimit.ts";
 
 /** Buckets by share key and form, of each worker's filters. They live as long as the worker's services. */
 const shared = new WeakMap<Services, Map<string, Bucket>>();
@@ -39,22 +35,12 @@ export const factory: NetworkFilterFactory = {
 };
 
 function bucketOf(config: TokenBucketJson, shareKey: string, services: Services): Bucket {
-  const { maxTokens = 0, tokensPerFill = 1, fillInterval } = config;
-  const fillIntervalMs = within("fill_interval", () => durationMs(fillInterval, 0));
-  if (fillIntervalMs < fillIntervalMsMin)
-    throw refuse("fill_interval", "the token bucket's fill timer must be >= 50ms");
-  const options = { tokensMax: maxTokens, tokensPerFill, fillIntervalMs };
-  const make = (): Bucket => {
-    const cell = services.sharedSlots?.take();
-    return cell === undefined
-      ? new TokenBucket(services.clock, options)
-      : new SharedTokenBucket(services.clock, { ...options, cell });
-  };
-  if (shareKey === "") return make();
+  const options = compileTokenBucket(config);
+  if (shareKey === "") return makeSharedBucket(options, services);
   const buckets = shared.get(services) ?? new Map<string, Bucket>();
   shared.set(services, buckets);
-  const key = JSON.stringify([shareKey, maxTokens, tokensPerFill, fillIntervalMs]);
-  const bucket = buckets.get(key) ?? make();
+  const key = JSON.stringify([shareKey, options]);
+  const bucket = buckets.get(key) ?? makeSharedBucket(options, services);
   buckets.set(key, bucket);
   return bucket;
 }

@@ -1,11 +1,7 @@
+import type { Bucket } from "../../../rate-limit/buckets.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { Counter } from "../../../stats/stats.ts";
 import type { NetworkFilter, NetworkStream, NetworkVerdict } from "../filter.ts";
-
-/** Of one worker, or of all. */
-export interface Bucket {
-  take(): boolean;
-}
 
 export interface LocalRateLimitSettings {
   readonly bucket: Bucket;
