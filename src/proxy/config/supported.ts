@@ -19,6 +19,7 @@ import { supported as headerToMetadata } from "#proxy/filters/http/header-to-met
 import { supported as healthCheck } from "#proxy/filters/http/health-check/supported.ts";
 import { supported as httpLocalRatelimit } from "#proxy/filters/http/local-ratelimit/supported.ts";
 import { supported as router } from "#proxy/filters/http/router/supported.ts";
+import { supported as setMetadata } from "#proxy/filters/http/set-metadata/supported.ts";
 import { supported as httpInspector } from "#proxy/filters/listener/http-inspector/supported.ts";
 import { supported as listenerLocalRatelimit } from "#proxy/filters/listener/local-ratelimit/supported.ts";
 import { supported as originalDst } from "#proxy/filters/listener/original-dst/supported.ts";
@@ -46,6 +47,7 @@ import { supported as common } from "./common-supported.ts";
 type Table = Readonly<Record<string, readonly string[]>>;
 
 export const tables: readonly Table[] = [
+  setMetadata,
   headerToMetadata,
   buffer,
   csrf,

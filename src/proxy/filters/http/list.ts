@@ -15,16 +15,17 @@ import { factory as healthCheck } from "./health-check/config.ts";
 import { factory as localRatelimit } from "./local-ratelimit/config.ts";
 import { factory as rbac } from "./rbac/config.ts";
 import { factory as router } from "./router/config.ts";
+import { factory as setMetadata } from "./set-metadata/config.ts";
 
 /** Every HTTP filter. A new one is a folder and a line here. */
 export const httpFilters: readonly HttpFilterFactory[] = [
   bandwidthLimit,
   buffer,
+  compressor,
   cors,
   csrf,
   decompressor,
   fault,
-  compressor,
   grpcHttp1Bridge,
   grpcStats,
   grpcWeb,
@@ -34,4 +35,5 @@ export const httpFilters: readonly HttpFilterFactory[] = [
   localRatelimit,
   rbac,
   router,
+  setMetadata,
 ];
