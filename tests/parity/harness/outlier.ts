@@ -147,19 +147,18 @@ export interface EjectionEvent {
 /** The events of the case's cluster and of this upstream's host (or port), once there are so many. */
 export async function events(
   t: CaseContext,
-  { count = 1, port = t.upstream().port }: { count?: number; port?: number } = {},
+  options: { readonly count?: number; readonly port?: number; readonly type?: string } = {},
 ): Promise<readonly EjectionEvent[]> {
+  const { count = 1, port = t.upstream().port, type } = options;
   return t.eventually(async () => {
     const lines = existsSync(logPath) ? readFileSync(logPath, "utf8").split("\n").slice(0, -1) : [];
     const found = lines
-      .map(
-        (line) =>
-          JSON.parse(line) as EjectionEvent & { cluster_name: string; upstream_url: string },
-      )
+      .map((line) => JSON.parse(line) as EjectionEvent)
       .filter(
         (event) =>
           event.cluster_name === t.fill("{case}-main") &&
-          event.upstream_url === `127.0.0.1:${port}`,
+          event.upstream_url === `127.0.0.1:${port}` &&
+          (type === undefined || event.type === type),
       );
     assert.ok(found.length >= count, `${found.length} of ${count} events`);
     return found;

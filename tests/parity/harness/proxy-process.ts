@@ -60,7 +60,8 @@ export class ProxyProcess {
     writeFileSync(`${folder}/bootstrap.json`, JSON.stringify(bootstrap, null, 1));
     const [command = "", ...before] = side.command();
     const serving = [...side.serveArguments, "--admin-address-path", `${folder}/admin`];
-    const common = ["-c", `${folder}/bootstrap.json`, "--concurrency", "1", "-l", "warning"];
+    const workers = extra.includes("--concurrency") ? [] : ["--concurrency", "1"];
+    const common = ["-c", `${folder}/bootstrap.json`, ...workers, "-l", "warning"];
     this.child = spawn(command, [...before, ...common, ...(serve ? serving : []), ...extra], {
       stdio: ["ignore", "pipe", "pipe"],
     });
