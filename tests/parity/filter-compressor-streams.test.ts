@@ -230,21 +230,10 @@ const refused = (
 
 const refusals: readonly ParityCase[] = [
   refused(
-    "refuses to be without library",
-    extension(compressorName, "envoy.extensions.filters.http.compressor.v3.Compressor"),
-    /compressor_?library/i,
-  ),
-  refused(
     "refuses a decompressor as library",
     compressor({ compressor_library: library("gzip", "decompressor") }),
     /type/,
   ),
-  refused(
-    "refuses a memory level of 10",
-    compressor({}, "gzip", { memory_level: 10 }),
-    /memory_?level/i,
-  ),
-  refused("refuses a brotli quality of 12", compressor({}, "br", { quality: 12 }), /quality/i),
   refused(
     "refuses a response code of 600",
     compressor(ofResponse({ uncompressible_response_codes: [600] })),

@@ -4,6 +4,7 @@ import { supported as accessLog } from "#proxy/access-log/supported.ts";
 import { supported as admin } from "#proxy/admin/supported.ts";
 import { supported as cluster } from "#proxy/cluster/supported.ts";
 import { supported as compression } from "#proxy/compression/supported.ts";
+import { supported as admissionControl } from "#proxy/filters/http/admission-control/supported.ts";
 import { supported as bandwidthLimit } from "#proxy/filters/http/bandwidth-limit/supported.ts";
 import { supported as buffer } from "#proxy/filters/http/buffer/supported.ts";
 import { supported as compressor } from "#proxy/filters/http/compressor/supported.ts";
@@ -49,6 +50,7 @@ type Table = Readonly<Record<string, readonly string[]>>;
 export const tables: readonly Table[] = [
   setMetadata,
   headerToMetadata,
+  admissionControl,
   buffer,
   csrf,
   cors,
