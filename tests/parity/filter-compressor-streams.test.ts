@@ -5,7 +5,6 @@ import type { RawClient } from "../../testkit/raw-client.ts";
 import { type ParityCase, parityArea } from "./harness/area.ts";
 import {
   compressor,
-  compressorName,
   counted,
   decode,
   decoded,
@@ -13,7 +12,7 @@ import {
   library,
 } from "./harness/compression.ts";
 import { both, chunks, ofResponse, perRoute, plain, text } from "./harness/compressor.ts";
-import { direct, extension, http, type JsonObject, route } from "./harness/config.ts";
+import { direct, http, type JsonObject, route } from "./harness/config.ts";
 import type { CaseContext } from "./harness/context.ts";
 import { lines } from "./harness/http1.ts";
 import { askFrames, http2, http2Cluster, request } from "./harness/http2.ts";
