@@ -450,10 +450,7 @@ const refuses = (what: string, config: JsonObject, message: RegExp): ParityCase 
 });
 
 const refusals: readonly ParityCase[] = [
-  refuses("no stat_prefix", { stat_prefix: "" }, /stat_?prefix/i),
-  refuses("a limit of 0", { limit_kbps: 0 }, /limit_?kbps/i),
   refuses("a fill interval below 20 ms", { fill_interval: "0.019s" }, /fill_?interval/i),
-  refuses("a fill interval above 1 s", { fill_interval: "1.001s" }, /fill_?interval/i),
   {
     name: "refuses a route's limit without limit_kbps",
     config: http({

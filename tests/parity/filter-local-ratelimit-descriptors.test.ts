@@ -430,9 +430,9 @@ const refusals: readonly ParityCase[] = [
     /hits_addend must contain either a format or a number/,
   ),
   refuses(
-    "hits_addend of no kind",
-    { rate_limits: [{ actions: [key("a")], hits_addend: {} }] },
-    /hits_addend must contain either a format or a number/,
+    "a stage in the filter's own rate_limits",
+    { rate_limits: [{ stage: 1, actions: [key("a")] }] },
+    /'stage' field and 'disable_key' field are not supported/,
   ),
   refuses(
     "hits_addend of more than one operator",

@@ -458,8 +458,6 @@ const refusals: readonly ParityCase[] = [
     { token_bucket: bucket(1, { fill_interval: "0.049s" }) },
     />= 50ms/,
   ),
-  refuses("no stat_prefix", { stat_prefix: "" }, /stat_?prefix/i),
-  refuses("a stage above 10", { stage: 11 }, /stage/i),
   {
     name: "refuses a route's limit without bucket",
     config: http({
