@@ -1,3 +1,5 @@
+import { fromByteText } from "./matching/byte-text.ts";
+
 /** Filter state with a hash, for hash policies (Envoy's `envoy.hashable_string`); to a policy, anything else is not there. */
 export class HashableString {
   /** One character for each byte. */
@@ -9,5 +11,9 @@ export class HashableString {
 
   toString(): string {
     return this.#text;
+  }
+
+  toJSON(): string {
+    return fromByteText(this.#text);
   }
 }

@@ -27,6 +27,8 @@ export interface DownstreamInfo {
   readonly listenerName: string;
   readonly filterChainName: string;
   readonly listenerMetadata: Metadata | undefined;
+  /** Keys of filter state that network filters have set: the requests' own filters leave them. */
+  connectionStateKeys?: Set<string>;
 }
 
 /** One endpoint as logs and formatters see it. */

@@ -1,4 +1,5 @@
 import { refuse } from "#lib/config-error.ts";
+import { plainText } from "../filter-state/objects.ts";
 import type { Json, Metadata, StreamInfo } from "../stream-info.ts";
 import { never, type Operator, type OperatorSpec, type OperatorTable } from "./operator.ts";
 import { toByteString } from "./parse-format.ts";
@@ -57,18 +58,18 @@ function filterState(parameter: string): Operator {
     read: (info) => {
       const value = info.filterState?.get(key);
       if (value === undefined || value === null) return undefined;
-      const spelled = spellState(value, form);
-      return spelled === undefined ? undefined : toByteString(spelled);
+      if (form === "FIELD") return undefined;
+      const plain = form === "PLAIN" ? plainText(value) : undefined;
+      return plain ?? typedText(value);
     },
   };
 }
 
-/** Undefined: it has no text of this form. */
-function spellState(value: unknown, form: "PLAIN" | "TYPED" | "FIELD"): string | undefined {
-  if (typeof value !== "object") return typeof value === "string" ? value : JSON.stringify(value);
-  if (form === "FIELD") return undefined;
-  const hasText = form === "PLAIN" && value?.toString !== Object.prototype.toString;
-  return hasText ? String(value) : JSON.stringify(value);
+/** A message as JSON. A bare string is none: it has only its plain form. */
+function typedText(value: unknown): string | undefined {
+  if (typeof value === "string") return undefined;
+  const json: string | undefined = JSON.stringify(value);
+  return json === undefined ? undefined : toByteString(json);
 }
 
 export const metadataOperators: OperatorTable = {

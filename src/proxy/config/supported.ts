@@ -4,6 +4,7 @@ import { supported as accessLog } from "#proxy/access-log/supported.ts";
 import { supported as admin } from "#proxy/admin/supported.ts";
 import { supported as cluster } from "#proxy/cluster/supported.ts";
 import { supported as compression } from "#proxy/compression/supported.ts";
+import { supported as filterState } from "#proxy/filter-state/supported.ts";
 import { supported as admissionControl } from "#proxy/filters/http/admission-control/supported.ts";
 import { supported as bandwidthLimit } from "#proxy/filters/http/bandwidth-limit/supported.ts";
 import { supported as buffer } from "#proxy/filters/http/buffer/supported.ts";
@@ -20,6 +21,7 @@ import { supported as headerToMetadata } from "#proxy/filters/http/header-to-met
 import { supported as healthCheck } from "#proxy/filters/http/health-check/supported.ts";
 import { supported as httpLocalRatelimit } from "#proxy/filters/http/local-ratelimit/supported.ts";
 import { supported as router } from "#proxy/filters/http/router/supported.ts";
+import { supported as setFilterState } from "#proxy/filters/http/set-filter-state/supported.ts";
 import { supported as setMetadata } from "#proxy/filters/http/set-metadata/supported.ts";
 import { supported as httpInspector } from "#proxy/filters/listener/http-inspector/supported.ts";
 import { supported as listenerLocalRatelimit } from "#proxy/filters/listener/local-ratelimit/supported.ts";
@@ -31,6 +33,7 @@ import { supported as directResponse } from "#proxy/filters/network/direct-respo
 import { supported as echo } from "#proxy/filters/network/echo/supported.ts";
 import { supported as connectionManager } from "#proxy/filters/network/http-connection-manager/supported.ts";
 import { supported as localRatelimit } from "#proxy/filters/network/local-ratelimit/supported.ts";
+import { supported as setConnectionState } from "#proxy/filters/network/set-filter-state/supported.ts";
 import { supported as sniCluster } from "#proxy/filters/network/sni-cluster/supported.ts";
 import { supported as tcpProxy } from "#proxy/filters/network/tcp-proxy/supported.ts";
 import { supported as listener } from "#proxy/listener/supported.ts";
@@ -48,6 +51,9 @@ import { supported as common } from "./common-supported.ts";
 type Table = Readonly<Record<string, readonly string[]>>;
 
 export const tables: readonly Table[] = [
+  filterState,
+  setConnectionState,
+  setFilterState,
   setMetadata,
   headerToMetadata,
   admissionControl,

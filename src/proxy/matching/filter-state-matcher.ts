@@ -1,6 +1,6 @@
 import type { FilterStateMatcherJson } from "#gen/envoy/type/matcher/v3/filter_state_pb.js";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
-import { byteText } from "./byte-text.ts";
+import { IpState, plainText } from "../filter-state/objects.ts";
 import { cidrContains, compileCidr } from "./cidr.ts";
 import { compileStringMatcher } from "./string-matcher.ts";
 
@@ -13,18 +13,24 @@ export function compileFilterStateMatcher(
   const matches = compileValue(config);
   return (state) => {
     const value = state?.get(key);
-    return typeof value === "string" && matches(byteText(value));
+    return value !== undefined && matches(value);
   };
 }
 
-function compileValue(config: FilterStateMatcherJson): (value: string) => boolean {
+function compileValue(config: FilterStateMatcherJson): (value: unknown) => boolean {
   const { stringMatch, addressMatch } = config;
-  if (stringMatch !== undefined)
-    return within("string_match", () => compileStringMatcher(stringMatch));
+  if (stringMatch !== undefined) {
+    const matches = within("string_match", () => compileStringMatcher(stringMatch));
+    return (value) => {
+      const text = plainText(value);
+      return text !== undefined && matches(text);
+    };
+  }
   if (addressMatch === undefined)
     throw refuse("matcher", "string_match or address_match is required");
   const ranges = within("address_match", () =>
     compileEach("ranges", addressMatch.ranges, compileCidr),
   );
-  return (value) => ranges.some((range) => cidrContains(range, value));
+  return (value) =>
+    value instanceof IpState && ranges.some((range) => cidrContains(range, value.ip));
 }

@@ -16,6 +16,7 @@ import { factory as healthCheck } from "./health-check/config.ts";
 import { factory as localRatelimit } from "./local-ratelimit/config.ts";
 import { factory as rbac } from "./rbac/config.ts";
 import { factory as router } from "./router/config.ts";
+import { factory as setFilterState } from "./set-filter-state/config.ts";
 import { factory as setMetadata } from "./set-metadata/config.ts";
 
 /** Every HTTP filter. A new one is a folder and a line here. */
@@ -37,5 +38,6 @@ export const httpFilters: readonly HttpFilterFactory[] = [
   localRatelimit,
   rbac,
   router,
+  setFilterState,
   setMetadata,
 ];

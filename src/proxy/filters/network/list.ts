@@ -5,6 +5,7 @@ import type { NetworkFilterFactory } from "./filter.ts";
 import { factory as httpConnectionManager } from "./http-connection-manager/config.ts";
 import { factory as localRatelimit } from "./local-ratelimit/config.ts";
 import { factory as rbac } from "./rbac/config.ts";
+import { factory as setFilterState } from "./set-filter-state/config.ts";
 import { factory as sniCluster } from "./sni-cluster/config.ts";
 import { factory as tcpProxy } from "./tcp-proxy/config.ts";
 
@@ -16,6 +17,7 @@ export const networkFilters: readonly NetworkFilterFactory[] = [
   httpConnectionManager,
   localRatelimit,
   rbac,
+  setFilterState,
   sniCluster,
   tcpProxy,
 ];

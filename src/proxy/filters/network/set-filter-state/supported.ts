@@ -1,0 +1,3 @@
+export const supported = {
+  "envoy.extensions.filters.network.set_filter_state.v3.Config": ["on_new_connection"],
+} as const;
