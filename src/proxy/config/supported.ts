@@ -5,6 +5,7 @@ import { supported as admin } from "#proxy/admin/supported.ts";
 import { supported as cluster } from "#proxy/cluster/supported.ts";
 import { supported as compression } from "#proxy/compression/supported.ts";
 import { supported as filterState } from "#proxy/filter-state/supported.ts";
+import { supported as adaptiveConcurrency } from "#proxy/filters/http/adaptive-concurrency/supported.ts";
 import { supported as admissionControl } from "#proxy/filters/http/admission-control/supported.ts";
 import { supported as bandwidthLimit } from "#proxy/filters/http/bandwidth-limit/supported.ts";
 import { supported as buffer } from "#proxy/filters/http/buffer/supported.ts";
@@ -54,6 +55,7 @@ export const tables: readonly Table[] = [
   filterState,
   setConnectionState,
   setFilterState,
+  adaptiveConcurrency,
   setMetadata,
   headerToMetadata,
   admissionControl,

@@ -1,3 +1,4 @@
+import { factory as adaptiveConcurrency } from "./adaptive-concurrency/config.ts";
 import { factory as admissionControl } from "./admission-control/config.ts";
 import { factory as bandwidthLimit } from "./bandwidth-limit/config.ts";
 import { factory as buffer } from "./buffer/config.ts";
@@ -21,6 +22,7 @@ import { factory as setMetadata } from "./set-metadata/config.ts";
 
 /** Every HTTP filter. A new one is a folder and a line here. */
 export const httpFilters: readonly HttpFilterFactory[] = [
+  adaptiveConcurrency,
   bandwidthLimit,
   admissionControl,
   buffer,
