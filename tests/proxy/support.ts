@@ -150,3 +150,29 @@ export async function statBecomes(proxy: ProxyProcess, name: string, value: numb
     throw new Error(`${name} is ${last}, not ${value}`, { cause: error });
   });
 }
+
+export const startTwo = (t: TestContext, config: Json): Promise<ProxyProcess> =>
+  start(t, config, "--concurrency", "2");
+
+const perWorker = async (proxy: ProxyProcess): Promise<number[]> => [
+  (await stat(proxy, "listener.main.worker_0.downstream_cx_total")) ?? 0,
+  (await stat(proxy, "listener.main.worker_1.downstream_cx_total")) ?? 0,
+];
+
+/** Connections until both workers have at least `each`: the kernel chooses by the client's port, so no number is sure. */
+export async function connectBoth(
+  t: TestContext,
+  proxy: ProxyProcess,
+  each = 1,
+): Promise<RawClient[]> {
+  const clients: RawClient[] = [];
+  for (let round = 0; round < 100; round++) {
+    for (let index = 0; index < 4; index++) clients.push(await connect(t, proxy));
+    const counts = await eventually("all connections are accepted", async () => {
+      const counted = await perWorker(proxy);
+      return counted.reduce((a, b) => a + b) === clients.length ? counted : undefined;
+    });
+    if (Math.min(...counts) >= each) return clients;
+  }
+  throw new Error("one worker gets no connections");
+}

@@ -1,49 +1,28 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createConnection } from "node:net";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { answer, byHand, response } from "../../testkit/fake-upstream.ts";
 import type { RawClient } from "../../testkit/raw-client.ts";
 import { extension } from "../parity/harness/config.ts";
 import type { Json, JsonObject } from "../parity/harness/placeholders.ts";
-import type { ProxyProcess } from "../parity/harness/proxy-process.ts";
 import {
   bootstrap,
   cluster,
   connect,
+  connectBoth,
   eventually,
   GET,
   loopback,
   ok,
   start,
+  startTwo,
   stat,
   statBecomes,
   upstream,
 } from "./support.ts";
 
 const toMain = { match: { prefix: "/" }, route: { cluster: "main" } };
-
-const startTwo = (t: TestContext, config: Json): Promise<ProxyProcess> =>
-  start(t, config, "--concurrency", "2");
-
-const perWorker = async (proxy: ProxyProcess): Promise<number[]> => [
-  (await stat(proxy, "listener.main.worker_0.downstream_cx_total")) ?? 0,
-  (await stat(proxy, "listener.main.worker_1.downstream_cx_total")) ?? 0,
-];
-
-/** Connections until both workers have at least `each`: the kernel chooses by the client's port, so no number is sure. */
-async function connectBoth(t: TestContext, proxy: ProxyProcess, each = 1): Promise<RawClient[]> {
-  const clients: RawClient[] = [];
-  for (let round = 0; round < 100; round++) {
-    for (let index = 0; index < 4; index++) clients.push(await connect(t, proxy));
-    const counts = await eventually("all connections are accepted", async () => {
-      const counted = await perWorker(proxy);
-      return counted.reduce((a, b) => a + b) === clients.length ? counted : undefined;
-    });
-    if (Math.min(...counts) >= each) return clients;
-  }
-  throw new Error("one worker gets no connections");
-}
 
 test("two workers share a port, serve both, and their counts are added up", async (t) => {
   const server = await upstream(t, answer(response(200, "hi")));

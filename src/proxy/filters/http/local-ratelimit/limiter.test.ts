@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { FakeClock } from "../../../../../testkit/fake-clock.ts";
 import { fakeServices } from "../../../../../testkit/fake-services.ts";
-import { SharedSlots } from "../../../shared-slots.ts";
+import { openBucketCells, SharedSlots } from "../../../shared-slots.ts";
 import { type Descriptor, type Limiter, RecentBuckets } from "./limiter.ts";
 import { planLimiter } from "./make-limiter.ts";
+import { SharedBuckets } from "./shared-buckets.ts";
 
 const bucket = (maxTokens: number, tokensPerFill = 1) => ({
   maxTokens,
@@ -82,6 +83,66 @@ describe("Limiter", () => {
     assert.equal(allowed(other, asked("a", "1")), false);
     assert.equal(allowed(other, asked("a", "2")), true);
     assert.equal(allowed(one, asked("a", "2")), false);
+  });
+});
+
+describe("open descriptors", () => {
+  const config = {
+    tokenBucket: bucket(99),
+    maxDynamicDescriptors: 2,
+    descriptors: [{ entries: [{ key: "user", value: "" }], tokenBucket: bucket(1) }],
+  };
+  const typedConfig = { "@type": "type.googleapis.com/limit", ...config };
+
+  /** Two workers as a bootstrap makes them. */
+  function workers(): readonly [Limiter, Limiter] {
+    const buffer = SharedSlots.allocate({
+      staticResources: { listeners: [{ listenerFilters: [{ typedConfig }] }] },
+    });
+    const clock = new FakeClock();
+    const worker = (): Limiter =>
+      planLimiter(config).shared({
+        ...fakeServices({ clock }),
+        sharedSlots: new SharedSlots(buffer),
+      });
+    return [worker(), worker()];
+  }
+
+  it("have buckets that all workers share", () => {
+    const [one, other] = workers();
+    assert.equal(allowed(one, asked("user", "a")), true);
+    assert.equal(allowed(other, asked("user", "a")), false);
+    assert.equal(allowed(other, asked("user", "b")), true);
+    assert.equal(allowed(one, asked("user", "b")), false);
+  });
+
+  it("forget the least recently used, whichever worker used it", () => {
+    const [one, other] = workers();
+    assert.equal(allowed(one, asked("user", "a")), true);
+    assert.equal(allowed(one, asked("user", "b")), true);
+    assert.equal(allowed(other, asked("user", "a")), false);
+    assert.equal(allowed(one, asked("user", "c")), true);
+    assert.equal(allowed(one, asked("user", "a")), false);
+    assert.equal(allowed(other, asked("user", "b")), true);
+  });
+});
+
+describe("SharedBuckets", () => {
+  it("holds as many keys as it may, give or take the sets that are full", () => {
+    const max = 200;
+    const buckets = new SharedBuckets({
+      clock: new FakeClock(),
+      cells: new BigInt64Array(openBucketCells(max)),
+      max,
+      bucket: { tokensMax: 1, tokensPerFill: 1, fillIntervalMs: 1000 },
+      secret: new Uint8Array(32),
+    });
+    const take = (key: number): boolean => buckets.of(`user\0${key}\0`).bucket.take();
+    const first = Array.from({ length: 100 }, (_, key) => take(key));
+    assert.ok(first.every(Boolean));
+    // Half full, hardly a set of 28 had to give a place up.
+    const again = Array.from({ length: 100 }, (_, key) => take(key)).filter(Boolean).length;
+    assert.ok(again < 10, `${again} forgotten`);
   });
 });
 

@@ -19,10 +19,15 @@ export interface Decision {
   readonly bucket: Bucket | undefined;
 }
 
+/** Buckets that are made when their key is first seen; not more than a limit. */
+export interface OpenBuckets {
+  of(key: string): RatedBucket;
+}
+
 /** A configured descriptor of which some values are left open: a bucket for each that is seen. */
 export interface OpenDescriptor {
   readonly entries: readonly DescriptorEntry[];
-  readonly buckets: RecentBuckets;
+  readonly buckets: OpenBuckets;
 }
 
 export interface LimiterOptions {
@@ -110,7 +115,7 @@ interface Recent {
 }
 
 /** Buckets by key, as many as are allowed: the least recently used goes for a new one. */
-export class RecentBuckets {
+export class RecentBuckets implements OpenBuckets {
   readonly #max: number;
   readonly #make: () => RatedBucket;
   readonly #byKey = new Map<string, Recent>();

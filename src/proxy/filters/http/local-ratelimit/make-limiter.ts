@@ -6,11 +6,18 @@ import { byteText } from "../../../matching/byte-text.ts";
 import type { DescriptorEntry } from "../../../rate-limit/actions.ts";
 import { compileTokenBucket, makeSharedBucket } from "../../../rate-limit/buckets.ts";
 import type { Services } from "../../../services.ts";
-import { descriptorKey, Limiter, type RatedBucket, RecentBuckets } from "./limiter.ts";
-
-const openDescriptorsMax = 20;
+import { openBucketCells, openBucketsDefault } from "../../../shared-slots.ts";
+import {
+  descriptorKey,
+  Limiter,
+  type OpenBuckets,
+  type RatedBucket,
+  RecentBuckets,
+} from "./limiter.ts";
+import { SharedBuckets } from "./shared-buckets.ts";
 
 type MakeBucket = (options: TokenBucketOptions) => RatedBucket;
+type MakeOpen = (options: TokenBucketOptions, max: number) => OpenBuckets;
 
 interface DescriptorPlan {
   readonly entries: readonly DescriptorEntry[];
@@ -33,26 +40,26 @@ export function planLimiter(config: LocalRateLimitJson): LimiterPlan {
       : within("token_bucket", () => compileTokenBucket(tokenBucket));
   const plans = compileEach("descriptors", config.descriptors, planDescriptor);
   refuseTwins(plans);
-  const openMax = config.maxDynamicDescriptors ?? openDescriptorsMax;
-  const make = (makeShared: MakeBucket, makeOpen: MakeBucket): Limiter =>
+  const openMax = config.maxDynamicDescriptors ?? openBucketsDefault;
+  const make = (makeBucket: MakeBucket, makeOpen: MakeOpen): Limiter =>
     new Limiter({
-      fallback: fallback === undefined ? undefined : makeShared(fallback).bucket,
+      fallback: fallback === undefined ? undefined : makeBucket(fallback).bucket,
       alwaysDefault,
       closed: new Map(
         plans
           .filter(({ entries }) => !isOpen(entries))
-          .map(({ entries, options }) => [descriptorKey(entries), makeShared(options)]),
+          .map(({ entries, options }) => [descriptorKey(entries), makeBucket(options)]),
       ),
       open: plans
         .filter(({ entries }) => isOpen(entries))
         .map(({ entries, options }) => ({
           entries,
-          buckets: new RecentBuckets(openMax, () => makeOpen(options)),
+          buckets: makeOpen(options, openMax),
         })),
     });
   return {
-    shared: (services) => make(sharedBuckets(services), ownBuckets(services)),
-    own: (services) => make(ownBuckets(services), ownBuckets(services)),
+    shared: (services) => make(sharedBuckets(services), sharedOpen(services)),
+    own: (services) => make(ownBuckets(services), ownOpen(services)),
   };
 }
 
@@ -93,6 +100,21 @@ function ownBuckets({ clock }: Services): MakeBucket {
 
 function sharedBuckets(services: Services): MakeBucket {
   return (options) => ({ bucket: makeSharedBucket(options, services), rate: rateOf(options) });
+}
+
+function ownOpen(services: Services): MakeOpen {
+  const make = ownBuckets(services);
+  return (options, max) => new RecentBuckets(max, () => make(options));
+}
+
+function sharedOpen(services: Services): MakeOpen {
+  const { clock, sharedSlots, ticketSecret: secret } = services;
+  return (bucket, max) => {
+    const cells = max === 0 ? undefined : sharedSlots?.take(openBucketCells(max));
+    return cells === undefined
+      ? ownOpen(services)(bucket, max)
+      : new SharedBuckets({ clock, cells, max, bucket, secret });
+  };
 }
 
 function rateOf({ tokensPerFill, fillIntervalMs }: TokenBucketOptions): number {
