@@ -1,9 +1,8 @@
-/** `node bench/micro/balancers.ts`: what a pick among 1,000 hosts costs with each balancer, and what making it does. Run by hand. */
+/** `npm run bench:balancers`: what a pick among 1,000 hosts costs with each balancer, and what making it does. */
 import { HeaderList } from "#http/headers.ts";
 import { RequestHead } from "#http/message.ts";
 import { systemRandom } from "#lib/random.ts";
 import { Word64 } from "#lib/word64.ts";
-import { ipAddress } from "#net/address.ts";
 import type { BalancerConfig, BalancerFactory, Picker } from "#proxy/balancer/balancer.ts";
 import { hashingDefaults } from "#proxy/balancer/hashing-config.ts";
 import { leastRequest } from "#proxy/balancer/least-request.ts";
@@ -13,9 +12,9 @@ import { ringHash } from "#proxy/balancer/ring-hash.ts";
 import { roundRobin } from "#proxy/balancer/round-robin.ts";
 import type { Host } from "#proxy/cluster/host.ts";
 import { compileHashPolicy } from "#proxy/route/hash-policy.ts";
-import { StreamInfo } from "#proxy/stream-info.ts";
 import { host } from "../../testkit/hosts.ts";
 import { emptyRuntime } from "../../testkit/picker-suite.ts";
+import { streamInfo } from "../../testkit/stream-info.ts";
 
 const hostCount = 1000;
 const picks = 1_000_000;
@@ -90,23 +89,7 @@ function pickAll(picker: Picker): void {
 }
 
 function measureHashing(): void {
-  const address = ipAddress("10.0.0.1", 80);
-  const info = new StreamInfo(
-    {
-      connectionId: 1,
-      local: address,
-      directLocal: address,
-      remote: address,
-      directRemote: address,
-      tls: undefined,
-      requestedServerName: undefined,
-      listenerName: "",
-      filterChainName: "",
-      listenerMetadata: undefined,
-    },
-    0,
-    0,
-  );
+  const info = streamInfo();
   const headers = new HeaderList(["accept", "*/*", "cookie", "a=b; sticky=0123456789abcdef"]);
   const head = new RequestHead("GET", "/", "host", 11, headers);
   headers.add("x-user", "0b8e3c5a-7a1d-4c55-9c1e-8f8f6f0f3a11");

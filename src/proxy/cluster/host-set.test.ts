@@ -8,8 +8,10 @@ import { FakeClock } from "../../../testkit/fake-clock.ts";
 import { fakeServices } from "../../../testkit/fake-services.ts";
 import { endpoint, members } from "../../../testkit/hosts.ts";
 import { emptyRuntime } from "../../../testkit/picker-suite.ts";
+import { streamInfo } from "../../../testkit/stream-info.ts";
+import type { HashPolicy } from "../balancer/hash-policy.ts";
 import type { Services } from "../services.ts";
-import { StreamInfo } from "../stream-info.ts";
+import type { StreamInfo } from "../stream-info.ts";
 import type { Host, Locality } from "./host.ts";
 import { HostSets } from "./host-set.ts";
 
@@ -210,21 +212,7 @@ test("an original destination that nobody used for an interval goes", () => {
 test("a destination that nobody restored is the proxy's own address: no host", () => {
   const { sets } = make(original);
   const own = ipAddress("10.0.0.9", 80);
-  const info = (local: typeof own): StreamInfo =>
-    new StreamInfo(
-      {
-        ...{ connectionId: 1, local, directLocal: own, remote: own, directRemote: own },
-        ...{
-          tls: undefined,
-          requestedServerName: undefined,
-          listenerName: "",
-          filterChainName: "",
-        },
-        listenerMetadata: undefined,
-      },
-      0,
-      0,
-    );
+  const info = (local: typeof own): StreamInfo => streamInfo({ local, directLocal: own });
   assert.equal(sets.pick({ originalDestination: own, info: info(own) }), undefined);
   // A transparent socket's own address is the client's destination: restored, and equal.
   const restored = ipAddress("10.0.0.9", 80);
@@ -246,4 +234,32 @@ test("a host whose health flags change leaves and returns", () => {
   one.degradedByCheck = true;
   sets.healthChanged(one);
   assert.equal(one.health, "degraded");
+});
+
+test("a hash decides about priority and host, and hosts that fail leave its table", () => {
+  const { sets } = make({ lbPolicy: "RING_HASH", commonLbConfig: { healthyPanicThreshold: {} } });
+  sets.update(
+    members([endpoint(1), endpoint(2), endpoint(3, { priority: 1 }), endpoint(4, { priority: 1 })]),
+  );
+  const hashPolicy: HashPolicy = (into) => {
+    into.set(7, 99);
+    return true;
+  };
+  const context = { hashPolicy, info: streamInfo() };
+  const first = sets.pick(context);
+  assert.ok(first !== undefined && first.priority === 0);
+  for (let i = 0; i < 20; i++) assert.equal(sets.pick(context), first);
+  first.ejected = true;
+  sets.healthChanged(first);
+  // Half of the first priority is worth 70 %; (7 · 2³² + 99) mod 100 is 71: the second one's.
+  assert.equal(sets.pick(context)?.priority, 1);
+  // Without a policy, and when it has no value, hashes are drawn.
+  assert.equal(Object.keys(counts(sets, 1000)).length, 3);
+});
+
+test("a hash stays with its priority when a retry has used it up", () => {
+  const { sets } = make({ lbPolicy: "MAGLEV" });
+  sets.update(members([endpoint(1), endpoint(2, { priority: 1 })]));
+  const picked = sets.pick({ exclusion: { priorities: [0] } });
+  assert.equal(picked?.priority, 0);
 });

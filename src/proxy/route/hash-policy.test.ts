@@ -5,26 +5,15 @@ import { HeaderList } from "#http/headers.ts";
 import { RequestHead } from "#http/message.ts";
 import { Word64 } from "#lib/word64.ts";
 import { ipAddress, pipeAddress } from "#net/address.ts";
+import { streamInfo } from "../../../testkit/stream-info.ts";
 import { hashText } from "../balancer/hash-policy.ts";
 import { HashableString } from "../hashable.ts";
-import { StreamInfo } from "../stream-info.ts";
+import type { StreamInfo } from "../stream-info.ts";
 import { addHashCookies, compileConnectionHashPolicy, compileHashPolicy } from "./hash-policy.ts";
 
 function info(ip = "10.0.0.1"): StreamInfo {
   const address = ip.startsWith("/") ? pipeAddress(ip) : ipAddress(ip, 1234);
-  const downstream = {
-    connectionId: 1,
-    local: ipAddress("10.1.0.1", 80),
-    directLocal: ipAddress("10.1.0.1", 80),
-    remote: address,
-    directRemote: address,
-    tls: undefined,
-    requestedServerName: undefined,
-    listenerName: "",
-    filterChainName: "",
-    listenerMetadata: undefined,
-  };
-  return new StreamInfo(downstream, 0, 0);
+  return streamInfo({ remote: address });
 }
 
 const head = (...fields: string[]): RequestHead =>
