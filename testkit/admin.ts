@@ -15,6 +15,7 @@ const host: HostStatus = {
   health: "healthy",
   edsHealth: "UNKNOWN",
   ejected: false,
+  degradedByOutlier: false,
   weight: 1,
   priority: 0,
   region: "",

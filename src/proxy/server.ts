@@ -165,7 +165,7 @@ export class ProxyServer implements WorkerEvents {
         stats: this.stats.own,
         logs: this.#logs,
         threads: concurrency > 1,
-        onEjection: (ejection) => this.broadcast({ kind: "ejection", ejection }),
+        onVerdict: (verdict) => this.broadcast({ kind: "host-verdict", verdict }),
       });
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;

@@ -1,7 +1,7 @@
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import type { SecretJson } from "#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
 import type { ClusterMembers } from "./cluster/host.ts";
-import type { Ejection, OutlierReport } from "./outlier/report.ts";
+import type { HostVerdict, OutlierReport } from "./outlier/report.ts";
 import type { NodeInfo } from "./services.ts";
 import type { Announcement } from "./stats/worker-stats.ts";
 import type { ContextStatus } from "./tls/status.ts";
@@ -43,6 +43,7 @@ export interface HostStatus {
   readonly edsHealth: string;
   /** By outlier detection. */
   readonly ejected: boolean;
+  readonly degradedByOutlier: boolean;
   readonly weight: number;
   readonly priority: number;
   readonly region: string;
@@ -69,7 +70,7 @@ export interface WorkerStatus {
 
 export type ToWorker =
   | { readonly kind: "members"; readonly members: ClusterMembers }
-  | { readonly kind: "ejection"; readonly ejection: Ejection }
+  | { readonly kind: "host-verdict"; readonly verdict: HostVerdict }
   | { readonly kind: "secret"; readonly key: string; readonly secret: SecretJson }
   /** Something moved in a directory that TLS contexts watch. */
   | { readonly kind: "reload-certificates"; readonly directory: string }

@@ -63,8 +63,8 @@ export class Worker {
       case "members":
         this.#services.clusters.update(message.members);
         return;
-      case "ejection":
-        this.#services.clusters.setEjected(message.ejection);
+      case "host-verdict":
+        this.#services.clusters.onVerdict(message.verdict);
         return;
       case "listen":
         this.#listen(message);

@@ -6,6 +6,7 @@ import type { CaseContext } from "./harness/context.ts";
 import {
   ask,
   byPath,
+  clusterFacts,
   durations,
   ejections,
   events,
@@ -106,6 +107,99 @@ const back: readonly ParityCase[] = [
       await ask(t, "/500", "/500");
       await ejections(t, { enforced_total: 2, active: 0 });
       await isBack(t);
+    },
+  },
+];
+
+const degraded: JsonObject = { detect_degraded_hosts: true };
+
+const degradation: readonly ParityCase[] = [
+  {
+    name: "detect_degraded_hosts: a host that says so is used after others, and not ejected",
+    config: watching(degraded, [endpoint("main"), endpoint("one")]),
+    upstreams: { main: byPath, one: byPath },
+    run: async (t) => {
+      await ask(t, "/200?degraded");
+      await ejections(t, { detected_degradation: 1, active: 0, enforced_total: 0, total: 0 });
+      await t.stats({
+        "cluster.{case}-main.membership_degraded": 1,
+        "cluster.{case}-main.membership_healthy": 1,
+      });
+      assert.deepEqual(await ask(t, "/", "/"), [200, 200]);
+      const host = `127.0.0.1:${t.upstream("main").port}`;
+      const facts = await clusterFacts(t);
+      const other = `127.0.0.1:${t.upstream("one").port}`;
+      assert.deepEqual([facts[`${host}::health_flags`], facts[`${other}::health_flags`]].sort(), [
+        "/degraded_outlier_detection",
+        "healthy",
+      ]);
+    },
+  },
+  {
+    name: "detect_degraded_hosts: an error is an error, whatever it says",
+    config: watching(degraded),
+    upstream: byPath,
+    run: async (t) => {
+      await ask(t, "/500?degraded");
+      await ejections(t, { detected_degradation: 0 });
+      await ask(t, "/404?degraded");
+      await ejections(t, { detected_degradation: 1 });
+    },
+  },
+  {
+    name: "detect_degraded_hosts: a host may be both, and the log has both",
+    config: watching({ ...degraded, consecutive_5xx: 1 }),
+    upstream: byPath,
+    run: async (t) => {
+      await ask(t, "/200?degraded");
+      await ejections(t, { detected_degradation: 1 });
+      await ask(t, "/500");
+      await ejections(t, { active: 1 });
+      const log = await events(t, { count: 2 });
+      assert.deepEqual(log.slice(0, 2).map(told), [
+        {
+          type: "DEGRADED",
+          action: "EJECT",
+          num_ejections: 0,
+          enforced: true,
+          eject_consecutive_event: {},
+        },
+        {
+          type: "CONSECUTIVE_5XX",
+          action: "EJECT",
+          num_ejections: 1,
+          enforced: true,
+          eject_consecutive_event: {},
+        },
+      ]);
+      const { body } = await t.admin("/clusters?format=json&filter=^{case}-main$");
+      assert.deepEqual(JSON.parse(body).cluster_statuses[0].host_statuses[0].health_status, {
+        failed_outlier_check: true,
+        eds_health_status: "HEALTHY",
+        failed_degraded_outlier_detection: true,
+      });
+      const host = `127.0.0.1:${t.upstream().port}`;
+      assert.equal(
+        (await clusterFacts(t))[`${host}::health_flags`],
+        "/failed_outlier_check/degraded_outlier_detection",
+      );
+    },
+  },
+  {
+    name: "detect_degraded_hosts: it is over at the end of an interval after its time",
+    config: watching({ ...short, ...degraded }),
+    upstream: byPath,
+    run: async (t) => {
+      await ask(t, "/200?degraded");
+      await ejections(t, { detected_degradation: 1 });
+      await t.stats({ "cluster.{case}-main.membership_healthy": 1 });
+      const log = await events(t, { count: 2 });
+      assert.deepEqual(told(log[1]), {
+        type: "CONSECUTIVE_5XX",
+        action: "UNEJECT",
+        num_ejections: 0,
+        enforced: false,
+      });
     },
   },
 ];
@@ -275,4 +369,6 @@ const process_: readonly ParityCase[] = [
   ),
 ];
 
-parityArea("outlier-time", [...back, ...connects, ...process_], { bootstrap: withEventLog });
+parityArea("outlier-time", [...back, ...degradation, ...connects, ...process_], {
+  bootstrap: withEventLog,
+});

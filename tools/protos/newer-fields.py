@@ -37,6 +37,15 @@ NEW_FILES = {
         "type/matcher/v3/address",
     )
 }
+# What Envoy 1.40 knows (the descriptors inside its binary say so) and xds-protos 1.85.0 does not.
+BEYOND = {
+    "envoy/config/cluster/v3/outlier_detection.proto": {
+        "imports": [],
+        "insert": {
+            "envoy.config.cluster.v3.OutlierDetection": [".google.protobuf.BoolValue detect_degraded_hosts = 26;"],
+        },
+    },
+}
 SCALARS = {
     1: "double", 2: "float", 3: "int64", 4: "uint64", 5: "int32", 6: "fixed64", 7: "fixed32", 8: "bool", 9: "string",
     12: "bytes", 13: "uint32", 15: "sfixed32", 16: "sfixed64", 17: "sint32", 18: "sint64",
@@ -195,7 +204,7 @@ if __name__ == "__main__":
     older = descriptor_pb2.FileDescriptorSet()
     with open(sys.argv[1], "rb") as image:
         older.ParseFromString(image.read())
-    found = additions(index(older.file), index(newer_files()))
+    found = {**additions(index(older.file), index(newer_files())), **BEYOND}
     path = os.path.join(os.path.dirname(__file__), "newer-fields.json")
     with open(path, "w", encoding="utf8") as output:
         output.write(json.dumps(found, indent=2, sort_keys=True) + "\n")

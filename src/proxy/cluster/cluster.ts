@@ -6,6 +6,7 @@ import { type Address, ipAddress } from "#net/address.ts";
 import type { ConnectOptions } from "#net/connect.ts";
 import type { PickContext } from "../balancer/balancer.ts";
 import { LazyHttp2Services } from "../http2-options.ts";
+import type { HostVerdict } from "../outlier/report.ts";
 import { outlierKey } from "../outlier/slots.ts";
 import { WorkerOutlier } from "../outlier/worker-outlier.ts";
 import { HttpPool, type PoolSettings } from "../pool/http-pool.ts";
@@ -121,11 +122,15 @@ export class WorkerCluster implements Cluster {
     this.#hosts.healthChanged(host);
   }
 
-  /** Outlier detection takes a host out, or lets it in again. */
-  setEjected(key: string, ejected: boolean): void {
+  /** Of outlier detection. */
+  onVerdict({ host: key, state, on }: HostVerdict): void {
     const host = this.hosts.find((candidate) => outlierKey(candidate) === key);
     if (host === undefined) return;
-    host.ejected = ejected;
+    if (state === "ejected") host.ejected = on;
+    else {
+      host.degradedByOutlier = on;
+      if (host.outlier !== undefined) host.outlier.degraded = on;
+    }
     this.healthChanged(host);
   }
 

@@ -4,6 +4,7 @@ import type { Host, HostHealth } from "./host.ts";
 export function combinedHealth(host: Host): HostHealth {
   if (host.failedActiveCheck || host.ejected || host.declaredHealth === "unhealthy")
     return "unhealthy";
-  if (host.degradedByCheck || host.declaredHealth === "degraded") return "degraded";
+  if (host.degradedByCheck || host.degradedByOutlier || host.declaredHealth === "degraded")
+    return "degraded";
   return "healthy";
 }

@@ -9,6 +9,7 @@ export function hostStatus(host: Host): HostStatus {
     health: host.health,
     edsHealth: host.edsHealth,
     ejected: host.ejected,
+    degradedByOutlier: host.degradedByOutlier,
     weight: host.weight,
     priority: host.priority,
     region: host.locality.region,

@@ -57,6 +57,8 @@ export interface Host extends UpstreamHostInfo {
   degradedByCheck: boolean;
   /** By outlier detection. */
   ejected: boolean;
+  /** By outlier detection: it answered with x-envoy-degraded. */
+  degradedByOutlier: boolean;
   /** Whoever uses the host says how it went; undefined: the cluster has no outlier detection. */
   outlier: HostOutlier | undefined;
   requestsActive: number;

@@ -17,6 +17,7 @@ export function makeHost(endpoint: EndpointSpec): Host {
     failedActiveCheck: false,
     degradedByCheck: false,
     ejected: false,
+    degradedByOutlier: false,
     outlier: undefined,
     requestsActive: 0,
     connectionsActive: 0,

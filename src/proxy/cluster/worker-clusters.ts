@@ -1,6 +1,6 @@
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import { compileEach, refuse } from "#lib/config-error.ts";
-import type { Ejection } from "../outlier/report.ts";
+import type { HostVerdict } from "../outlier/report.ts";
 import type { Services } from "../services.ts";
 import type { SharedCells } from "./circuit-breakers.ts";
 import { WorkerCluster } from "./cluster.ts";
@@ -49,8 +49,8 @@ export class WorkerClusters implements ClusterManager {
     this.#clusters.get(members.cluster)?.update(members);
   }
 
-  setEjected({ cluster, host, ejected }: Ejection): void {
-    this.#clusters.get(cluster)?.setEjected(host, ejected);
+  onVerdict(verdict: HostVerdict): void {
+    this.#clusters.get(verdict.cluster)?.onVerdict(verdict);
   }
 
   destroy(): void {

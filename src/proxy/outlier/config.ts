@@ -39,6 +39,7 @@ export interface OutlierSettings {
   };
   readonly enforcing: Readonly<Record<EjectionType, Setting>>;
   readonly unejectedByHealthCheck: boolean;
+  readonly detectsDegraded: boolean;
 }
 
 export type EjectionType =
@@ -49,6 +50,9 @@ export type EjectionType =
   | "SUCCESS_RATE_LOCAL_ORIGIN"
   | "FAILURE_PERCENTAGE"
   | "FAILURE_PERCENTAGE_LOCAL_ORIGIN";
+
+/** Where src/gen has not been made anew yet, it lacks this field of Envoy 1.40. */
+type NewerJson = OutlierDetectionJson & { readonly detectDegradedHosts?: boolean };
 
 const maxEjectionTimeMs = 300_000;
 
@@ -99,6 +103,7 @@ function compileSettings(config: OutlierDetectionJson): OutlierSettings {
     failurePercentage: compileFailurePercentage(config),
     enforcing: compileEnforcing(config),
     unejectedByHealthCheck: config.successfulActiveHealthCheckUnejectHost !== false,
+    detectsDegraded: (config as NewerJson).detectDegradedHosts === true,
   };
 }
 

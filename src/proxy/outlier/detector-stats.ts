@@ -17,6 +17,7 @@ export class DetectorStats {
   readonly active: Gauge;
   readonly overflow: Counter;
   readonly enforcedTotal: Counter;
+  readonly detectedDegradation: Counter;
   readonly detected: Readonly<Record<EjectionType, Counter>>;
   readonly enforced: Readonly<Record<EjectionType, Counter>>;
   /** Deprecated, and still counted by Envoy: detected ejections, whether enforced or not. */
@@ -29,6 +30,7 @@ export class DetectorStats {
     this.active = scope.gauge("ejections_active");
     this.overflow = scope.counter("ejections_overflow");
     this.enforcedTotal = scope.counter("ejections_enforced_total");
+    this.detectedDegradation = scope.counter("ejections_detected_degradation");
     this.detected = counters(scope, "detected");
     this.enforced = counters(scope, "enforced");
     this.total = scope.counter("ejections_total");

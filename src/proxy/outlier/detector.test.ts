@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { OutlierDetectionJson } from "#gen/envoy/config/cluster/v3/outlier_detection_pb.js";
+import { HeaderList } from "#http/headers.ts";
 import { FakeClock } from "../../../testkit/fake-clock.ts";
 import { endpoint, members } from "../../../testkit/hosts.ts";
 import { emptyRuntime } from "../../../testkit/picker-suite.ts";
@@ -9,11 +10,12 @@ import type { AccessLogSink } from "../access-log/sinks.ts";
 import type { EndpointSpec } from "../cluster/host.ts";
 import type { Runtime } from "../runtime.ts";
 import { WorkerStats } from "../stats/worker-stats.ts";
-import { type ConsecutiveKind, compileOutlier, type OutlierSettings } from "./config.ts";
+import { compileOutlier, type OutlierSettings } from "./config.ts";
 import { OutlierDetector } from "./detector.ts";
 import { DetectorStats } from "./detector-stats.ts";
 import { OutlierEventLog } from "./event-log.ts";
 import { HostOutlier } from "./host-outlier.ts";
+import type { OutlierReport } from "./report.ts";
 import { HostCells, SlotMemory } from "./slots.ts";
 
 function settingsOf(config: OutlierDetectionJson): OutlierSettings {
@@ -28,6 +30,7 @@ class Scene {
   readonly stats = new WorkerStats(() => undefined);
   readonly detector: OutlierDetector;
   readonly ejected = new Set<string>();
+  readonly degraded = new Set<string>();
   readonly lines: string[] = [];
   readonly #settings: OutlierSettings;
   readonly #runtime: Runtime;
@@ -46,9 +49,10 @@ class Scene {
       stats: new DetectorStats(this.stats.scope("cluster.c.")),
       memory: new SlotMemory(true),
       log: new OutlierEventLog(sink, this.clock),
-      onEjection: (host, ejected) => {
-        if (ejected) this.ejected.add(host);
-        else this.ejected.delete(host);
+      onVerdict: (host, state, on) => {
+        const set = state === "ejected" ? this.ejected : this.degraded;
+        if (on) set.add(host);
+        else set.delete(host);
       },
     });
     this.detector.start();
@@ -60,7 +64,10 @@ class Scene {
     const reporting = {
       settings: this.#settings,
       runtime: this.#runtime,
-      report: (name: string, kind: ConsecutiveKind) => this.detector.onConsecutive(name, kind),
+      report: (name: string, kind: OutlierReport["kind"]) => {
+        if (kind === "degraded") this.detector.onDegraded(name);
+        else this.detector.onConsecutive(name, kind);
+      },
     };
     this.#hosts = Object.entries(slots).map(
       ([name, slot]) => new HostOutlier(reporting, new HostCells(chunks, slot), name),
@@ -162,7 +169,7 @@ test("a host that leaves makes room, and comes back as another", () => {
   assert.equal(scene.active, 1);
   scene.update([endpoint(0), endpoint(1), endpoint(2)]);
   assert.equal(scene.active, 1);
-  assert.equal(scene.detector.host(key(0))?.ejections, 0);
+  assert.equal(scene.detector.host(key(0))?.ejection.count, 0);
   scene.update([endpoint(1, { hostname: "other" })]);
   assert.equal(scene.active, 0, "another hostname is another host");
 });
@@ -315,4 +322,33 @@ test("refuses a longest time below the base time, and ORIGINAL_DST", () => {
   assert.equal(settingsOf({ baseEjectionTime: "400s" }).maxEjectionTime.threshold, 400_000);
   const original = { type: "ORIGINAL_DST", outlierDetection: {} } as const;
   assert.throws(() => compileOutlier(original), /outlier_detection/);
+});
+
+test("a degraded host: apart from ejections, for as long as one", () => {
+  const config = { consecutive5xx: 1, baseEjectionTime: "15s", detectDegradedHosts: true };
+  const scene = new Scene(config, 1);
+  const says = HeaderList.of({ "x-envoy-degraded": "" });
+  scene.host(0).onResponse(500, says);
+  assert.equal(scene.degraded.size, 0, "an error is an error");
+  scene.clock.advance(60_000);
+  scene.host(0).onResponse(404, says);
+  scene.host(0).onResponse(200, says);
+  scene.answer(0, 500);
+  assert.deepEqual([scene.degraded.size, scene.ejected.size], [1, 1]);
+  assert.equal(scene.count("ejections_detected_degradation"), 1);
+  scene.clock.advance(20_000);
+  assert.deepEqual([scene.degraded.size, scene.ejected.size], [0, 0]);
+  const log = scene.lines.map((line) => JSON.parse(line)).map(({ type, action }) => [type, action]);
+  assert.deepEqual(log.slice(2), [
+    ["DEGRADED", "EJECT"],
+    ["CONSECUTIVE_5XX", "EJECT"],
+    ["CONSECUTIVE_5XX", "UNEJECT"],
+    ["CONSECUTIVE_5XX", "UNEJECT"],
+  ]);
+});
+
+test("without detect_degraded_hosts nobody looks", () => {
+  const scene = new Scene({}, 1);
+  scene.host(0).onResponse(200, HeaderList.of({ "x-envoy-degraded": "" }));
+  assert.equal(scene.degraded.size, 0);
 });

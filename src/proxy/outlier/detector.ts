@@ -5,7 +5,9 @@ import type { Runtime } from "../runtime.ts";
 import type { ConsecutiveKind, EjectionType, OutlierSettings, Setting } from "./config.ts";
 import type { DetectorStats } from "./detector-stats.ts";
 import type { OutlierEventLog } from "./event-log.ts";
+import type { HostState } from "./report.ts";
 import { Cell, type OutlierSlots, type SlotMemory } from "./slots.ts";
+import type { SpellTimes } from "./spell.ts";
 import {
   type HostRate,
   noThreshold,
@@ -25,7 +27,7 @@ export interface DetectorContext {
   /** Undefined: nobody wants a log. */
   readonly log: OutlierEventLog | undefined;
   /** All workers are to follow. */
-  readonly onEjection: (host: string, ejected: boolean) => void;
+  readonly onVerdict: (host: string, state: HostState, on: boolean) => void;
 }
 
 const typeOf: Readonly<Record<ConsecutiveKind, EjectionType>> = {
@@ -116,6 +118,31 @@ export class OutlierDetector {
     host.resetConsecutive(Cell[kind]);
   }
 
+  /** From a worker: the host said x-envoy-degraded. It is not ejected, but others are used before it. */
+  onDegraded(key: string): void {
+    const host = this.#hosts.get(key);
+    if (host === undefined || host.degradation.active) return;
+    const { stats, clock, log, cluster } = this.#context;
+    stats.detectedDegradation.inc();
+    host.degradation.begin(clock.monotonicMs(), this.#times, this.#jitterMs());
+    this.#context.onVerdict(key, "degraded", true);
+    log?.eject(cluster, host, { type: "DEGRADED", enforced: true, threshold: noThreshold });
+  }
+
+  get #times(): SpellTimes {
+    const { settings } = this.#context;
+    return {
+      baseMs: this.#number(settings.baseEjectionTime),
+      maxMs: this.#number(settings.maxEjectionTime),
+    };
+  }
+
+  /** So that hosts do not all come back at the same time. */
+  #jitterMs(): number {
+    const { settings, random } = this.#context;
+    return random.below(this.#number(settings.maxEjectionTimeJitter) + 1);
+  }
+
   /** An active health check found the host well: it need not wait for the end of its time. */
   onHealthCheckPassed(key: string): void {
     const host = this.#hosts.get(key);
@@ -156,28 +183,27 @@ export class OutlierDetector {
   }
 
   #takeOut(host: WatchedHost): void {
-    const { settings, clock, random } = this.#context;
     this.#countActive(1);
-    host.ejected = true;
-    host.ejections++;
-    host.ejectedAtMs = clock.monotonicMs();
-    host.jitterMs = random.below(this.#number(settings.maxEjectionTimeJitter) + 1);
-    const baseMs = this.#number(settings.baseEjectionTime);
-    const maxMs = this.#number(settings.maxEjectionTime);
-    if (host.backoff * baseMs < maxMs + baseMs) host.backoff++;
-    this.#context.onEjection(host.key, true);
+    host.ejection.begin(this.#context.clock.monotonicMs(), this.#times, this.#jitterMs());
+    this.#context.onVerdict(host.key, "ejected", true);
   }
 
   #uneject(host: WatchedHost): void {
     const { clock, log, cluster } = this.#context;
     this.#countActive(-1);
-    host.ejected = false;
+    host.ejection.end(clock.monotonicMs());
     // Or a single new failure might be enough.
     host.resetConsecutive(Cell.consecutive5xx);
     host.resetConsecutive(Cell.consecutiveGatewayFailure);
     host.resetConsecutive(Cell.consecutiveLocalOriginFailure);
-    host.unejectedAtMs = clock.monotonicMs();
-    this.#context.onEjection(host.key, false);
+    this.#context.onVerdict(host.key, "ejected", false);
+    log?.uneject(cluster, host);
+  }
+
+  #endDegradation(host: WatchedHost): void {
+    const { clock, log, cluster } = this.#context;
+    host.degradation.end(clock.monotonicMs());
+    this.#context.onVerdict(host.key, "degraded", false);
     log?.uneject(cluster, host);
   }
 
@@ -191,25 +217,18 @@ export class OutlierDetector {
   #onInterval(): void {
     const now = this.#context.clock.monotonicMs();
     for (const host of this.#hosts.values()) {
-      this.#unejectIfOver(host, now);
+      if (host.ejection.isOver(now, this.#times)) this.#uneject(host);
+      if (host.degradation.isOver(now, this.#times)) this.#endDegradation(host);
       host.closeInterval();
     }
     this.#findOutliers("external");
     this.#findOutliers("local");
     const intervalMs = this.#number(this.#context.settings.interval);
     for (const host of this.#hosts.values()) {
-      const quiet = host.unejectedAtMs !== undefined && now - host.unejectedAtMs >= intervalMs;
-      if (!host.ejected && quiet && host.backoff > 0) host.backoff--;
+      host.ejection.relax(now, intervalMs);
+      host.degradation.relax(now, intervalMs);
     }
     this.#arm();
-  }
-
-  #unejectIfOver(host: WatchedHost, now: number): void {
-    if (!host.ejected || host.ejectedAtMs === undefined) return;
-    const { settings } = this.#context;
-    const grownMs = this.#number(settings.baseEjectionTime) * host.backoff;
-    const timeMs = Math.min(grownMs, this.#number(settings.maxEjectionTime)) + host.jitterMs;
-    if (timeMs <= now - host.ejectedAtMs) this.#uneject(host);
   }
 
   #findOutliers(origin: Origin): void {

@@ -12,7 +12,7 @@ import { compileOutlier } from "./config.ts";
 import { OutlierDetector } from "./detector.ts";
 import { DetectorStats } from "./detector-stats.ts";
 import { OutlierEventLog } from "./event-log.ts";
-import type { ClusterRates, Ejection, OutlierReport } from "./report.ts";
+import type { ClusterRates, HostVerdict, OutlierReport } from "./report.ts";
 import { outlierKey, SlotMemory } from "./slots.ts";
 
 export interface DetectorsContext {
@@ -24,7 +24,7 @@ export interface DetectorsContext {
   readonly logs: AccessLogSinks;
   /** Workers run in threads of their own. */
   readonly threads: boolean;
-  readonly onEjection: (ejection: Ejection) => void;
+  readonly onVerdict: (verdict: HostVerdict) => void;
 }
 
 /** The detectors of all clusters that have one. Their configuration has been compiled by a worker before: it is valid. */
@@ -51,7 +51,7 @@ export class OutlierDetectors {
       runtime: context.runtime,
       stats: new DetectorStats(context.stats.scope(`cluster.${statName}.`)),
       memory: new SlotMemory(context.threads),
-      onEjection: (host, ejected) => context.onEjection({ cluster, host, ejected }),
+      onVerdict: (host, state, on) => context.onVerdict({ cluster, host, state, on }),
     });
     this.#detectors.set(cluster, detector);
     detector.start();
@@ -64,7 +64,9 @@ export class OutlierDetectors {
   }
 
   onReport({ cluster, host, kind }: OutlierReport): void {
-    this.#detectors.get(cluster)?.onConsecutive(host, kind);
+    const detector = this.#detectors.get(cluster);
+    if (kind === "degraded") detector?.onDegraded(host);
+    else detector?.onConsecutive(host, kind);
   }
 
   /** `host` is an `outlierKey`. */

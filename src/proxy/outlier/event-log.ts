@@ -18,7 +18,7 @@ export class OutlierEventLog {
     cluster: string,
     host: WatchedHost,
     event: {
-      readonly type: EjectionType;
+      readonly type: EjectionType | "DEGRADED";
       readonly enforced: boolean;
       readonly threshold: SuccessRateThreshold;
     },
@@ -26,21 +26,22 @@ export class OutlierEventLog {
     const { type, enforced } = event;
     this.#write({
       type,
-      ...this.#common(cluster, host, host.unejectedAtMs),
+      ...this.#common(cluster, host, host.ejection.endedAtMs),
       action: "EJECT",
-      num_ejections: host.ejections,
+      num_ejections: host.ejection.count,
       enforced,
       ...details(type, host, event.threshold),
     });
   }
 
+  /** The end of an ejection, and of a degradation. */
   uneject(cluster: string, host: WatchedHost): void {
     this.#write({
       // The type is not known any more: Envoy writes the first one.
       type: "CONSECUTIVE_5XX",
-      ...this.#common(cluster, host, host.ejectedAtMs),
+      ...this.#common(cluster, host, host.ejection.beganAtMs),
       action: "UNEJECT",
-      num_ejections: host.ejections,
+      num_ejections: host.ejection.count,
       enforced: false,
     });
   }
@@ -61,7 +62,7 @@ export class OutlierEventLog {
 }
 
 function details(
-  type: EjectionType,
+  type: EjectionType | "DEGRADED",
   { successRate }: WatchedHost,
   { average, threshold }: SuccessRateThreshold,
 ): object {

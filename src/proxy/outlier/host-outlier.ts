@@ -1,5 +1,7 @@
+import type { HeaderList } from "#http/headers.ts";
 import type { Runtime } from "../runtime.ts";
 import type { ConsecutiveKind, OutlierSettings } from "./config.ts";
+import type { OutlierReport } from "./report.ts";
 import { Cell, type HostCells } from "./slots.ts";
 
 /** What the hosts of a cluster have in common in one worker. */
@@ -7,7 +9,7 @@ export interface OutlierReporting {
   readonly settings: OutlierSettings;
   readonly runtime: Runtime;
   /** So many failures came one after another. The main thread decides what follows, for all workers. */
-  readonly report: (host: string, kind: ConsecutiveKind) => void;
+  readonly report: (host: string, kind: OutlierReport["kind"]) => void;
 }
 
 /**
@@ -18,6 +20,8 @@ export class HostOutlier {
   readonly #reporting: OutlierReporting;
   readonly #cells: HostCells;
   readonly #key: string;
+  /** Known to be: saying it again is no news. */
+  degraded = false;
 
   constructor(reporting: OutlierReporting, cells: HostCells, key: string) {
     this.#reporting = reporting;
@@ -26,13 +30,15 @@ export class HostOutlier {
   }
 
   /** The upstream answered; a gRPC status in the head counts as the HTTP status it stands for (`reportedStatus`). */
-  onResponse(status: number): void {
+  onResponse(status: number, headers?: HeaderList): void {
     const cells = this.#cells;
     cells.add(Cell.requests);
     if (status < 500 || status > 599) {
       cells.add(Cell.successes);
       cells.take(Cell.consecutive5xx);
       cells.take(Cell.consecutiveGatewayFailure);
+      if (this.#reporting.settings.detectsDegraded && headers?.has("x-envoy-degraded") === true)
+        this.#onDegraded();
       return;
     }
     if (status >= 502 && status <= 504)
@@ -62,6 +68,10 @@ export class HostOutlier {
   onTimeout(status: number): void {
     if (this.#reporting.settings.split) this.#onLocalOriginFailure();
     else this.onResponse(status);
+  }
+
+  #onDegraded(): void {
+    if (!this.degraded) this.#reporting.report(this.#key, "degraded");
   }
 
   #onLocalOriginSuccess(): void {

@@ -29,5 +29,6 @@ export const supported = {
     "max_ejection_time_jitter",
     "successful_active_health_check_uneject_host",
     "always_eject_one_host",
+    "detect_degraded_hosts",
   ],
 } as const;

@@ -1,6 +1,7 @@
 import { addressText } from "#net/address.ts";
 import type { EndpointSpec } from "../cluster/host.ts";
 import { Cell, type HostCells, outlierKey } from "./slots.ts";
+import { Spell } from "./spell.ts";
 
 /** Where an error comes from: what the upstream answered, or whether it could be reached. */
 export type Origin = "external" | "local";
@@ -13,13 +14,9 @@ export class WatchedHost {
   readonly identity: string;
   readonly slot: number;
   readonly #cells: HostCells;
-  ejected = false;
-  ejections = 0;
-  /** How many times the base time the next ejection lasts; shrinks while nothing happens. */
-  backoff = 0;
-  jitterMs = 0;
-  ejectedAtMs: number | undefined;
-  unejectedAtMs: number | undefined;
+  readonly ejection: Spell = new Spell();
+  /** It asks to be used less (x-envoy-degraded); apart from ejections. */
+  readonly degradation: Spell = new Spell();
   /** In percent; -1: too few requests in the last interval. */
   readonly successRate: Record<Origin, number> = { external: -1, local: -1 };
   readonly #volume: Record<Origin, number> = { external: 0, local: 0 };
@@ -55,6 +52,10 @@ export class WatchedHost {
     // A worker may have counted a request before the interval's end and its success after.
     this.#rate[origin] = requests === 0 ? 0 : Math.min(100, (successes * 100) / requests);
     this.successRate[origin] = -1;
+  }
+
+  get ejected(): boolean {
+    return this.ejection.active;
   }
 
   resetConsecutive(cell: (typeof Cell)[ConsecutiveCell]): void {

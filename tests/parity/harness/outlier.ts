@@ -8,12 +8,12 @@ import type { Response } from "../../../testkit/raw-client.ts";
 import { type CaseConfig, cluster, endpoint, http, type JsonObject } from "./config.ts";
 import type { CaseContext } from "./context.ts";
 
-/** `/503` is answered with 503; `/reset`, `/cut` (in mid-response) and `/hang` are not answered; all else with 200. */
+/** `/503` is answered with 503; `/reset`, `/cut` (in mid-response) and `/hang` are not answered; all else with 200. `…?degraded` says so. */
 export const byPath: Script = async (connection) => {
   for (;;) {
     const request = await connection.request();
     if (request === undefined) break;
-    const word = request.startLine.split(" ")[1]?.slice(1) ?? "";
+    const [word = "", query] = request.startLine.split(" ")[1]?.slice(1).split("?") ?? [];
     if (word === "hang") continue;
     if (word === "cut") await connection.write("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc");
     if (word === "cut" || word === "reset") {
@@ -22,6 +22,7 @@ export const byPath: Script = async (connection) => {
     }
     const [status, grpcStatus] = word.split("-");
     const fields = grpcStatus === undefined ? [] : [`grpc-status: ${grpcStatus}`];
+    if (query !== undefined) fields.push("x-envoy-degraded: true");
     await connection.write(response(Number(status) || 200, "", ...fields));
   }
   connection.end();

@@ -118,19 +118,20 @@ function shortNumber(value: number): number {
   return Number(value.toPrecision(6));
 }
 
-/** DRAINING is unhealthy with a flag of its own; what nothing else explains, a check has found. */
-function healthFlags({ health, edsHealth, ejected }: HostStatus): string {
-  const others = otherFlags(ejected && health === "unhealthy" ? "healthy" : health, edsHealth);
-  if (!ejected) return others === "" ? "healthy" : others;
-  return `/failed_outlier_check${others}`;
+function healthFlags(host: HostStatus): string {
+  const outlier = host.ejected ? "/failed_outlier_check" : "";
+  const degraded = host.degradedByOutlier ? "/degraded_outlier_detection" : "";
+  const flags = `${outlier}${otherFlag(host)}${degraded}`;
+  return flags === "" ? "healthy" : flags;
 }
 
-function otherFlags(health: string, edsHealth: string): string {
+/** DRAINING is unhealthy with a flag of its own; what nothing else explains, a check has found. */
+function otherFlag({ health, edsHealth, ejected, degradedByOutlier }: HostStatus): string {
   if (edsHealth === "DRAINING") return "/eds_status_draining";
   if (edsHealth === "UNHEALTHY" || edsHealth === "TIMEOUT") return "/failed_eds_health";
   if (edsHealth === "DEGRADED") return "/degraded_eds_health";
-  if (health === "healthy") return "";
-  return health === "degraded" ? "/degraded_active_hc" : "/failed_active_hc";
+  if (health === "unhealthy") return ejected ? "" : "/failed_active_hc";
+  return health === "degraded" && !degradedByOutlier ? "/degraded_active_hc" : "";
 }
 
 function clusterStatus(
@@ -175,6 +176,7 @@ function hostStatusJson(host: HostStatus): unknown {
         ? { failed_active_health_check: true }
         : {}),
       eds_health_status: known,
+      ...(host.degradedByOutlier ? { failed_degraded_outlier_detection: true } : {}),
     },
     ...percent("success_rate", host.successRate),
     ...percent("local_origin_success_rate", host.localOriginSuccessRate),

@@ -176,7 +176,7 @@ export class Mirror extends Timer implements UpstreamCallbacks, ResponseSink {
 
   onHead(head: ResponseHead, end: boolean): void {
     this.#answered = true;
-    this.#host?.outlier?.onResponse(reportedStatus(this.#head, head));
+    this.#host?.outlier?.onResponse(reportedStatus(this.#head, head), head.headers);
     // Proof: clusters of a worker have these stats; the interface leaves them out for callers that do not count.
     const { clusterStats } = this.#cluster as Cluster & { readonly clusterStats: ClusterStats };
     const external = this.#head.headers.get("x-envoy-internal") !== "true";

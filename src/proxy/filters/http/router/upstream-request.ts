@@ -195,7 +195,7 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
     this.cancel();
     this.#rearmIdle();
     this.awaitsHead = false;
-    this.host.outlier?.onResponse(reportedStatus(this.#head, head));
+    this.host.outlier?.onResponse(reportedStatus(this.#head, head), head.headers);
     this.#router.onAttemptHead(this, head, end);
   }
 
