@@ -1,3 +1,4 @@
+import type { ByteMeter } from "./byte-meter.ts";
 import { HeaderList } from "./headers.ts";
 
 /** `10` HTTP/1.0, `11` HTTP/1.1, `20` HTTP/2. */
@@ -119,6 +120,8 @@ export interface ResponseSink {
 
 /** What both directions of sending share. Chunks given to `sendData` are copied or written before it returns. */
 export interface OutgoingStream {
+  /** Of the exchange that the stream is now; a stream that serves one after the other has another for each. */
+  readonly meter: ByteMeter;
   sendData(chunk: Uint8Array, end: boolean): void;
   sendTrailers(trailers: HeaderList): void;
   /** Abort; no event follows. */

@@ -1,3 +1,4 @@
+import type { ByteMeter } from "#http/byte-meter.ts";
 import type { HeaderList } from "#http/headers.ts";
 import type { HttpVersion, RequestHead, ResponseHead } from "#http/message.ts";
 import type { Address } from "#net/address.ts";
@@ -64,14 +65,9 @@ export class StreamInfo {
   responseFlags = 0;
   bytesReceived = 0;
   bytesSent = 0;
-  downstreamWireBytesReceived = 0;
-  downstreamWireBytesSent = 0;
-  downstreamHeaderBytesReceived = 0;
-  downstreamHeaderBytesSent = 0;
-  upstreamWireBytesReceived = 0;
-  upstreamWireBytesSent = 0;
-  upstreamHeaderBytesReceived = 0;
-  upstreamHeaderBytesSent = 0;
+  /** Of the stream on the client's connection, and of the last attempt on an upstream's; undefined: nothing was counted. */
+  downstreamMeter: ByteMeter | undefined = undefined;
+  upstreamMeter: ByteMeter | undefined = undefined;
   requestEndMs = 0;
   upstreamRequestStartMs = 0;
   upstreamRequestEndMs = 0;

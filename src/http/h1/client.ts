@@ -1,3 +1,4 @@
+import { ByteMeter } from "../byte-meter.ts";
 import type { HeaderList } from "../headers.ts";
 import type {
   ClientCodec,
@@ -42,6 +43,7 @@ function expectsBody(method: string): boolean {
 export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEvents {
   readonly protocol = 11;
   readonly concurrency = 1;
+  meter: ByteMeter = new ByteMeter();
   readonly #options: Http1ClientOptions;
   readonly #output: ByteSink;
   readonly #handler: ClientCodecHandler;
@@ -70,6 +72,7 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
 
   newStream(sink: ResponseSink): RequestStream {
     this.#sink = sink;
+    this.meter = new ByteMeter();
     this.#requestDone = false;
     this.#responseDone = false;
     this.#tunnelAsked = false;
@@ -84,7 +87,8 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
     this.#framing = requestFraming(head, end);
     const lower = this.#options.nameCase === "lower";
     const target = connect ? head.authority : head.path;
-    let text = `${head.method} ${target} HTTP/1.1\r\n${lower ? "host" : "Host"}: ${head.authority}\r\n`;
+    const line = `${head.method} ${target} HTTP/1.1\r\n`;
+    let text = `${line}${lower ? "host" : "Host"}: ${head.authority}\r\n`;
     text = appendFields(text, head.headers, this.#options.nameCase);
     if (this.#framing === "chunked")
       text += lower ? "transfer-encoding: chunked\r\n" : "Transfer-Encoding: chunked\r\n";
@@ -92,30 +96,38 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
       text += lower ? "content-length: 0\r\n" : "Content-Length: 0\r\n";
     if (head.upgrade !== undefined && !connect)
       text += `${lower ? "connection" : "Connection"}: Upgrade\r\n${lower ? "upgrade" : "Upgrade"}: ${head.upgrade}\r\n`;
-    this.#output.writeText(`${text}\r\n`);
+    text += "\r\n";
+    this.meter.countHeaderSent(text.length, text.length - line.length - 2);
+    this.#output.writeText(text);
     if (end && this.#framing !== "tunnel") this.#requestDone = true;
   }
 
   sendData(chunk: Uint8Array, end: boolean): void {
     if (chunk.length > 0) {
+      this.meter.wireSent += chunk.length;
       if (this.#framing === "chunked") {
-        this.#output.writeText(`${chunk.length.toString(16)}\r\n`);
+        this.#writeText(`${chunk.length.toString(16)}\r\n`);
         this.#output.write(chunk);
-        this.#output.writeText(end ? "\r\n0\r\n\r\n" : "\r\n");
+        this.#writeText(end ? "\r\n0\r\n\r\n" : "\r\n");
       } else this.#output.write(chunk);
-    } else if (end && this.#framing === "chunked") this.#output.writeText("0\r\n\r\n");
+    } else if (end && this.#framing === "chunked") this.#writeText("0\r\n\r\n");
     if (end) this.#endRequest();
   }
 
   sendTrailers(trailers: HeaderList): void {
     if (this.#framing === "chunked") {
-      this.#output.writeText(
+      this.#writeText(
         this.#options.enableTrailers
           ? `${appendFields("0\r\n", trailers, this.#options.nameCase)}\r\n`
           : "0\r\n\r\n",
       );
     }
     this.#endRequest();
+  }
+
+  #writeText(text: string): void {
+    this.meter.wireSent += text.length;
+    this.#output.writeText(text);
   }
 
   #endRequest(): void {
@@ -162,6 +174,7 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
         return this.#readChunked(input, at);
       case "until-close":
       case "tunnel":
+        this.meter.wireReceived += input.length - at;
         this.#sink?.onData(at === 0 ? input : input.subarray(at), false);
         return input.length - at;
       case "idle":
@@ -196,6 +209,7 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
       return input.length - at;
     }
     const head = parsed.head;
+    this.meter.countHeaderReceived(end + endLength, parsed.fieldBytes);
     if (head.status < 200 && head.status !== 101) {
       this.#sink?.onInformational(head);
       return end + endLength;
@@ -228,6 +242,7 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
   #readLength(input: Uint8Array, at: number): number {
     const count = Math.min(this.#bodyLeft, input.length - at);
     this.#bodyLeft -= count;
+    this.meter.wireReceived += count;
     const end = this.#bodyLeft === 0;
     if (end) this.#endRead();
     this.#sink?.onData(
@@ -238,7 +253,12 @@ export class Http1ClientCodec implements ClientCodec, RequestStream, ChunkedEven
   }
 
   #readChunked(input: Uint8Array, at: number): number {
+    const { meter } = this;
+    const left = input.length - at;
+    // Before its events: the last of them may end the exchange.
+    meter.wireReceived += left;
     const used = this.#chunked.feed(input, at, this);
+    meter.wireReceived -= left - used;
     if (this.#chunked.problem === undefined) return used;
     this.#break("protocol", "http1.codec_error");
     return input.length - at;

@@ -69,6 +69,8 @@ export class FieldSection {
   keepAlive = false;
   close = false;
   fieldCount = 0;
+  /** Each field with its line end, less one: as Envoy's meters count. */
+  fieldBytes = 0;
 }
 
 /**

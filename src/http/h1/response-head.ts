@@ -16,7 +16,11 @@ export interface ParsedResponse {
   readonly length: number;
   readonly close: boolean;
   readonly detail: string;
+  /** As of a request. */
+  readonly fieldBytes: number;
 }
+
+type Parsed = { -readonly [K in keyof ParsedResponse]: ParsedResponse[K] };
 
 const broken: ParsedResponse = {
   head: undefined,
@@ -24,6 +28,7 @@ const broken: ParsedResponse = {
   length: 0,
   close: true,
   detail: "http1.codec_error",
+  fieldBytes: 0,
 };
 const statusLinePattern = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [^\r\n]*)?$/;
 
@@ -49,11 +54,9 @@ export function parseResponse(
   const head = new ResponseHead(status, section.headers);
   head.version = source.charCodeAt(7) === 0x30 ? 10 : 11;
   const close = section.close || (head.version === 10 && !section.keepAlive);
-  return frame({ head, framing: "none", length: 0, close, detail: "" }, head, section, {
-    method,
-    tunnelAsked,
-    options,
-  });
+  const fieldBytes = source.length - lineEnd - section.fieldCount;
+  const parsed: Parsed = { head, framing: "none", length: 0, close, detail: "", fieldBytes };
+  return frame(parsed, head, section, { method, tunnelAsked, options });
 }
 
 function readStatus(source: string, lineEnd: number): number {
@@ -64,10 +67,16 @@ function readStatus(source: string, lineEnd: number): number {
       (source.charCodeAt(10) - 48) * 10 +
       source.charCodeAt(11) -
       48;
-    if (status >= 100 && status <= 999 && /^\d\d\d$/.test(source.slice(9, 12))) return status;
+    if (isDigit(source, 9) && isDigit(source, 10) && isDigit(source, 11) && status >= 100)
+      return status;
   }
   const match = statusLinePattern.exec(source.slice(0, lineEnd));
   return match === null ? 0 : Number(match[2]);
+}
+
+function isDigit(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return code >= 0x30 && code <= 0x39;
 }
 
 interface Request {
@@ -78,7 +87,7 @@ interface Request {
 
 /** RFC 9112 §6.3. */
 function frame(
-  parsed: ParsedResponse,
+  parsed: Parsed,
   head: ResponseHead,
   section: FieldSection,
   request: Request,
@@ -91,11 +100,14 @@ function frame(
       head.headers.add("connection", "Upgrade");
       head.headers.add("upgrade", section.upgrade);
     }
-    return { ...parsed, framing: "tunnel" };
+    parsed.framing = "tunnel";
+    return parsed;
   }
   if (section.contentLength === -2) return broken;
-  if (request.method === "CONNECT" && status >= 200 && status < 300)
-    return { ...parsed, framing: "tunnel" };
+  if (request.method === "CONNECT" && status >= 200 && status < 300) {
+    parsed.framing = "tunnel";
+    return parsed;
+  }
   if (status < 200) return parsed;
   // RFC 9110 §15.3.5 and RFC 9112 §6.3: a 204 has no content, so lengths in it are a lie.
   if (status === 204)
@@ -104,13 +116,13 @@ function frame(
   if (section.transferEncoding !== undefined)
     return frameCoded(parsed, head, section, { bodiless, options: request.options });
   if (bodiless || section.contentLength === 0) return parsed;
-  if (section.contentLength > 0)
-    return { ...parsed, framing: "length", length: section.contentLength };
-  return { ...parsed, framing: "until-close" };
+  parsed.framing = section.contentLength > 0 ? "length" : "until-close";
+  if (section.contentLength > 0) parsed.length = section.contentLength;
+  return parsed;
 }
 
 function frameCoded(
-  parsed: ParsedResponse,
+  parsed: Parsed,
   head: ResponseHead,
   section: FieldSection,
   { bodiless, options }: { readonly bodiless: boolean; readonly options: Http1ClientOptions },
@@ -120,5 +132,6 @@ function frameCoded(
   // RFC 9112 §6.1: framing that HTTP/1.0 does not know is faulty.
   if (head.version === 10 && options.lenient?.http10TransferEncoding !== true) return broken;
   head.headers.remove("content-length");
-  return bodiless ? parsed : { ...parsed, framing: "chunked" };
+  if (!bodiless) parsed.framing = "chunked";
+  return parsed;
 }

@@ -1,3 +1,4 @@
+import { ByteMeter } from "../byte-meter.ts";
 import type { HeaderList } from "../headers.ts";
 import type {
   RequestHead,
@@ -53,6 +54,7 @@ const firstLook = 4096;
 /** HTTP/1.1 server side (RFC 9112). Itself the ResponseStream of the one exchange that can be active. */
 export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEvents {
   readonly protocol = 11;
+  meter: ByteMeter = new ByteMeter();
   readonly #options: Http1ServerOptions;
   readonly #output: ByteSink;
   readonly #handler: ServerCodecHandler;
@@ -134,6 +136,7 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
       case "chunked":
         return this.#readChunked(input, at);
       case "tunnel":
+        this.meter.wireReceived += input.length - at;
         this.#sink?.onData(at === 0 ? input : input.subarray(at), false);
         return input.length - at;
       case "waiting":
@@ -180,7 +183,7 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
       this.#toVersion10 = parsed.version10;
       return this.#refuseRest(parsed.status, parsed.detail, input, start);
     }
-    this.#begin(parsed, parsed.head);
+    this.#begin(parsed, parsed.head, end + this.#endLength);
     return at - start + end + this.#endLength;
   }
 
@@ -203,7 +206,9 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
     return end.at;
   }
 
-  #begin(parsed: ParsedRequest, head: RequestHead): void {
+  #begin(parsed: ParsedRequest, head: RequestHead, length: number): void {
+    this.meter = new ByteMeter();
+    this.meter.countHeaderReceived(length, parsed.fieldBytes);
     this.#requestDone = parsed.framing === "none";
     this.#responseDone = false;
     this.#headSent = false;
@@ -223,6 +228,7 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
   #readLength(input: Uint8Array, at: number): number {
     const count = Math.min(this.#bodyLeft, input.length - at);
     this.#bodyLeft -= count;
+    this.meter.wireReceived += count;
     const end = this.#bodyLeft === 0;
     if (end) {
       this.#read = "waiting";
@@ -234,7 +240,12 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
   }
 
   #readChunked(input: Uint8Array, at: number): number {
+    const { meter } = this;
+    const left = input.length - at;
+    // Before its events: the last of them may end the exchange.
+    meter.wireReceived += left;
     const used = this.#chunked.feed(input, at, this);
+    meter.wireReceived -= left - used;
     const problem = this.#chunked.problem;
     if (problem === undefined) return used;
     this.#read = "refused";
@@ -264,6 +275,7 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
     this.#headSent = false;
     this.#toHead = false;
     this.#tunnelAsked = false;
+    this.meter = new ByteMeter();
     this.#handler.onProtocolError(this, status, detail);
     return input.length - start;
   }
@@ -283,26 +295,21 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
 
   sendInformational(head: ResponseHead): void {
     if (this.#headSent || this.#toVersion10) return;
-    this.#output.writeText(
-      `${appendFields(statusLine(head.status, false), head.headers, this.#options.nameCase)}\r\n`,
-    );
+    const fields = appendFields("", head.headers, this.#options.nameCase);
+    this.#writeHead(statusLine(head.status, false), fields);
   }
 
   sendHead(head: ResponseHead, end: boolean): void {
     this.#headSent = true;
     const upgraded = this.#tunnelAsked && this.#switches(head.status);
-    let text = appendFields(
-      statusLine(head.status, this.#toVersion10),
-      head.headers,
-      this.#options.nameCase,
-    );
+    let text = appendFields("", head.headers, this.#options.nameCase);
     const framing = upgraded ? "" : this.#frame(head, end);
     if (upgraded) this.#framing = "tunnel";
     if (this.closing && !upgraded)
       text +=
         this.#options.nameCase === "lower" ? "connection: close\r\n" : "Connection: close\r\n";
     else if (this.#toVersion10 && this.#keepAlive10) text += "connection: keep-alive\r\n";
-    this.#output.writeText(`${text}${framing}\r\n`);
+    this.#writeHead(statusLine(head.status, this.#toVersion10), text + framing);
     if (end) this.#endResponse();
   }
 
@@ -345,24 +352,37 @@ export class Http1ServerCodec implements ServerCodec, ResponseStream, ChunkedEve
   sendData(chunk: Uint8Array, end: boolean): void {
     const framing = this.#framing;
     if (chunk.length > 0 && framing !== "none") {
+      this.meter.wireSent += chunk.length;
       if (framing === "chunked") {
-        this.#output.writeText(`${chunk.length.toString(16)}\r\n`);
+        this.#writeText(`${chunk.length.toString(16)}\r\n`);
         this.#output.write(chunk);
-        this.#output.writeText(end ? "\r\n0\r\n\r\n" : "\r\n");
+        this.#writeText(end ? "\r\n0\r\n\r\n" : "\r\n");
       } else this.#output.write(chunk);
-    } else if (end && framing === "chunked") this.#output.writeText("0\r\n\r\n");
+    } else if (end && framing === "chunked") this.#writeText("0\r\n\r\n");
     if (end) this.#endResponse();
   }
 
   sendTrailers(trailers: HeaderList): void {
     if (this.#framing === "chunked") {
-      this.#output.writeText(
+      this.#writeText(
         this.#options.enableTrailers
           ? `${appendFields("0\r\n", trailers, this.#options.nameCase)}\r\n`
           : "0\r\n\r\n",
       );
     }
     this.#endResponse();
+  }
+
+  /** The status line and the empty line are not fields. */
+  #writeHead(status: string, fields: string): void {
+    const text = `${status}${fields}\r\n`;
+    this.meter.countHeaderSent(text.length, fields.length);
+    this.#output.writeText(text);
+  }
+
+  #writeText(text: string): void {
+    this.meter.wireSent += text.length;
+    this.#output.writeText(text);
   }
 
   #endResponse(): void {

@@ -9,7 +9,14 @@ import type {
 import { Detail } from "./details.ts";
 import { ResponseSection } from "./field-section.ts";
 import type { FrameSink } from "./frame-writer.ts";
-import { clientPreface, ErrorCode, Setting, streamIdMax, unlimitedStreams } from "./frames.ts";
+import {
+  clientPreface,
+  ErrorCode,
+  frameHeadSize,
+  Setting,
+  streamIdMax,
+  unlimitedStreams,
+} from "./frames.ts";
 import { Http2Connection } from "./http2-connection.ts";
 import type { Http2Options, Http2Services } from "./http2-options.ts";
 import type { AnyStream } from "./http2-outbound.ts";
@@ -41,7 +48,7 @@ class ClientStream extends Http2Stream<ResponseSink> implements RequestStream {
     this.toHead = head.method === "HEAD";
     this.toConnect = head.method === "CONNECT";
     if (!this.toConnect) this.upgrade = head.upgrade;
-    this.connection.sendFields(this.id, pseudoFields(head, this.upgrade), end, head.headers.list);
+    this.connection.sendFields(this, pseudoFields(head, this.upgrade), end, head.headers.list);
     if (end) this.endLocal();
   }
 
@@ -185,6 +192,8 @@ export class Http2ClientCodec extends Http2Connection implements ClientCodec {
     end: number,
   ): void {
     const section = this.#section;
+    const size = frameHeadSize + end - start;
+    stream.meter.countHeaderReceived(size, size);
     if (!this.decodeSection(section, bytes, start, end)) return;
     if (section.overflow !== undefined) {
       this.onOverflow(stream, section.overflow);

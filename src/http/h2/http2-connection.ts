@@ -2,7 +2,7 @@ import { Detail } from "./details.ts";
 import { type FieldSection, TrailerSection } from "./field-section.ts";
 import { type FrameHandler, FrameReader } from "./frame-reader.ts";
 import type { FrameSink } from "./frame-writer.ts";
-import { ErrorCode, Flag, FrameType, frameSizeMax, readUint31 } from "./frames.ts";
+import { ErrorCode, Flag, FrameType, frameHeadSize, frameSizeMax, readUint31 } from "./frames.ts";
 import type { HpackFieldSink } from "./hpack-decoder.ts";
 import { Http2Control } from "./http2-control.ts";
 import type { Http2Options, Http2Services } from "./http2-options.ts";
@@ -319,6 +319,8 @@ export abstract class Http2Connection extends Http2Control implements FrameHandl
     end: number,
   ): void {
     const section = this.#trailerSection;
+    const size = frameHeadSize + end - start;
+    stream.meter.countHeaderReceived(size, size);
     if (!this.decodeSection(section, bytes, start, end)) return;
     if (stream.remoteEnded) {
       this.streamError(stream, ErrorCode.streamClosed, Detail.streamClosed);

@@ -190,12 +190,13 @@ export abstract class Http2Outbound {
     this.#sendWindow -= length;
     stream.sendWindow -= length;
     this.dataFramesSent++;
+    stream.meter.wireSent += frameHeadSize + length;
     this.writer.data(stream.id, payload, end);
   }
 
   /** A field block; `first` and `rest` are flat lists of names and values. */
   sendFields(
-    streamId: number,
+    stream: AnyStream,
     first: readonly string[],
     end: boolean,
     rest?: readonly string[],
@@ -207,7 +208,8 @@ export abstract class Http2Outbound {
     let at = encoder.begin(writer.bytes, writer.at + frameHeadSize);
     at = this.#encodeFields(first, at);
     if (rest !== undefined) at = this.#encodeFields(rest, at);
-    writer.fieldBlock(streamId, at, end);
+    stream.meter.countHeaderSent(at - writer.at, at - writer.at);
+    writer.fieldBlock(stream.id, at, end);
   }
 
   #fieldsSize(list: readonly string[]): number {

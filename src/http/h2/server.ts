@@ -8,7 +8,14 @@ import type {
 import { Detail } from "./details.ts";
 import { RequestSection } from "./field-section.ts";
 import type { FrameSink } from "./frame-writer.ts";
-import { clientPreface, ErrorCode, Setting, streamIdMax, unlimitedStreams } from "./frames.ts";
+import {
+  clientPreface,
+  ErrorCode,
+  frameHeadSize,
+  Setting,
+  streamIdMax,
+  unlimitedStreams,
+} from "./frames.ts";
 import { Http2Connection } from "./http2-connection.ts";
 import type { Http2Options, Http2Services } from "./http2-options.ts";
 import type { AnyStream } from "./http2-outbound.ts";
@@ -41,7 +48,7 @@ class ServerStream extends Http2Stream<RequestSink> implements ResponseStream {
 
   sendInformational(head: ResponseHead): void {
     if (this.localEnded || this.#headSent || head.status === 101) return;
-    this.connection.sendFields(this.id, [":status", String(head.status)], false, head.headers.list);
+    this.connection.sendFields(this, [":status", String(head.status)], false, head.headers.list);
   }
 
   sendHead(head: ResponseHead, end: boolean): void {
@@ -54,7 +61,7 @@ class ServerStream extends Http2Stream<RequestSink> implements ResponseStream {
       head.headers.remove("upgrade");
     }
     const status = switches ? "200" : String(head.status);
-    this.connection.sendFields(this.id, [":status", status], end, head.headers.list);
+    this.connection.sendFields(this, [":status", status], end, head.headers.list);
     if (end) this.endLocal();
   }
 
@@ -225,6 +232,8 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
       this.stats.droppedHeadersWithUnderscores.inc();
     if (this.#feedMs === -1) this.#feedMs = this.now();
     const stream = new ServerStream(this, streamId, this.#feedMs);
+    const size = frameHeadSize + end - start;
+    stream.meter.countHeaderReceived(size, size);
     stream.bodyLeft = section.contentLength;
     stream.upgrade = head.upgrade !== undefined;
     if (head.method === "CONNECT") stream.abortCode = ErrorCode.connectError;

@@ -1,6 +1,7 @@
+import { ByteMeter } from "../byte-meter.ts";
 import type { HeaderList } from "../headers.ts";
 import type { OutgoingStream, ResetReason } from "../message.ts";
-import { ErrorCode } from "./frames.ts";
+import { ErrorCode, frameHeadSize } from "./frames.ts";
 import type { Http2Outbound } from "./http2-outbound.ts";
 
 /** What the sinks of requests and responses share. */
@@ -40,6 +41,7 @@ export abstract class Http2Stream<Sink extends MessageSink> implements OutgoingS
   /** 0 until the client's HEADERS leave. */
   id: number;
   state: StreamState = "open";
+  readonly meter: ByteMeter = new ByteMeter();
   /** What the peer lets us send; below zero after it lowered its initial window (RFC 9113 §6.9.2). */
   sendWindow: number;
   /** Among the connection's streams that have something to send and a window for it. */
@@ -87,6 +89,7 @@ export abstract class Http2Stream<Sink extends MessageSink> implements OutgoingS
   /** Count a whole DATA frame's payload. Returns false when the peer sent more than it may. */
   charge(length: number): boolean {
     this.#receiveWindow -= length;
+    this.meter.wireReceived += frameHeadSize + length;
     return this.#receiveWindow >= 0;
   }
 
@@ -191,7 +194,7 @@ export abstract class Http2Stream<Sink extends MessageSink> implements OutgoingS
 
   #writeTrailers(trailers: HeaderList): void {
     if (trailers.list.length === 0) this.connection.sendData(this, noOctets, true);
-    else this.connection.sendFields(this.id, trailers.list, true);
+    else this.connection.sendFields(this, trailers.list, true);
     this.endLocal();
   }
 

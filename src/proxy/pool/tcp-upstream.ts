@@ -1,3 +1,4 @@
+import { ByteMeter } from "#http/byte-meter.ts";
 import {
   type RequestHead,
   type RequestStream,
@@ -25,6 +26,7 @@ export class TcpUpstream implements RequestStream, ConnectionHandler {
   readonly #sink: ResponseSink;
   #connection: Connection | undefined;
   #ended = false;
+  readonly meter: ByteMeter = new ByteMeter();
 
   constructor(sink: ResponseSink) {
     this.#sink = sink;
@@ -54,6 +56,7 @@ export class TcpUpstream implements RequestStream, ConnectionHandler {
   }
 
   sendData(chunk: Uint8Array, end: boolean): void {
+    this.meter.wireSent += chunk.length;
     if (chunk.length > 0) this.#connection?.write(chunk);
     if (end) this.#connection?.shutdown();
   }

@@ -113,8 +113,9 @@ export abstract class Attempts extends Timer {
     if (perTryMs > 0 || idleMs > 0) attempt.armTimeouts(timers.of(perTryMs), timers.of(idleMs));
   }
 
-  protected showUpstream({ host, connection: upstream }: UpstreamRequest): void {
+  protected showUpstream({ host, connection: upstream, meter }: UpstreamRequest): void {
     const { info } = this.stream;
+    info.upstreamMeter = meter;
     info.upstreamHost = host;
     if (upstream === undefined) return;
     const { connection, protocol } = upstream;

@@ -392,7 +392,6 @@ export class Router extends Attempts implements HttpFilter, AttemptListener {
   }
 
   onAttemptData(by: UpstreamRequest, chunk: Uint8Array, end: boolean): void {
-    this.stream.info.upstreamWireBytesReceived += chunk.length;
     if (end) this.#onResponseEnd(by);
     this.stream.respondData(chunk, end);
   }

@@ -1,3 +1,4 @@
+import type { ByteMeter } from "#http/byte-meter.ts";
 import type { HeaderList } from "#http/headers.ts";
 import type {
   RequestHead,
@@ -65,6 +66,7 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
   #timeoutCounted = false;
   /** Undefined until a stream is there. */
   connection: UpstreamConnection | undefined;
+  meter: ByteMeter | undefined;
   /** Its connection had carried a request before this one. */
   reused = false;
   /** All of the request has been given to the upstream. */
@@ -126,7 +128,6 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
     if (this.#state === "sending") {
       this.requestSent = end;
       this.#upstream?.sendData(chunk, end);
-      this.#stream.info.upstreamWireBytesSent += chunk.length;
       this.#rearmIdle();
     } else if (this.#state === "waiting") this.#keep(chunk, end, undefined);
   }
@@ -153,6 +154,7 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
     this.#wait = undefined;
     this.#state = "sending";
     this.#upstream = upstream;
+    this.meter = upstream.meter;
     this.connection = connection;
     this.reused = connection.reused;
     this.host.outlier?.onConnected();

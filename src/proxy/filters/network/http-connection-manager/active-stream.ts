@@ -73,6 +73,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
       clock.monotonicMs(),
     );
     this.info.streamId = ++lastStreamId;
+    this.info.downstreamMeter = codec.meter;
     this.info.protocol = manager.protocol;
     this.info.remote = manager.network.info.remote;
     const { filterState } = manager.network.info;

@@ -1,3 +1,4 @@
+import { ByteMeter } from "#http/byte-meter.ts";
 import { Http1ServerCodec } from "#http/h1/server.ts";
 import { Detail, isFlood, isOverflow } from "#http/h2/details.ts";
 import { Http2ServerCodec, type Http2ServerHandler } from "#http/h2/server.ts";
@@ -413,6 +414,7 @@ const nothing = (): void => {};
 
 /** Of a request that the codec has ended already. */
 const noStream: ResponseStream = {
+  meter: new ByteMeter(),
   sendInformational: nothing,
   sendHead: nothing,
   sendData: nothing,

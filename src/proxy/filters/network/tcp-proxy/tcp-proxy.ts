@@ -1,3 +1,4 @@
+import { ByteMeter } from "#http/byte-meter.ts";
 import { Timer, type TimerList } from "#lib/timers.ts";
 import type { CloseReason, Connection, ConnectionHandler } from "#net/connection.ts";
 import { dispatch } from "#net/raw-connection.ts";
@@ -80,6 +81,8 @@ export class TcpProxy extends Timer implements NetworkFilter {
   readonly #settings: TcpProxySettings;
   readonly #network: NetworkStream;
   readonly #downstream: Connection;
+  readonly #clientMeter: ByteMeter = new ByteMeter();
+  readonly #upstreamMeter: ByteMeter = new ByteMeter();
   #upstream: UpstreamEnd | undefined;
   /** An upstream connection being made, or the wait before the next attempt. */
   #cluster: Cluster | undefined;
@@ -106,6 +109,8 @@ export class TcpProxy extends Timer implements NetworkFilter {
     this.#settings = settings;
     this.#network = network;
     this.#downstream = network.connection;
+    network.info.downstreamMeter = this.#clientMeter;
+    network.info.upstreamMeter = this.#upstreamMeter;
   }
 
   onConnect(): NetworkVerdict {
@@ -284,6 +289,8 @@ export class TcpProxy extends Timer implements NetworkFilter {
     const upstream = this.#upstream;
     this.#settings.idleTimeout?.arm(this);
     this.#network.info.bytesReceived += chunk.length;
+    this.#clientMeter.wireReceived += chunk.length;
+    this.#upstreamMeter.wireSent += chunk.length;
     this.#settings.stats.bytesReceived.add(chunk.length);
     if (upstream === undefined) {
       // Peeked bytes, and a FIN, come although reading is paused: they wait for the upstream.
@@ -338,6 +345,8 @@ export class TcpProxy extends Timer implements NetworkFilter {
   onUpstreamData(chunk: Uint8Array): void {
     this.#settings.idleTimeout?.arm(this);
     this.#network.info.bytesSent += chunk.length;
+    this.#clientMeter.wireSent += chunk.length;
+    this.#upstreamMeter.wireReceived += chunk.length;
     this.#settings.stats.bytesSent.add(chunk.length);
     this.#downstream.write(chunk);
   }
