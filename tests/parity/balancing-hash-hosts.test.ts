@@ -287,6 +287,45 @@ const tcp = (
   },
 });
 
+const tcpByState: ParityCase = {
+  ...tcp("filter_state", [], (letters) =>
+    assert.equal(letters, "ceeaaeabbcaccaaeceebecbbcbbdcdbdadbbcbde"),
+  ),
+  config: {
+    listeners: [
+      listener(
+        [
+          extension(
+            "envoy.filters.network.set_filter_state",
+            "envoy.extensions.filters.network.set_filter_state.v3.Config",
+            {
+              on_new_connection: [
+                {
+                  object_key: "who",
+                  factory_key: "envoy.hashable_string",
+                  format_string: {
+                    text_format_source: {
+                      inline_string: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+                    },
+                  },
+                },
+              ],
+            },
+          ),
+          tcpProxy({ hash_policy: [{ filter_state: { key: "who" } }] }),
+        ],
+        proxyProtocol,
+      ),
+    ],
+    clusters: [
+      cluster("main", {
+        load_assignment: { cluster_name: "{case}-main", endpoints: [allHosts] },
+        ...ring,
+      }),
+    ],
+  },
+};
+
 const weightedByHash: ParityCase = {
   name: "weighted_clusters: use_hash_policy",
   config: http({
@@ -325,6 +364,7 @@ parityArea("balancing-hash-hosts", [
   tcp("source_ip", [{ source_ip: {} }], (letters) =>
     assert.equal(letters, "ceeaaeabbcaccaaeceebecbbcbbdcdbdadbbcbde"),
   ),
+  tcpByState,
   tcp("without a policy hosts are drawn", [], (letters) => {
     assert.equal(letters.length, 40);
     // One in 5³⁹ runs would use one host only.

@@ -7,6 +7,7 @@ import { type ParityCase, parityArea } from "./harness/area.ts";
 import {
   type CaseConfig,
   cluster,
+  extension,
   type HttpOptions,
   header,
   http,
@@ -384,7 +385,7 @@ const changedRequests: readonly ParityCase[] = [
     },
   },
   {
-    name: "cookie: one and the same for a request that is tried three times",
+    name: "cookie: for a request that is tried three times",
     config: toRing(
       toMain({
         hash_policy: [cookie({ ttl: "1s" })],
@@ -398,7 +399,55 @@ const changedRequests: readonly ParityCase[] = [
     upstreams: Object.fromEntries(
       Object.keys(hosts).map((name) => [name, answer(response(503, name))]),
     ),
-    run: async (t) => assert.equal(new Set(setCookies(await t.get("/"))).size, 1),
+    run: async (t) => {
+      const cookies = setCookies(await t.get("/"));
+      assert.equal(cookies.length, 3);
+      assert.equal(new Set(cookies).size, 1);
+    },
+    heddle: {
+      difference: "A cookie made for hashing is set once",
+      run: async (t) => assert.equal(setCookies(await t.get("/")).length, 1),
+    },
+  },
+];
+
+const setsState = (factory: string): JsonObject =>
+  extension(
+    "envoy.filters.http.set_filter_state",
+    "envoy.extensions.filters.http.set_filter_state.v3.Config",
+    {
+      on_request_headers: [
+        {
+          object_key: "who",
+          factory_key: factory,
+          format_string: { text_format_source: { inline_string: "%REQ(X-KEY)%" } },
+        },
+      ],
+    },
+  );
+const byState: JsonObject = { filter_state: { key: "who" } };
+
+const stateCases: readonly ParityCase[] = [
+  {
+    name: "filter_state: a text with a hash is hashed like a header",
+    config: toRing(toMain({ hash_policy: [byState] }), {
+      filters: [setsState("envoy.hashable_string")],
+    }),
+    upstreams: hosts,
+    run: async (t) =>
+      assert.equal(
+        await answers(
+          t,
+          withKeys((key) => `x-key: ${key}`),
+        ),
+        "aecdeccebbdceebcbcdebadebcceeccbaeadebec",
+      ),
+  },
+  {
+    name: "random: filter state without a hash",
+    config: toRing(toMain({ hash_policy: [byState] }), { filters: [setsState("envoy.string")] }),
+    upstreams: hosts,
+    run: async (t) => spread(t, [get("/", "x-key: a")]),
   },
 ];
 
@@ -407,4 +456,5 @@ parityArea("balancing-hash-policies", [
   ...randomCases,
   ...cookieCases,
   ...changedRequests,
+  ...stateCases,
 ]);
