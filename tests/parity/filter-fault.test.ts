@@ -254,6 +254,36 @@ const delays: readonly ParityCase[] = [
     },
   },
   {
+    name: "the stream's idle timeout ends a delay",
+    config: http({
+      filters: [fault(delay({ fixed_delay: "60s" }))],
+      manager: { stream_idle_timeout: "0.1s" },
+    }),
+    upstream: ok,
+    run: async (t) => {
+      const got = await t.get("/");
+      assert.deepEqual([got.status, got.body], [504, "stream timeout"]);
+      assert.equal(await t.logLine(), "504 DI,SI stream_idle_timeout");
+      await t.stats(counted({ "http.{case}.fault.delays_injected": 1 }));
+    },
+  },
+  {
+    name: "a delayed request larger than the buffer arrives whole",
+    config: http({
+      filters: [fault(delay({ fixed_delay: "0.1s" }))],
+      listener: { per_connection_buffer_limit_bytes: 4096 },
+    }),
+    upstream: ok,
+    run: async (t) => {
+      const large = "l".repeat(64 * 1024);
+      const got = await t.send(
+        `POST / HTTP/1.1\r\nhost: a\r\ncontent-length: ${large.length}\r\n\r\n${large}`,
+      );
+      assert.equal(got.status, 200);
+      assert.equal(t.upstream().requests[0]?.body.length, large.length);
+    },
+  },
+  {
     name: "a delay is over: it is no active fault while the upstream works",
     config: http({ filters: [fault(delay({ fixed_delay: "0.05s" }))] }),
     upstream: async (connection) => {

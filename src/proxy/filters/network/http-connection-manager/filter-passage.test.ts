@@ -136,3 +136,41 @@ test("a response that filters pause flows again when none does", () => {
   passage.unpauseResponse();
   assert.deepEqual(passage.told, ["stop", "go"]);
 });
+
+test("what a filter lets go later passes only the filters behind it, and waits where one parked", () => {
+  const seen: string[] = [];
+  let parked = true;
+  const outer: HttpFilter = {
+    onResponseData: (_stream, chunk) => {
+      seen.push(`outer ${chunk.length}`);
+      return parked ? "park" : "continue";
+    },
+  };
+  const consuming: HttpFilter = {
+    onResponseData: (_stream, chunk) => {
+      seen.push(`consuming ${chunk.length}`);
+      return "consume";
+    },
+  };
+  const passage = new Passage([outer, consuming]);
+  passage.data(3);
+  assert.deepEqual(seen, ["consuming 3"]);
+  passage.injectResponseData(consuming, new Uint8Array(2), false);
+  passage.injectResponseData(consuming, new Uint8Array(1), false);
+  assert.deepEqual([seen, passage.sent], [["consuming 3", "outer 2"], []]);
+  parked = false;
+  passage.resumeResponse();
+  assert.deepEqual(passage.sent, [2, 1]);
+});
+
+test("filters that hold a response back do so until the last of them lets go", () => {
+  const passage = new Passage([]);
+  passage.pauseResponse();
+  passage.pauseResponse();
+  passage.onUnwritable();
+  passage.unpauseResponse();
+  passage.onWritable();
+  assert.deepEqual(passage.told, ["stop"]);
+  passage.unpauseResponse();
+  assert.deepEqual([passage.told, passage.responseStopped], [["stop", "go"], false]);
+});
