@@ -66,31 +66,20 @@ export const flagNames: readonly (readonly [string, string])[] = [
   ["UDO", "UnconditionalDropOverload"],
 ];
 
-/**
- * Envoy prints them in the order in which they came to be: a delay comes before what the request met after it, and what kept a request
- * from being tried again before the failure that is told.
- */
-const first = ["DI", "FI", "URX", "UO"];
-const printed: readonly number[] = flagNames.map((_, bit) => bit).sort((a, b) => rank(a) - rank(b));
-
-function rank(bit: number): number {
-  const place = first.indexOf(flagNames[bit]?.[0] ?? "");
-  return place === -1 ? first.length + bit : place;
+/** `UF,URX`, or `-` when none is set; `first` comes first. */
+export function flagsText(flags: number, first: number): string {
+  return join(flags, first, 0);
 }
 
-/** `URX,UF`, or `-` when none is set. */
-export function flagsText(flags: number): string {
-  return join(flags, 0);
+export function flagsLongText(flags: number, first: number): string {
+  return join(flags, first, 1);
 }
 
-export function flagsLongText(flags: number): string {
-  return join(flags, 1);
-}
-
-function join(flags: number, form: 0 | 1): string {
+function join(flags: number, first: number, form: 0 | 1): string {
   if (flags === 0) return "-";
-  const names: string[] = [];
-  for (const bit of printed)
-    if ((flags & (1 << bit)) !== 0) names.push(flagNames[bit]?.[form] ?? "");
-  return names.join(",");
+  return [...names(flags & first, form), ...names(flags & ~first, form)].join(",");
+}
+
+function names(flags: number, form: 0 | 1): string[] {
+  return flagNames.filter((_, bit) => (flags & (1 << bit)) !== 0).map((pair) => pair[form]);
 }

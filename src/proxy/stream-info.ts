@@ -63,6 +63,8 @@ export class StreamInfo {
   connectionTerminationDetails = "";
   /** ResponseFlag bits. */
   responseFlags = 0;
+  /** The flag that came first: Envoy prints them in the order in which they came to be. */
+  firstFlag = 0;
   bytesReceived = 0;
   bytesSent = 0;
   /** Of the stream on the client's connection, and of the last attempt on an upstream's; undefined: nothing was counted. */
@@ -115,6 +117,11 @@ export class StreamInfo {
     this.startMs = startMs;
   }
 
+  addFlags(flags: number): void {
+    if (this.responseFlags === 0) this.firstFlag = flags;
+    this.responseFlags |= flags;
+  }
+
   addDynamicMetadata(namespace: string, values: { readonly [key: string]: Json }): void {
     this.dynamicMetadata ??= {};
     const all = this.dynamicMetadata;
@@ -124,6 +131,7 @@ export class StreamInfo {
   /** The same request once more (internal redirects): nothing is known of its response. */
   beginAgain(): void {
     this.responseFlags = 0;
+    this.firstFlag = 0;
     this.responseCodeDetails = "";
     this.responseCode = 0;
     this.upstreamHost = undefined;

@@ -267,7 +267,7 @@ export class ActiveConnection
     const { stats } = this.#accepting;
     if (noMatch) {
       stats.noFilterChainMatch.inc();
-      this.info.responseFlags |= ResponseFlag.noRouteFound;
+      this.info.addFlags(ResponseFlag.noRouteFound);
       this.info.responseCodeDetails = "filter_chain_not_found";
     } else {
       stats.extensionConfigMissing.inc();
@@ -374,7 +374,7 @@ export class ActiveConnection
   // === The end ===
 
   close(flags: number, details: string): void {
-    this.info.responseFlags |= flags;
+    this.info.addFlags(flags);
     if (details !== "") this.info.connectionTerminationDetails = details;
     this.connection.closeAfterFlush();
   }

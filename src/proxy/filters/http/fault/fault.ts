@@ -117,7 +117,7 @@ export class FaultFilter implements HttpFilter {
     if (list === undefined || !this.#begin()) return false;
     this.#delay = new DelayTimer(this, stream, head);
     list.arm(this.#delay);
-    stream.info.responseFlags |= ResponseFlag.delayInjected;
+    stream.info.addFlags(ResponseFlag.delayInjected);
     this.#describe(stream);
     this.#config.stats.delays.inc();
     this.#clusterStats(cluster)?.delays.inc();

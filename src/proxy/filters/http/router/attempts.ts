@@ -175,8 +175,8 @@ export abstract class Attempts extends Timer {
   #accept(decision: RetryDecision): boolean {
     const { info } = this.stream;
     if (decision === "yes") this.retryWaits = true;
-    else if (decision === "overflow") info.responseFlags |= ResponseFlag.upstreamOverflow;
-    else if (decision === "limit") info.responseFlags |= ResponseFlag.upstreamRetryLimitExceeded;
+    else if (decision === "overflow") info.addFlags(ResponseFlag.upstreamOverflow);
+    else if (decision === "limit") info.addFlags(ResponseFlag.upstreamRetryLimitExceeded);
     return decision === "yes";
   }
 

@@ -277,7 +277,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     }
     this.settings.stats.requestReceiveReset.inc();
     this.info.responseCodeDetails = detail;
-    this.info.responseFlags |= resetFlag(reason);
+    this.info.addFlags(resetFlag(reason));
     this.#finish(true);
   }
 
@@ -315,7 +315,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     this.#replied = true;
     const { info } = this;
     info.responseCodeDetails = reply.details;
-    info.responseFlags |= reply.flags ?? 0;
+    info.addFlags(reply.flags ?? 0);
     // As Envoy: 400 means that the two sides may be out of step.
     if (reply.close === true || (reply.status === 400 && !this.settings.keepOnInvalid))
       this.#manager.goAway();
@@ -398,7 +398,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
   abort(details: string, flags: number): void {
     if (this.#done) return;
     this.info.responseCodeDetails = details;
-    this.info.responseFlags |= flags;
+    this.info.addFlags(flags);
     this.settings.stats.requestTransmitReset.inc();
     this.#finish(true);
   }
@@ -406,7 +406,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
   /** The downstream connection is gone. */
   onConnectionLost(flag: number, details: string): void {
     if (this.#done) return;
-    this.info.responseFlags |= flag;
+    this.info.addFlags(flag);
     if (this.info.responseCodeDetails === "" || this.#responseStarted)
       this.info.responseCodeDetails = details;
     this.settings.stats.requestReceiveReset.inc();

@@ -60,7 +60,8 @@ export function compileProxyStatus(
       const details = [info.responseCodeDetails];
       if (config.removeConnectionTerminationDetails !== true && info.connectionTerminationDetails)
         details.push(info.connectionTerminationDetails);
-      if (config.removeResponseFlags !== true) details.push(flagsText(responseFlags));
+      if (config.removeResponseFlags !== true)
+        details.push(flagsText(responseFlags, info.firstFlag));
       value += `; details="${details.join("; ")}"`;
     }
     const before = head.headers.get("proxy-status");

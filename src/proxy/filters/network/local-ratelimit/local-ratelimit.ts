@@ -24,7 +24,7 @@ export class LocalRateLimit implements NetworkFilter {
     if (!enabled() || bucket.take()) return "continue";
     limited.inc();
     // Envoy's flag for this, whatever its name says.
-    this.#stream.info.responseFlags |= ResponseFlag.upstreamRetryLimitExceeded;
+    this.#stream.info.addFlags(ResponseFlag.upstreamRetryLimitExceeded);
     this.#stream.connection.destroy();
     return "park";
   }

@@ -244,7 +244,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
     if (failure.kind === "refused") info.upstreamTransportFailureReason = failure.reason;
     if (failure.kind === "connect-failure")
       info.upstreamTransportFailureReason = connectErrorText(failure.detail);
-    info.responseFlags |= ResponseFlag.upstreamConnectionFailure;
+    info.addFlags(ResponseFlag.upstreamConnectionFailure);
     if (this.#attempts < this.#settings.connectAttemptsMax) {
       this.#connectAgain(cluster);
       return;
@@ -265,7 +265,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
   }
 
   #fail(flags: number): void {
-    this.#network.info.responseFlags |= flags;
+    this.#network.info.addFlags(flags);
     this.#downstream.closeAfterFlush();
   }
 
@@ -371,7 +371,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
     if (this.#flushing) this.#settings.stats.flushActive.dec();
     if (this.#closed) return;
     if (reason.kind === "remote-reset") {
-      this.#network.info.responseFlags |= ResponseFlag.upstreamRemoteReset;
+      this.#network.info.addFlags(ResponseFlag.upstreamRemoteReset);
       this.#downstream.destroy(true);
       return;
     }
@@ -395,7 +395,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
 
   #onMaxDuration(): void {
     this.#settings.stats.maxDuration.inc();
-    this.#network.info.responseFlags |= ResponseFlag.durationTimeout;
+    this.#network.info.addFlags(ResponseFlag.durationTimeout);
     this.#downstream.closeAfterFlush();
   }
 
