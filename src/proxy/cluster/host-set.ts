@@ -13,7 +13,7 @@ import { type ChosenBalancer, chooseBalancer } from "../balancer/list.ts";
 import type { Services } from "../services.ts";
 import type { Counter, Gauge, StatsScope } from "../stats/stats.ts";
 import { clusterType } from "./cluster-type.ts";
-import type { ClusterMembers, EndpointSpec, Host } from "./host.ts";
+import { type ClusterMembers, type EndpointSpec, type Host, membersMax } from "./host.ts";
 import { combinedHealth } from "./host-health.ts";
 import { makeHost } from "./make-host.ts";
 import type { Drop } from "./manager.ts";
@@ -44,7 +44,6 @@ interface Place {
   readonly hash: Word64 | undefined;
 }
 
-const membersMax = 100_000;
 const panicKey = "upstream.healthy_panic_threshold";
 
 /** A cluster's hosts in one worker, and which of them the next request gets. */

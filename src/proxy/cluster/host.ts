@@ -25,6 +25,9 @@ export interface EndpointSpec {
   readonly priority: number;
 }
 
+/** Endpoints of a cluster; what is over the limit is not used. */
+export const membersMax = 100_000;
+
 /** A cluster's whole membership: replaced, never mutated. */
 export interface ClusterMembers {
   readonly cluster: string;

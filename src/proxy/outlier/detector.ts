@@ -1,6 +1,6 @@
 import type { Clock } from "#lib/clock.ts";
 import type { Random } from "#lib/random.ts";
-import type { ClusterMembers, EndpointSpec } from "../cluster/host.ts";
+import { type ClusterMembers, type EndpointSpec, membersMax } from "../cluster/host.ts";
 import type { Runtime } from "../runtime.ts";
 import type { ConsecutiveKind, EjectionType, OutlierSettings, Setting } from "./config.ts";
 import type { DetectorStats } from "./detector-stats.ts";
@@ -76,7 +76,7 @@ export class OutlierDetector {
   update({ endpoints }: ClusterMembers): OutlierSlots {
     const { memory } = this.#context;
     const next = new Map<string, EndpointSpec>();
-    for (const endpoint of endpoints) {
+    for (const endpoint of endpoints.slice(0, membersMax)) {
       const key = endpointKey(endpoint);
       if (!next.has(key)) next.set(key, endpoint);
     }

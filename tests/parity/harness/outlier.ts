@@ -123,8 +123,19 @@ export async function until(
   });
 }
 
-/** One request for each of the five hosts. */
-export const round = (t: CaseContext): Promise<unknown> => ask(t, "/", "/", "/", "/", "/");
+/** Two requests for each of the five hosts, at the same time: they are of one interval even where each takes long. */
+export const round = (t: CaseContext): Promise<unknown> =>
+  Promise.all([...fiveNames, ...fiveNames].map(() => t.get("/")));
+
+/** Asks until nobody is left to answer: workers hear of an ejection a moment after it was counted. */
+export async function isOut(t: CaseContext): Promise<void> {
+  await t.eventually(async () => assert.deepEqual(await ask(t, "/"), [503]));
+}
+
+/** Asks until a host answers. */
+export async function isBack(t: CaseContext, status = 200): Promise<void> {
+  await t.eventually(async () => assert.deepEqual(await ask(t, `/${status}`), [status]));
+}
 
 const logFolder = mkdtempSync(join(tmpdir(), "parity-outlier-events-"));
 process.once("exit", () => rmSync(logFolder, { recursive: true, force: true }));
