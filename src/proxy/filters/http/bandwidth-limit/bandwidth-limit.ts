@@ -103,13 +103,10 @@ export class BandwidthLimitFilter implements HttpFilter {
   describe(trailers: HeaderList): void {
     const names = this.#trailers;
     if (names === undefined) return;
-    const add = (name: string, milliseconds: number): void => {
-      if (milliseconds > 0) trailers.set(name, String(milliseconds));
-    };
-    add(names.request, this.#request?.durationMs ?? 0);
-    add(names.requestFilter, this.#request?.delayMs ?? 0);
-    add(names.response, this.#response?.durationMs ?? 0);
-    add(names.responseFilter, this.#response?.delayMs ?? 0);
+    addDuration(trailers, names.request, this.#request?.durationMs);
+    addDuration(trailers, names.requestFilter, this.#request?.delayMs);
+    addDuration(trailers, names.response, this.#response?.durationMs);
+    addDuration(trailers, names.responseFilter, this.#response?.delayMs);
   }
 
   #begin(
@@ -128,6 +125,10 @@ export class BandwidthLimitFilter implements HttpFilter {
     if (stream.route?.hasFilterConfigs !== true) return this.#limit;
     return stream.routeConfig<BandwidthLimit>(this.#name) ?? this.#limit;
   }
+}
+
+function addDuration(trailers: HeaderList, name: string, milliseconds = 0): void {
+  if (milliseconds > 0) trailers.set(name, String(milliseconds));
 }
 
 interface TransferOptions {

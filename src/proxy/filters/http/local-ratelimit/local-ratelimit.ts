@@ -1,6 +1,7 @@
 import { GrpcCode } from "#grpc/status.ts";
 import { HeaderList } from "#http/headers.ts";
 import type { RequestHead, ResponseHead } from "#http/message.ts";
+import type { DescriptorSource } from "../../../rate-limit/actions.ts";
 import type { Bucket } from "../../../rate-limit/buckets.ts";
 import type { RateLimit } from "../../../rate-limit/rate-limits.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
@@ -118,24 +119,29 @@ function refusal({ info }: HttpStream, limit: LocalLimit): LocalReply {
 function describe(stream: HttpStream, head: RequestHead, limit: LocalLimit): readonly Descriptor[] {
   const { route } = stream;
   const found: Descriptor[] = [];
-  const source = {
+  const source: DescriptorSource = {
     head,
     info: stream.info,
     cluster: route?.kind === "forward" ? route.clusterName : undefined,
   };
-  const add = (rateLimit: RateLimit, costs: boolean): void => {
-    const entries = rateLimit.entries(source);
-    if (entries === undefined) return;
-    const cost = costs && rateLimit.cost !== undefined ? rateLimit.cost(source) : 1;
-    if (cost !== undefined) found.push({ entries, cost });
-  };
-  if (limit.rateLimits.length > 0) for (const own of limit.rateLimits) add(own, true);
+  if (limit.rateLimits.length > 0) {
+    for (const { entries, cost } of limit.rateLimits)
+      addDescriptor(found, entries(source), cost === undefined ? 1 : cost(source));
+    return found;
+  }
   // As in Envoy, those of routes cost 1 each, and a key that may disable one does.
-  else
-    for (const list of applicable(route, limit))
-      for (const rateLimit of list)
-        if (rateLimit.stage === limit.stage && rateLimit.disableKey === "") add(rateLimit, false);
+  for (const list of applicable(route, limit))
+    for (const { stage, disableKey, entries } of list)
+      if (stage === limit.stage && disableKey === "") addDescriptor(found, entries(source), 1);
   return found;
+}
+
+function addDescriptor(
+  found: Descriptor[],
+  entries: Descriptor["entries"] | undefined,
+  cost: number | undefined,
+): void {
+  if (entries !== undefined && cost !== undefined) found.push({ entries, cost });
 }
 
 /** The route's limits and those of its virtual host. */
