@@ -103,6 +103,28 @@ const breakers: readonly ParityCase[] = [
     },
   },
   {
+    name: "per_host_thresholds: the second request waits for the host's only connection",
+    config: to({ circuit_breakers: { per_host_thresholds: [{ max_connections: 1 }] } }),
+    upstream: byHand(),
+    run: async (t) => {
+      const [first, second] = [await t.connect(), await t.connect()];
+      await first.write(get("/first"));
+      const upstream = await t.upstream().connection();
+      await upstream.request();
+      await second.write(get("/second"));
+      await t.stats({
+        "cluster.{case}-main.upstream_rq_pending_active": 1,
+        "cluster.{case}-main.upstream_cx_overflow": 1,
+      });
+      await upstream.write(response(200, "one"));
+      assert.equal((await first.response()).body, "one");
+      assert.match((await upstream.request())?.raw ?? "", /^GET \/second/);
+      await upstream.write(response(200, "two"));
+      assert.equal((await second.response()).body, "two");
+      await t.stats({ "cluster.{case}-main.upstream_cx_total": 1 });
+    },
+  },
+  {
     name: "max_connections and max_pending_requests together: the third is 503 UO",
     config: to(thresholds({ max_connections: 1, max_pending_requests: 1 })),
     upstream: byHand(),

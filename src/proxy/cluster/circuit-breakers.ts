@@ -319,3 +319,19 @@ function compileRetryBudget(
     return Math.max(Math.floor(share * active()), minimum);
   };
 }
+
+/** The only limit that Envoy has for a single host; each worker counts its own. */
+export function connectionsPerHostMax({ circuitBreakers }: ClusterJson): number {
+  const thresholds = circuitBreakers?.perHostThresholds ?? [];
+  for (const [index, entry] of thresholds.entries()) {
+    const known = ["priority", "maxConnections"];
+    const other = Object.keys(entry).find((field) => !known.includes(field));
+    if (other !== undefined)
+      throw refuse(
+        `per_host_thresholds[${index}]`,
+        "Unsupported field in per_host_thresholds: only max_connections is possible",
+      );
+  }
+  const own = thresholds.find(({ priority }) => (priority ?? "DEFAULT") === "DEFAULT");
+  return own?.maxConnections ?? unlimited;
+}

@@ -19,7 +19,12 @@ import type { StatsScope } from "../stats/stats.ts";
 import type { Metadata } from "../stream-info.ts";
 import type { RequestedName } from "../tls/auto-sni.ts";
 import { compileUpstreamTransport } from "../tls/transport-socket.ts";
-import { type CircuitBreaker, CircuitBreakers, type SharedCells } from "./circuit-breakers.ts";
+import {
+  type CircuitBreaker,
+  CircuitBreakers,
+  connectionsPerHostMax,
+  type SharedCells,
+} from "./circuit-breakers.ts";
 import { ClusterStats } from "./cluster-stats.ts";
 import type { ClusterMembers, Host } from "./host.ts";
 import { HostSets } from "./host-set.ts";
@@ -225,6 +230,7 @@ function compilePoolSettings(
     maxRequestsPerConnection:
       common?.maxRequestsPerConnection ?? config.maxRequestsPerConnection ?? 0,
     bufferLimit: cluster.bufferLimit,
+    connectionsPerHostMax: within("circuit_breakers", () => connectionsPerHostMax(config)),
     preconnectRatio: Number(config.preconnectPolicy?.perUpstreamPreconnectRatio ?? 1),
     services,
     now,

@@ -66,6 +66,8 @@ export interface Host extends UpstreamHostInfo {
   outlier: HostOutlier | undefined;
   requestsActive: number;
   connectionsActive: number;
+  /** Asked for and not there yet. */
+  connectionsOpening: number;
   requestsTotal: number;
   requestsSuccess: number;
   requestsError: number;

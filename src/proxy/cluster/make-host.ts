@@ -21,6 +21,7 @@ export function makeHost(endpoint: EndpointSpec): Host {
     outlier: undefined,
     requestsActive: 0,
     connectionsActive: 0,
+    connectionsOpening: 0,
     requestsTotal: 0,
     requestsSuccess: 0,
     requestsError: 0,

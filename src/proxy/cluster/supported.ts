@@ -85,7 +85,7 @@ export const supported = {
   "envoy.config.core.v3.PathConfigSource": ["path", "watched_directory"],
   "envoy.config.core.v3.WatchedDirectory": ["path"],
   "envoy.config.core.v3.RuntimeDouble": ["default_value", "runtime_key"],
-  "envoy.config.cluster.v3.CircuitBreakers": ["thresholds"],
+  "envoy.config.cluster.v3.CircuitBreakers": ["thresholds", "per_host_thresholds"],
   "envoy.config.cluster.v3.CircuitBreakers.Thresholds": [
     "priority",
     "max_connections",

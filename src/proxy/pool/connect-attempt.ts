@@ -31,6 +31,7 @@ export class ConnectAttempt extends Timer {
     settings.stats.connectionTotal.inc();
     if (settings.protocol !== undefined) countProtocol(settings.stats, settings.protocol);
     host.connectionsTotal++;
+    host.connectionsOpening++;
     this.#startMs = settings.now();
     settings.connectTimeout?.arm(this);
     this.#pending = connectSecurely(
@@ -38,12 +39,12 @@ export class ConnectAttempt extends Timer {
       settings,
       {
         onConnect: (connection) => {
-          this.cancel();
+          this.#end();
           settings.stats.connectMs.record(settings.now() - this.#startMs);
           pool.onConnected(this, connection);
         },
         onError: (detail) => {
-          this.cancel();
+          this.#end();
           settings.stats.connectFail.inc();
           pool.onConnectFailed(this, { kind: "connect-failure", detail });
         },
@@ -52,7 +53,13 @@ export class ConnectAttempt extends Timer {
     );
   }
 
+  #end(): void {
+    this.cancel();
+    this.#pool.host.connectionsOpening--;
+  }
+
   onTimer(): void {
+    this.#end();
     this.#pending.cancel();
     const { stats } = this.#pool.settings;
     stats.connectFail.inc();
@@ -61,7 +68,7 @@ export class ConnectAttempt extends Timer {
   }
 
   abandon(): void {
-    this.cancel();
+    this.#end();
     this.#pending.cancel();
     if (this.counted) this.#pool.limits.release("connections");
   }

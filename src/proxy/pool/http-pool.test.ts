@@ -84,6 +84,7 @@ function makePool(
     maxRequestsPerConnection: maxRequests,
     bufferLimit: 1024 * 1024,
     preconnectRatio: 1,
+    connectionsPerHostMax: Number.POSITIVE_INFINITY,
     now,
   };
   return new HttpPool(host, settings, unlimited);

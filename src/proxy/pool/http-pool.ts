@@ -46,7 +46,14 @@ export interface PoolSettings {
   readonly bufferLimit: number;
   /** Connections to make per connection needed (Envoy's per_upstream_preconnect_ratio), ≥ 1. */
   readonly preconnectRatio: number;
+  /** `per_host_thresholds`. */
+  readonly connectionsPerHostMax: number;
   readonly now: () => number;
+}
+
+/** Whether the host's own limit lets another connection be made. */
+export function hostHasRoom(host: Host, { connectionsPerHostMax }: PoolSettings): boolean {
+  return host.connectionsActive + host.connectionsOpening < connectionsPerHostMax;
 }
 
 /** A request that waits for a connection; links make withdrawal cost nothing. */
@@ -154,7 +161,7 @@ export class HttpPool {
       (this.#pending.size / this.#expectedStreams) * this.settings.preconnectRatio,
     );
     while (this.#connecting.size < wanted) {
-      if (!this.limits.tryTake("connections")) {
+      if (!hostHasRoom(this.host, this.settings) || !this.limits.tryTake("connections")) {
         this.settings.stats.connectionOverflow.inc();
         // One connection per pool is always allowed, or its requests would wait for ever.
         if (this.#all.size + this.#connecting.size > 0) return;

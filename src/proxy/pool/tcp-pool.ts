@@ -4,7 +4,7 @@ import type { CloseReason, Connection, ConnectionHandler } from "#net/connection
 import type { Host } from "../cluster/host.ts";
 import type { Cluster } from "../cluster/manager.ts";
 import { connectSecurely } from "./connect-securely.ts";
-import type { PoolLimits, PoolSettings } from "./http-pool.ts";
+import { hostHasRoom, type PoolLimits, type PoolSettings } from "./http-pool.ts";
 
 type TcpOptions = Parameters<Cluster["connect"]>[0];
 
@@ -18,7 +18,7 @@ export class TcpPool {
 
   connect(options: TcpOptions, limits: PoolLimits): { cancel(): void } {
     const { stats } = this.#settings;
-    if (!limits.tryTake("connections")) {
+    if (!hostHasRoom(options.host, this.#settings) || !limits.tryTake("connections")) {
       stats.connectionOverflow.inc();
       stats.pendingOverflow.inc();
       options.onFailure({ kind: "overflow" });
@@ -46,6 +46,7 @@ class TcpAttempt extends Timer {
     stats.pendingTotal.inc();
     stats.pendingActive.inc();
     options.host.connectionsTotal++;
+    options.host.connectionsOpening++;
     this.#startMs = settings.now();
     settings.connectTimeout?.arm(this);
     const callbacks = {
@@ -99,6 +100,7 @@ class TcpAttempt extends Timer {
 
   #end(): void {
     this.#ended = true;
+    this.#options.host.connectionsOpening--;
     super.cancel();
     this.#settings.stats.pendingActive.dec();
   }
