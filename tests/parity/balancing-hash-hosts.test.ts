@@ -355,7 +355,63 @@ const weightedByHash: ParityCase = {
     ),
 };
 
+const query: JsonObject = { query_parameter: { name: "q" } };
+
+const ofCluster = (
+  name: string,
+  own: readonly JsonObject[],
+  more: { readonly route?: readonly JsonObject[]; readonly main?: JsonObject },
+  expected: string,
+): ParityCase => ({
+  name: `the cluster's own policies: ${name}`,
+  config: hashing(
+    {
+      ...ring,
+      ...more.main,
+      typed_extension_protocol_options: {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+          "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+          explicit_http_config: { http_protocol_options: {} },
+          hash_policy: own,
+        },
+      },
+    },
+    [allHosts],
+    more.route ?? [],
+  ),
+  upstreams: hosts,
+  run: async (t) =>
+    assert.equal(
+      await answers(
+        t,
+        keys.slice(0, 40).map((key, index) => get(`/?q=${index % 5}`, `x-key: ${key}`)),
+      ),
+      expected,
+    ),
+});
+
+const clusterCases: readonly ParityCase[] = [
+  ofCluster("where the route has none", [byKey], {}, "aecdeccebbdceebcbcdebadebcceeccbaeadebec"),
+  ofCluster(
+    "where the route has its own",
+    [byKey],
+    { route: [query] },
+    "aecdeccebbdceebcbcdebadebcceeccbaeadebec",
+  ),
+  ofCluster(
+    "where the balancer has its own",
+    [byKey],
+    {
+      main: byExtension("ring_hash.v3.RingHash", {
+        consistent_hashing_lb_config: { hash_policy: [query] },
+      }),
+    },
+    "cbdcacbdcacbdcacbdcacbdcacbdcacbdcacbdca",
+  ),
+];
+
 parityArea("balancing-hash-hosts", [
+  ...clusterCases,
   ...boundedCases,
   retrying("on the ring", ring, "deddeeeeeedeeeeddddedddeedeeeddedeededed"),
   retrying("in Maglev's table", maglev, "edddeeddedededddeededeeddedddddeeeedeeee"),

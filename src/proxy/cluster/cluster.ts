@@ -80,13 +80,14 @@ export class WorkerCluster implements Cluster {
     this.#breakers = new CircuitBreakers(config, { services, stats: this.stats, cells });
     this.#outlier = WorkerOutlier.of(config, services);
     this.#maintenanceKey = `upstream.maintenance_mode.${this.name}`;
+    this.#http = compileUpstreamHttp(config, this.bufferLimit);
     this.#hosts = new HostSets(config, {
       services,
       stats: this.stats,
       onRemoved: (host) => this.#drainHost(host),
       requestsActive: this.clusterStats.requestActive,
+      httpHashPolicy: this.#http.hashPolicy,
     });
-    this.#http = compileUpstreamHttp(config, this.bufferLimit);
     const settings = compilePoolSettings(this, { http: this.#http, config, services });
     const { protocol } = this.#http;
     this.#settings = withProtocol(settings, protocol === "downstream" ? 11 : protocol);

@@ -9,6 +9,7 @@ import type {
   PriorityExclusion,
 } from "../balancer/balancer.ts";
 import { EdfScheduler } from "../balancer/edf.ts";
+import type { HashPolicy } from "../balancer/hash-policy.ts";
 import { type ChosenBalancer, chooseBalancer } from "../balancer/list.ts";
 import type { Services } from "../services.ts";
 import type { Counter, Gauge, StatsScope } from "../stats/stats.ts";
@@ -28,6 +29,8 @@ interface HostSetsContext {
   readonly onRemoved: (host: Host) => void;
   /** Of the whole cluster. */
   readonly requestsActive?: Gauge;
+  /** For HTTP requests, in the place of their routes'. */
+  readonly httpHashPolicy?: HashPolicy | undefined;
 }
 
 /** A priority's pickers: by health class, and all hosts for panic. */
@@ -35,13 +38,6 @@ interface PriorityPickers {
   readonly healthy: Picker;
   readonly degraded: Picker;
   readonly all: Picker;
-}
-
-/** Where a draw has led, and by which hash. */
-interface Place {
-  readonly priority: number;
-  readonly health: "healthy" | "degraded";
-  readonly hash: Word64 | undefined;
 }
 
 const panicKey = "upstream.healthy_panic_threshold";
@@ -133,11 +129,11 @@ export class HostSets {
     let draw = hash?.modulo(100) ?? this.#context.services.random.below(100);
     for (let priority = 0; priority < loads.length; priority++) {
       draw -= loads[priority]?.healthy ?? 0;
-      if (draw < 0) return this.#pickAt({ priority, health: "healthy", hash }, context);
+      if (draw < 0) return this.#pickAt(priority, "healthy", context, hash);
     }
     for (let priority = 0; priority < loads.length; priority++) {
       draw -= loads[priority]?.degraded ?? 0;
-      if (draw < 0) return this.#pickAt({ priority, health: "degraded", hash }, context);
+      if (draw < 0) return this.#pickAt(priority, "degraded", context, hash);
     }
     return undefined;
   }
@@ -158,7 +154,10 @@ export class HostSets {
   /** Valid until the next pick. Random when no policy has one. */
   #hashOf(context: PickContext): Word64 {
     const hash = this.#hash;
-    const policy = this.#balancer.config?.hashing?.hashPolicy ?? context.hashPolicy;
+    const ofCluster =
+      this.#balancer.config?.hashing?.hashPolicy ??
+      (context.head === undefined ? undefined : this.#context.httpHashPolicy);
+    const policy = ofCluster ?? context.hashPolicy;
     if (context.info !== undefined && policy?.(hash, context.head, context.info) === true)
       return hash;
     const { random } = this.#context.services;
@@ -169,7 +168,12 @@ export class HostSets {
     this.#original?.destroy();
   }
 
-  #pickAt({ priority, health, hash }: Place, context: PickContext): Host | undefined {
+  #pickAt(
+    priority: number,
+    health: "healthy" | "degraded",
+    context: PickContext,
+    hash: Word64 | undefined,
+  ): Host | undefined {
     const pickers = this.#pickers[priority];
     if (this.#loads[priority]?.panic !== true) return pickers?.[health].pick(context, hash);
     this.#panicPicks.inc();

@@ -140,6 +140,7 @@ export const supported = {
     "auto_config",
     "use_downstream_protocol_config",
     "upstream_http_protocol_options",
+    "hash_policy",
   ],
   "envoy.config.core.v3.UpstreamHttpProtocolOptions": [
     "auto_sni",

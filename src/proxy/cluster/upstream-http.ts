@@ -8,8 +8,10 @@ import type { HttpProtocolOptionsJson as UpstreamHttpOptionsJson } from "#gen/en
 import type { Http1ClientOptions } from "#http/h1/client.ts";
 import type { HttpVersion, RequestHead } from "#http/message.ts";
 import { refuse, within } from "#lib/config-error.ts";
+import type { HashPolicy } from "../balancer/hash-policy.ts";
 import { compileNameCase, fieldsMax } from "../http-options.ts";
 import { type CompiledHttp2, compileHttp2 } from "../http2-options.ts";
+import { compileHashPolicy } from "../route/hash-policy.ts";
 import { compileAutoSni, type RequestedName } from "../tls/auto-sni.ts";
 
 const optionsKey = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
@@ -23,6 +25,8 @@ export interface UpstreamHttp {
   readonly http2: CompiledHttp2;
   /** The server that a request is for, when requests say; undefined: connections serve any request. */
   readonly requestedName: ((head: RequestHead) => RequestedName) | undefined;
+  /** In the place of the routes'. */
+  readonly hashPolicy: HashPolicy | undefined;
 }
 
 interface Choice {
@@ -57,6 +61,7 @@ export function compileUpstreamHttp(config: ClusterJson, bufferLimit: number): U
     requestedName: compileAutoSni(
       typedOptions(config)?.upstreamHttpProtocolOptions ?? config.upstreamHttpProtocolOptions,
     ),
+    hashPolicy: within(optionsKey, () => compileHashPolicy(typedOptions(config)?.hashPolicy)),
   };
 }
 
