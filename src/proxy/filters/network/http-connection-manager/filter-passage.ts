@@ -80,6 +80,7 @@ export abstract class FilterPassage extends Timer {
 
   protected passRequestHead(head: RequestHead, end: boolean): void {
     this.#requestAt = -1;
+    this.#requestLimit = undefined;
     this.#requestHeadEnds = end;
     this.#runRequestHead(0, head, end);
   }
