@@ -4,7 +4,6 @@ import { endpoint, http, route, toCluster } from "./harness/config.ts";
 import {
   ask,
   byPath,
-  callGrpc,
   clusterFacts,
   ejections,
   events,
@@ -347,42 +346,6 @@ const localOrigin: readonly ParityCase[] = [
   },
 ];
 
-const grpc: readonly ParityCase[] = [
-  {
-    name: "gRPC: a status in the head counts as the HTTP status it stands for",
-    config: watching({ consecutive_5xx: 2, consecutive_gateway_failure: 1 }),
-    upstream: byPath,
-    run: async (t) => {
-      // UNAVAILABLE and DEADLINE_EXCEEDED.
-      await callGrpc(t, "/200-14");
-      await ejections(t, { detected_consecutive_gateway_failure: 1, detected_consecutive_5xx: 0 });
-      await callGrpc(t, "/200-4");
-      await ejections(t, { active: 1, detected_consecutive_5xx: 1 });
-    },
-  },
-  {
-    name: "gRPC: what is the caller's mistake is no failure of the host",
-    config: watching({ consecutive_5xx: 1 }),
-    upstream: byPath,
-    run: async (t) => {
-      for (const code of [1, 3, 5, 6, 7, 8, 9, 10, 11, 16]) await callGrpc(t, `/200-${code}`);
-      await ejections(t, { detected_consecutive_5xx: 0 });
-      // UNIMPLEMENTED
-      await callGrpc(t, "/200-12");
-      await ejections(t, { detected_consecutive_5xx: 1 });
-    },
-  },
-  {
-    name: "gRPC: the status of another kind of request is only a header",
-    config: watching({ consecutive_5xx: 1 }),
-    upstream: byPath,
-    run: async (t) => {
-      await ask(t, "/200-14");
-      await ejections(t, { detected_consecutive_5xx: 0 });
-    },
-  },
-];
-
 const shown: readonly ParityCase[] = [
   {
     name: "event log: a consecutive ejection",
@@ -470,6 +433,6 @@ const shown: readonly ParityCase[] = [
   },
 ];
 
-parityArea("outlier-detection", [...consecutive, ...gateway, ...localOrigin, ...grpc, ...shown], {
+parityArea("outlier-detection", [...consecutive, ...gateway, ...localOrigin, ...shown], {
   bootstrap: withEventLog,
 });

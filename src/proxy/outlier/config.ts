@@ -3,6 +3,8 @@ import type { OutlierDetectionJson } from "#gen/envoy/config/cluster/v3/outlier_
 import { refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import { clusterType } from "../cluster/cluster-type.ts";
+import type { HeaderPredicate } from "../matching/header-matcher.ts";
+import { compileErrorMatcher } from "./error-matcher.ts";
 
 /** The detectors that workers run: so many failures, one after another. */
 export type ConsecutiveKind =
@@ -40,6 +42,8 @@ export interface OutlierSettings {
   readonly enforcing: Readonly<Record<EjectionType, Setting>>;
   readonly unejectedByHealthCheck: boolean;
   readonly detectsDegraded: boolean;
+  /** Whether an answer is an error; undefined: its status decides. */
+  readonly isError: HeaderPredicate | undefined;
 }
 
 export type EjectionType =
@@ -60,10 +64,11 @@ const maxEjectionTimeMs = 300_000;
 export function compileOutlier(cluster: ClusterJson): OutlierSettings | undefined {
   const config = cluster.outlierDetection;
   if (config === undefined) return undefined;
+  const isError = within("typed_extension_protocol_options", () => compileErrorMatcher(cluster));
   return within("outlier_detection", () => {
     if (clusterType(cluster) === "ORIGINAL_DST")
       throw refuse("", "is not supported for clusters of type ORIGINAL_DST");
-    return compileSettings(config);
+    return { ...compileSettings(config), isError };
   });
 }
 
@@ -79,7 +84,7 @@ function time(name: string, configured: string | undefined, absentMs: number): S
   );
 }
 
-function compileSettings(config: OutlierDetectionJson): OutlierSettings {
+function compileSettings(config: OutlierDetectionJson): Omit<OutlierSettings, "isError"> {
   const baseEjectionTime = time("base_ejection_time", config.baseEjectionTime, 30_000);
   const base = baseEjectionTime.threshold;
   const longest = Math.max(maxEjectionTimeMs, base);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { OutlierDetectionJson } from "#gen/envoy/config/cluster/v3/outlier_detection_pb.js";
 import { HeaderList } from "#http/headers.ts";
+import { RequestHead, ResponseHead } from "#http/message.ts";
 import { FakeClock } from "../../../testkit/fake-clock.ts";
 import { endpoint, members } from "../../../testkit/hosts.ts";
 import { emptyRuntime } from "../../../testkit/picker-suite.ts";
@@ -324,15 +325,22 @@ test("refuses a longest time below the base time, and ORIGINAL_DST", () => {
   assert.throws(() => compileOutlier(original), /outlier_detection/);
 });
 
+const request = new RequestHead("GET", "/", "a", 11, HeaderList.of({}));
+
+function says(status: number): ResponseHead {
+  const head = new ResponseHead(status);
+  head.headers.set("x-envoy-degraded", "");
+  return head;
+}
+
 test("a degraded host: apart from ejections, for as long as one", () => {
   const config = { consecutive5xx: 1, baseEjectionTime: "15s", detectDegradedHosts: true };
   const scene = new Scene(config, 1);
-  const says = HeaderList.of({ "x-envoy-degraded": "" });
-  scene.host(0).onResponse(500, says);
+  scene.host(0).onAnswer(request, says(500));
   assert.equal(scene.degraded.size, 0, "an error is an error");
   scene.clock.advance(60_000);
-  scene.host(0).onResponse(404, says);
-  scene.host(0).onResponse(200, says);
+  scene.host(0).onAnswer(request, says(404));
+  scene.host(0).onAnswer(request, says(200));
   scene.answer(0, 500);
   assert.deepEqual([scene.degraded.size, scene.ejected.size], [1, 1]);
   assert.equal(scene.count("ejections_detected_degradation"), 1);
@@ -349,6 +357,6 @@ test("a degraded host: apart from ejections, for as long as one", () => {
 
 test("without detect_degraded_hosts nobody looks", () => {
   const scene = new Scene({}, 1);
-  scene.host(0).onResponse(200, HeaderList.of({ "x-envoy-degraded": "" }));
+  scene.host(0).onAnswer(request, says(200));
   assert.equal(scene.degraded.size, 0);
 });

@@ -1,6 +1,7 @@
-import type { HeaderList } from "#http/headers.ts";
+import type { RequestHead, ResponseHead } from "#http/message.ts";
 import type { Runtime } from "../runtime.ts";
 import type { ConsecutiveKind, OutlierSettings } from "./config.ts";
+import { grpcHeadStatus } from "./grpc-head-status.ts";
 import type { OutlierReport } from "./report.ts";
 import { Cell, type HostCells } from "./slots.ts";
 
@@ -29,16 +30,26 @@ export class HostOutlier {
     this.#key = key;
   }
 
-  /** The upstream answered; a gRPC status in the head counts as the HTTP status it stands for (`reportedStatus`). */
-  onResponse(status: number, headers?: HeaderList): void {
+  /** The upstream answered. */
+  onAnswer(request: RequestHead, response: ResponseHead): void {
+    const { isError, detectsDegraded } = this.#reporting.settings;
+    let status = grpcHeadStatus(request, response);
+    if (status === undefined) {
+      status = response.status;
+      if (isError !== undefined) status = isError(response) ? Math.max(500, status) : 200;
+    }
+    this.onResponse(status);
+    if (!detectsDegraded || this.degraded || isServerError(status)) return;
+    if (response.headers.has("x-envoy-degraded")) this.#reporting.report(this.#key, "degraded");
+  }
+
+  onResponse(status: number): void {
     const cells = this.#cells;
     cells.add(Cell.requests);
-    if (status < 500 || status > 599) {
+    if (!isServerError(status)) {
       cells.add(Cell.successes);
       cells.take(Cell.consecutive5xx);
       cells.take(Cell.consecutiveGatewayFailure);
-      if (this.#reporting.settings.detectsDegraded && headers?.has("x-envoy-degraded") === true)
-        this.#onDegraded();
       return;
     }
     if (status >= 502 && status <= 504)
@@ -70,10 +81,6 @@ export class HostOutlier {
     else this.onResponse(status);
   }
 
-  #onDegraded(): void {
-    if (!this.degraded) this.#reporting.report(this.#key, "degraded");
-  }
-
   #onLocalOriginSuccess(): void {
     this.#cells.add(Cell.localOriginRequests);
     this.#cells.add(Cell.localOriginSuccesses);
@@ -90,4 +97,8 @@ export class HostOutlier {
     const { runtimeKey, threshold } = settings.consecutive[kind];
     if (this.#cells.add(cell) === runtime.number(runtimeKey, threshold)) report(this.#key, kind);
   }
+}
+
+function isServerError(status: number): boolean {
+  return status >= 500 && status <= 599;
 }

@@ -31,4 +31,16 @@ export const supported = {
     "always_eject_one_host",
     "detect_degraded_hosts",
   ],
+  "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": ["outlier_detection"],
+  "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.OutlierDetection": ["error_matcher"],
+  // Requests, trailers and bodies are not looked at.
+  "envoy.config.common.matcher.v3.MatchPredicate": [
+    "or_match",
+    "and_match",
+    "not_match",
+    "any_match",
+    "http_response_headers_match",
+  ],
+  "envoy.config.common.matcher.v3.MatchPredicate.MatchSet": ["rules"],
+  "envoy.config.common.matcher.v3.HttpHeadersMatch": ["headers"],
 } as const;

@@ -11,7 +11,6 @@ import { machineAddress } from "#net/machine-address.ts";
 import type { ClusterStats } from "../../../cluster/cluster-stats.ts";
 import type { Host } from "../../../cluster/host.ts";
 import type { Cluster, UpstreamCallbacks, UpstreamFailure } from "../../../cluster/manager.ts";
-import { reportedStatus } from "../../../outlier/reported-status.ts";
 import type { MirrorPolicy } from "../../../route/mirror-policy.ts";
 import type { ForwardAction } from "../../../route/route.ts";
 import { StreamInfo } from "../../../stream-info.ts";
@@ -176,7 +175,7 @@ export class Mirror extends Timer implements UpstreamCallbacks, ResponseSink {
 
   onHead(head: ResponseHead, end: boolean): void {
     this.#answered = true;
-    this.#host?.outlier?.onResponse(reportedStatus(this.#head, head), head.headers);
+    this.#host?.outlier?.onAnswer(this.#head, head);
     // Proof: clusters of a worker have these stats; the interface leaves them out for callers that do not count.
     const { clusterStats } = this.#cluster as Cluster & { readonly clusterStats: ClusterStats };
     const external = this.#head.headers.get("x-envoy-internal") !== "true";

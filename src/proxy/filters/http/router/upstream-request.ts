@@ -15,7 +15,6 @@ import type {
   UpstreamConnection,
   UpstreamFailure,
 } from "../../../cluster/manager.ts";
-import { reportedStatus } from "../../../outlier/reported-status.ts";
 import { TcpUpstream } from "../../../pool/tcp-upstream.ts";
 import type { ForwardAction } from "../../../route/route.ts";
 import type { ActiveStream } from "../../network/http-connection-manager/active-stream.ts";
@@ -197,7 +196,7 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
     this.cancel();
     this.#rearmIdle();
     this.awaitsHead = false;
-    this.host.outlier?.onResponse(reportedStatus(this.#head, head), head.headers);
+    this.host.outlier?.onAnswer(this.#head, head);
     this.#router.onAttemptHead(this, head, end);
   }
 

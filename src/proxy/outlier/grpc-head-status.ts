@@ -1,11 +1,11 @@
 import { GrpcCode, isGrpcContentType, parseStatusCode } from "#grpc/status.ts";
 import type { RequestHead, ResponseHead } from "#http/message.ts";
 
-/** What counts as the status of an answer: of a gRPC call that ends with its head, what its grpc-status stands for. */
-export function reportedStatus(request: RequestHead, response: ResponseHead): number {
+/** Of a gRPC call that ends with its head: the HTTP status that its grpc-status stands for. */
+export function grpcHeadStatus(request: RequestHead, response: ResponseHead): number | undefined {
   const text = response.headers.get("grpc-status");
   if (text === undefined || !isGrpcContentType(request.headers.get("content-type")))
-    return response.status;
+    return undefined;
   return httpStatusOfGrpc(parseStatusCode(text));
 }
 

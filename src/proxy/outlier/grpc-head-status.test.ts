@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HeaderList } from "#http/headers.ts";
 import { RequestHead, ResponseHead } from "#http/message.ts";
-import { reportedStatus } from "./reported-status.ts";
+import { grpcHeadStatus } from "./grpc-head-status.ts";
 
-function reported(type: string, grpcStatus: string): number {
+function reported(type: string, grpcStatus: string): number | undefined {
   const request = new RequestHead("POST", "/", "a", 20, HeaderList.of({ "content-type": type }));
   const response = new ResponseHead(200);
   response.headers.set("grpc-status", grpcStatus);
-  return reportedStatus(request, response);
+  return grpcHeadStatus(request, response);
 }
 
 test("a gRPC status in the head counts as an HTTP status", () => {
@@ -21,5 +21,5 @@ test("a gRPC status in the head counts as an HTTP status", () => {
 test("a status that is none is an error; of another request it is only a header", () => {
   assert.equal(reported("application/grpc", "x"), 500);
   assert.equal(reported("application/grpc", "99"), 500);
-  assert.equal(reported("text/plain", "14"), 200);
+  assert.equal(reported("text/plain", "14"), undefined);
 });
