@@ -19,6 +19,7 @@ export interface Contender {
 const envoyConfigs = {
   plain: "envoy-plain.yaml",
   mesh: "envoy-mesh.yaml",
+  "mesh-policies": "envoy-mesh-policies.yaml",
   tcp: "envoy-tcp.yaml",
   h2: "envoy-h2.yaml",
   "h2-to-h1": "envoy-plain.yaml",

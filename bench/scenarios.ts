@@ -1,5 +1,13 @@
 /** What a proxy is configured to do; one file of `configs/` for each proxy that takes part. */
-export type ConfigKind = "plain" | "mesh" | "tcp" | "h2" | "h2-to-h1" | "tls" | "tls-h2";
+export type ConfigKind =
+  | "plain"
+  | "mesh"
+  | "mesh-policies"
+  | "tcp"
+  | "h2"
+  | "h2-to-h1"
+  | "tls"
+  | "tls-h2";
 
 /** What stands behind the proxies: the benchmark's own server, nghttpd, an echo of grpc-go. */
 export type UpstreamName = "http1" | "http2" | "grpc";
@@ -52,6 +60,16 @@ export const scenarios: readonly Scenario[] = [
     connections: 64,
     load: { kind: "load", request: get("/api/reviews/7?lang=en", ["end-user: jason"]) },
     quick: true,
+  },
+  {
+    name: "get70-policies",
+    title:
+      "GET, answer of 70 bytes, 64 connections, mesh-like configuration with ten filters, retries, outlier detection",
+    config: "mesh-policies",
+    upstream: "http1",
+    connections: 64,
+    load: { kind: "load", request: get("/api/reviews/7?lang=en", ["end-user: jason"]) },
+    quick: false,
   },
   {
     name: "get70-headers",
