@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { HeaderList } from "#http/headers.ts";
 import { fakeServices } from "../../../testkit/fake-services.ts";
+import { seededRandom } from "../../../testkit/seeded-random.ts";
 import type { HttpFilter, HttpStream } from "../filters/http/filter.ts";
 import { BodyCoder, type Coding } from "./body-coder.ts";
 import type { Codec } from "./codec.ts";
@@ -152,6 +153,29 @@ for (const [name, encode] of [
     await notes.over();
     assert.deepEqual(notes.told, ["abort response_cannot_be_decompressed"]);
     assert.equal(errors.length, 1);
+  });
+}
+
+for (const [name, encode] of [
+  ["gzip", gzipSync],
+  ["brotli", brotliCompressSync],
+  ["zstd", zstdCompressSync],
+] as const) {
+  test(`${name}: a damaged body ends, and within its limit`, async () => {
+    const decompress = compileDecompressor(library(name, "decompressor"));
+    const random = seededRandom(7);
+    for (let round = 0; round < 60; round++) {
+      const damaged = Buffer.from(encode(text.repeat(1 + random.below(40))));
+      for (let i = random.below(4); i >= 0; i--)
+        damaged[random.below(damaged.length)] = random.below(256);
+      const cut = random.below(damaged.length + 1);
+      const { coder, notes } = coderOf(decompress, "response", decompress);
+      coder.onData(damaged.subarray(0, cut), round % 3 === 0);
+      if (round % 3 !== 0) coder.onData(damaged.subarray(cut), true);
+      await notes.over();
+      assert.match(notes.told.at(-1) ?? "", /^(trailers|abort)/, `round ${round}`);
+      assert.ok(notes.bytes.length <= Math.max(4096, 100 * damaged.length), `round ${round}`);
+    }
   });
 }
 

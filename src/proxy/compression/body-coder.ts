@@ -102,6 +102,7 @@ export class BodyCoder {
       this.#countOut(coded.length);
       return coded;
     } catch (error) {
+      // Proof: node:zlib throws errors, and of one without a code nothing is known.
       this.#fail(error as CodecError);
       return undefined;
     }
