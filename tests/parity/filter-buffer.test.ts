@@ -62,6 +62,10 @@ async function each(t: CaseContext, ...requests: readonly string[]): Promise<rea
   return seen;
 }
 
+/** Without the end: whether RST_STREAM is seen too depends on how the bytes arrive. */
+const answered = (stream: Parameters<typeof streamText>[0]): readonly string[] =>
+  streamText(stream).slice(0, -1);
+
 const http1Upstream = cluster(
   "main",
   upstreamOptions({ explicit_http_config: { http_protocol_options: { enable_trailers: true } } }),
@@ -379,16 +383,12 @@ const scenes: readonly Scene[] = [
     act: async (t) => {
       const client = await connectFrames(t);
       client.message(1, request("POST", "/"), { body: "x".repeat(11), end: false });
-      const first = streamText(await client.whole(1));
+      const first = answered(await client.whole(1));
       client.message(3, request("POST", "/"), { body: "x".repeat(10) });
       return [first, streamText(await client.whole(3)), await t.logLine()];
     },
     sees: [
-      [
-        ":status: 413; content-length: 17; content-type: text/plain",
-        "Payload Too Large",
-        "reset 0",
-      ],
+      [":status: 413; content-length: 17; content-type: text/plain", "Payload Too Large"],
       [":status: 200; content-length: 2", "ok", "end"],
       "413 - request_payload_too_large",
     ],
@@ -437,12 +437,11 @@ const scenes: readonly Scene[] = [
         body: "x".repeat(11),
         end: false,
       });
-      return [streamText(await client.whole(1))];
+      return [answered(await client.whole(1))];
     },
     sees: [
       [
         ":status: 200; content-type: application/grpc; grpc-message: Payload Too Large; grpc-status: 2",
-        "reset 0",
       ],
     ],
   },
