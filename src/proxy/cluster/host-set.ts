@@ -62,12 +62,14 @@ export class HostSets {
   #members: ClusterMembers | undefined;
   /** A host's health has changed since the pickers were made. */
   #stale = false;
-  /** The current pick's. */
+  /** Whether the balancer goes by a hash, and the current pick's. */
+  readonly #hashes: boolean;
   readonly #hash = new Word64();
 
   constructor(config: ClusterJson, context: HostSetsContext) {
     this.#context = context;
     this.#balancer = chooseBalancer(config);
+    this.#hashes = this.#balancer.factory?.byHash === true;
     const threshold = config.commonLbConfig?.healthyPanicThreshold;
     // A message that is there with nothing in it is 0 %, which turns panic off.
     this.#panicThreshold = threshold === undefined ? 50 : Number(threshold.value ?? 0);
@@ -119,7 +121,7 @@ export class HostSets {
   /** Undefined: no host (UH). */
   pick(context: PickContext): Host | undefined {
     if (this.#stale && this.#members !== undefined) this.#rebuild(this.#members);
-    const hash = this.#balancer.factory?.byHash === true ? this.#hashOf(context) : undefined;
+    const hash = this.#hashes ? this.#hashOf(context) : undefined;
     // As in Envoy: a hash stays with its priority.
     const exclusion = hash === undefined ? context.exclusion : undefined;
     if (this.#only !== undefined && exclusion === undefined) return this.#only.pick(context, hash);

@@ -36,14 +36,14 @@ export const allHosts: JsonObject = group(hostNames.map((name) => hashed(name)))
 
 export const byKey: JsonObject = { header: { header_name: "x-key" } };
 
-/** Everything goes to the cluster `main`, hashed by these policies. */
+/** Everything goes to the cluster `main`, hashed by these policies; requests may run for as long as a case does. */
 export const hashing = (
   main: JsonObject,
   localities: readonly JsonObject[] = [allHosts],
   policies: readonly JsonObject[] = [byKey],
 ): CaseConfig =>
   http({
-    routes: [route({ prefix: "/" }, toCluster("main", { hash_policy: policies }))],
+    routes: [route({ prefix: "/" }, toCluster("main", { hash_policy: policies, timeout: "0s" }))],
     clusters: [
       cluster("main", {
         load_assignment: { cluster_name: "{case}-main", endpoints: localities },
