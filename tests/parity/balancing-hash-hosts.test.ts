@@ -18,6 +18,7 @@ import {
   keys,
   mapping,
 } from "./harness/hashing.ts";
+import { connectFrames, request } from "./harness/http2.ts";
 import { tcpProxy } from "./harness/tcp-proxy.ts";
 
 const ring: JsonObject = { lb_policy: "RING_HASH" };
@@ -36,8 +37,8 @@ async function running(t: CaseContext, requests: readonly string[]): Promise<str
   const counts = (): readonly number[] => hostNames.map((name) => t.upstream(name).requests.length);
   let letters = "";
   let before = counts();
-  for (const request of requests) {
-    await (await t.connect()).write(request);
+  for (const text of requests) {
+    await (await t.connect()).write(text);
     const now = await t.eventually(async () => {
       const current = counts();
       assert.notDeepEqual(current, before);
@@ -410,7 +411,60 @@ const clusterCases: readonly ParityCase[] = [
   ),
 ];
 
+const balancersCookie: ParityCase = {
+  name: "the balancer's own policy makes a cookie, too",
+  config: hashing(
+    byExtension("maglev.v3.Maglev", {
+      consistent_hashing_lb_config: {
+        hash_policy: [{ cookie: { name: "own", ttl: "9s", path: "/" } }],
+      },
+    }),
+  ),
+  upstreams: hosts,
+  run: async (t) => {
+    const { fields, body } = await t.get("/");
+    const cookies = fields.filter(([name]) => name === "set-cookie").map(([, text]) => text);
+    assert.equal(cookies.length, 1);
+    const [, value] =
+      /^own="([0-9a-f]{16})"; Max-Age=9; Path=\/; HttpOnly$/.exec(cookies[0] ?? "") ?? [];
+    assert.equal((await t.get("/", `cookie: own=${value}`)).body, body);
+  },
+};
+
+/** HTTP/2 clients may send each cookie in a field of its own (RFC 9113 §8.2.3). */
+const crumbs: ParityCase = {
+  name: "cookie: HTTP/2, cookies in several fields",
+  config: http({
+    routes: [
+      route(
+        { prefix: "/" },
+        { route: { cluster: "{case}-main", hash_policy: [{ cookie: { name: "sticky" } }] } },
+      ),
+    ],
+    manager: { codec_type: "HTTP2" },
+    clusters: [
+      cluster("main", {
+        load_assignment: { cluster_name: "{case}-main", endpoints: [allHosts] },
+        ...ring,
+      }),
+    ],
+  }),
+  upstreams: hosts,
+  run: async (t) => {
+    const client = await connectFrames(t);
+    let letters = "";
+    for (const [index, key] of keys.slice(0, 20).entries()) {
+      const id = 2 * index + 1;
+      client.message(id, request("GET", "/", ["cookie", "a=b"], ["cookie", `sticky=${key}`]));
+      letters += (await client.whole(id)).body;
+    }
+    assert.equal(letters, "aecdeccebbdceebcbcde");
+  },
+};
+
 parityArea("balancing-hash-hosts", [
+  balancersCookie,
+  crumbs,
   ...clusterCases,
   ...boundedCases,
   retrying("on the ring", ring, "deddeeeeeedeeeeddddedddeedeeeddedeededed"),
