@@ -7,7 +7,6 @@ import type { ConnectOptions } from "#net/connect.ts";
 import type { PickContext } from "../balancer/balancer.ts";
 import { LazyHttp2Services } from "../http2-options.ts";
 import type { HostVerdict } from "../outlier/report.ts";
-import { outlierKey } from "../outlier/slots.ts";
 import { WorkerOutlier } from "../outlier/worker-outlier.ts";
 import { HttpPool, type PoolSettings } from "../pool/http-pool.ts";
 import { PreambledPools } from "../pool/preambled-pools.ts";
@@ -129,15 +128,9 @@ export class WorkerCluster implements Cluster {
   }
 
   /** Of outlier detection. */
-  onVerdict({ host: key, state, on }: HostVerdict): void {
-    const host = this.hosts.find((candidate) => outlierKey(candidate) === key);
-    if (host === undefined) return;
-    if (state === "ejected") host.ejected = on;
-    else {
-      host.degradedByOutlier = on;
-      if (host.outlier !== undefined) host.outlier.degraded = on;
-    }
-    this.healthChanged(host);
+  onVerdict(verdict: HostVerdict): void {
+    const host = this.#outlier?.onVerdict(verdict);
+    if (host !== undefined) this.healthChanged(host);
   }
 
   request(options: RequestOptions): { cancel(): void } {

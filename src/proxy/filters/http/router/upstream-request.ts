@@ -214,7 +214,7 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
   onReset(reason: ResetReason, detail: string): void {
     if (this.#state === "done") return;
     this.#upstream = undefined;
-    this.host.outlier?.onFailure();
+    if (reason !== "overflow") this.host.outlier?.onFailure();
     this.#end();
     this.#router.onAttemptReset(this, reason, detail);
   }
