@@ -130,6 +130,27 @@ const successRate: readonly ParityCase[] = [
     },
   },
   {
+    name: "/clusters shows six digits of an average",
+    config: watching(
+      {
+        ...rates,
+        success_rate_minimum_hosts: 3,
+        success_rate_stdev_factor: 0,
+        enforcing_success_rate: 0,
+      },
+      fiveEndpoints.slice(2),
+    ),
+    upstreams: oneBad(always(500)),
+    run: async (t) => {
+      await t.eventually(async () => {
+        await round(t);
+        const facts = await clusterFacts(t);
+        assert.equal(facts["outlier::success_rate_average"], "66.6667");
+        assert.equal(facts["outlier::success_rate_ejection_threshold"], "66.6667");
+      });
+    },
+  },
+  {
     name: "/clusters as JSON: rates and the threshold",
     config: watching({ ...rates, enforcing_success_rate: 0 }, fiveEndpoints),
     upstreams: oneBad(always(500)),
