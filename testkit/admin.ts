@@ -14,6 +14,7 @@ const host: HostStatus = {
   hostname: "",
   health: "healthy",
   edsHealth: "UNKNOWN",
+  check: undefined,
   ejected: false,
   degradedByOutlier: false,
   weight: 1,

@@ -40,6 +40,7 @@ export function fakeServices(
     node: { id: "node", cluster: "cluster", hostname: "host", zone: "" },
     health: new Health(),
     reportOutlier: () => undefined,
+    reportImmediateFailure: () => undefined,
     log: () => undefined,
   };
 }

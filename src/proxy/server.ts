@@ -8,6 +8,7 @@ import { SharedCells } from "./cluster/circuit-breakers.ts";
 import { createDiscovery, type Discovery } from "./cluster/discovery/discovery.ts";
 import type { ClusterMembers } from "./cluster/host.ts";
 import { mergeHostStatus } from "./cluster/host-status.ts";
+import { HealthCheckers } from "./health-check/checkers.ts";
 import { OutlierDetectors } from "./outlier/detectors.ts";
 import type { ClusterRates } from "./outlier/report.ts";
 import { LayeredRuntime } from "./runtime-layers.ts";
@@ -80,6 +81,7 @@ export class ProxyServer implements WorkerEvents {
   readonly #members: Map<string, ClusterMembers> = new Map();
   readonly #secrets: SecretFiles;
   #outliers: OutlierDetectors | undefined;
+  #checkers: HealthCheckers | undefined;
   #runtime: LayeredRuntime | undefined;
   #logs: AccessLogSinks | undefined;
   readonly #waiting: ((index: number, message: FromWorker) => void)[] = [];
@@ -107,8 +109,10 @@ export class ProxyServer implements WorkerEvents {
   async start(): Promise<void> {
     await this.compile();
     this.state = "INITIALIZING";
-    this.#detectOutliers();
-    await Promise.all([this.#secrets.start(), this.#discover()]);
+    this.#watchHosts();
+    // A check that comes before its secrets would only find out that they are missing.
+    const secrets = this.#secrets.start().then(() => this.#checkers?.start());
+    await Promise.all([secrets, this.#discover()]);
     await this.#listen();
     this.state = "LIVE";
   }
@@ -147,30 +151,58 @@ export class ProxyServer implements WorkerEvents {
   }
 
   /** After the workers have taken the configuration. */
-  #detectOutliers(): void {
-    const { bootstrap, concurrency } = this.options;
-    this.#runtime = LayeredRuntime.from(bootstrap.layeredRuntime);
-    this.#logs = createAccessLogSinks({
+  #watchHosts(): void {
+    const runtime = LayeredRuntime.from(this.options.bootstrap.layeredRuntime);
+    const logs = createAccessLogSinks({
       flushIntervalMs: this.options.accessLogFlushMs,
       flushBytesMin: this.options.accessLogFlushBytes,
       clock: this.#clock,
       stats: this.stats.own,
       log: this.options.log,
     });
+    this.#runtime = runtime;
+    this.#logs = logs;
     try {
-      this.#outliers = new OutlierDetectors(bootstrap, {
-        clock: this.#clock,
-        random: systemRandom,
-        runtime: this.#runtime,
-        stats: this.stats.own,
-        logs: this.#logs,
-        threads: concurrency > 1,
-        onVerdict: (verdict) => this.broadcast({ kind: "host-verdict", verdict }),
-      });
+      this.#detectOutliers(runtime, logs);
+      this.#checkHealth(runtime, logs);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       throw new StartError("configuration refused", { problems: error.problems, cause: error });
     }
+  }
+
+  #detectOutliers(runtime: LayeredRuntime, logs: AccessLogSinks): void {
+    const { bootstrap, concurrency } = this.options;
+    this.#outliers = new OutlierDetectors(bootstrap, {
+      clock: this.#clock,
+      random: systemRandom,
+      runtime,
+      stats: this.stats.own,
+      logs,
+      threads: concurrency > 1,
+      onVerdict: (verdict) => this.broadcast({ kind: "host-verdict", verdict }),
+    });
+  }
+
+  #checkHealth(runtime: LayeredRuntime, logs: AccessLogSinks): void {
+    const { bootstrap, log } = this.options;
+    this.#checkers = new HealthCheckers(bootstrap, {
+      clock: this.#clock,
+      random: systemRandom,
+      runtime,
+      stats: this.stats,
+      logs,
+      log,
+      publish: (members) => this.#publish(members),
+      onChange: (checked) => this.broadcast({ kind: "checked", checked }),
+      onHealthy: (cluster, host) => this.#outliers?.onHealthCheckPassed(cluster, host),
+    });
+  }
+
+  #publish(members: ClusterMembers): void {
+    this.#members.set(members.cluster, members);
+    const counted = this.#outliers?.withSlots(members) ?? members;
+    this.broadcast({ kind: "members", members: counted });
   }
 
   async #discover(): Promise<void> {
@@ -186,10 +218,12 @@ export class ProxyServer implements WorkerEvents {
           });
           this.#discoveries.push(discovery);
           discovery.start((members) => {
-            this.#members.set(members.cluster, members);
-            const counted = this.#outliers?.withSlots(members) ?? members;
-            this.broadcast({ kind: "members", members: counted });
-            resolve();
+            const checker = this.#checkers?.of(members.cluster);
+            if (checker !== undefined) checker.update(members, resolve);
+            else {
+              this.#publish(members);
+              resolve();
+            }
           }, resolve);
         }),
     );
@@ -244,6 +278,7 @@ export class ProxyServer implements WorkerEvents {
   onMessage(index: number, message: FromWorker): void {
     if (message.kind === "stats") this.stats.addWorker(index, message.announcement);
     else if (message.kind === "outlier") this.#outliers?.onReport(message.report);
+    else if (message.kind === "immediate-failure") this.#checkers?.failImmediately(message.failure);
     else if (message.kind === "log")
       this.options.log(levelOf(message.level), message.message, message.fields);
     else if (message.kind === "listening" && index === 0) this.listeners = message.listeners;
@@ -264,6 +299,7 @@ export class ProxyServer implements WorkerEvents {
     // What the main thread does itself goes by the same runtime and the same files.
     if (message.kind === "runtime") this.#runtime?.setOverrides(message.overrides);
     else if (message.kind === "reopen-logs") this.#logs?.reopen();
+    else this.#checkers?.onBroadcast(message);
     for (const worker of this.#workers) worker.post(message);
   }
 
@@ -357,6 +393,7 @@ export class ProxyServer implements WorkerEvents {
   abandon(): void {
     this.state = "STOPPED";
     this.#outliers?.stop();
+    this.#checkers?.stop();
     this.#secrets.stop();
     for (const discovery of this.#discoveries) discovery.stop();
     for (const worker of this.#workers) worker.abandon();
@@ -365,6 +402,7 @@ export class ProxyServer implements WorkerEvents {
   async stop(): Promise<void> {
     this.state = "STOPPED";
     this.#outliers?.stop();
+    this.#checkers?.stop();
     this.#logs?.flush();
     this.#secrets.stop();
     for (const discovery of this.#discoveries) discovery.stop();

@@ -4,6 +4,7 @@ import type { Timers } from "#lib/timers.ts";
 import type { AccessLogSinks } from "./access-log/sinks.ts";
 import type { ClusterManager } from "./cluster/manager.ts";
 import type { Health } from "./health.ts";
+import type { ImmediateFailure } from "./health-check/host-check.ts";
 import type { OutlierReport } from "./outlier/report.ts";
 import type { Runtime } from "./runtime.ts";
 import type { SharedSlots } from "./shared-slots.ts";
@@ -35,6 +36,8 @@ export interface Services {
   readonly health: Health;
   /** A host failed several times in a row: the main thread decides whether it is ejected. */
   reportOutlier(report: OutlierReport): void;
+  /** A host asks to be left out; the main thread checks hosts. */
+  reportImmediateFailure(failure: ImmediateFailure): void;
   /** Structured operational log; never on the path of a request that succeeds. */
   log(
     level: "debug" | "info" | "warn" | "error",

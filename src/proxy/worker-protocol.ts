@@ -1,6 +1,7 @@
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import type { SecretJson } from "#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
 import type { ClusterMembers } from "./cluster/host.ts";
+import type { CheckedHost, HostCheck, ImmediateFailure } from "./health-check/host-check.ts";
 import type { HostVerdict, OutlierReport } from "./outlier/report.ts";
 import type { NodeInfo } from "./services.ts";
 import type { Announcement } from "./stats/worker-stats.ts";
@@ -41,6 +42,8 @@ export interface HostStatus {
   readonly hostname: string;
   readonly health: string;
   readonly edsHealth: string;
+  /** Undefined: it is not checked. */
+  readonly check: HostCheck | undefined;
   /** By outlier detection. */
   readonly ejected: boolean;
   readonly degradedByOutlier: boolean;
@@ -71,6 +74,7 @@ export interface WorkerStatus {
 export type ToWorker =
   | { readonly kind: "members"; readonly members: ClusterMembers }
   | { readonly kind: "host-verdict"; readonly verdict: HostVerdict }
+  | { readonly kind: "checked"; readonly checked: CheckedHost }
   | { readonly kind: "secret"; readonly key: string; readonly secret: SecretJson }
   /** Something moved in a directory that TLS contexts watch. */
   | { readonly kind: "reload-certificates"; readonly directory: string }
@@ -97,6 +101,7 @@ export type FromWorker =
   | { readonly kind: "stats"; readonly announcement: Announcement }
   | { readonly kind: "compiled" }
   | { readonly kind: "outlier"; readonly report: OutlierReport }
+  | { readonly kind: "immediate-failure"; readonly failure: ImmediateFailure }
   | {
       readonly kind: "refused";
       readonly problems: readonly { readonly path: string; readonly message: string }[];

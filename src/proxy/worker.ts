@@ -66,6 +66,9 @@ export class Worker {
       case "host-verdict":
         this.#services.clusters.onVerdict(message.verdict);
         return;
+      case "checked":
+        this.#services.clusters.setCheck(message.checked);
+        return;
       case "listen":
         this.#listen(message);
         return;
@@ -180,6 +183,7 @@ function makeServices(
     node: spec.node,
     health: new Health(),
     reportOutlier: (report) => post({ kind: "outlier", report }),
+    reportImmediateFailure: (failure) => post({ kind: "immediate-failure", failure }),
     log,
   };
 }

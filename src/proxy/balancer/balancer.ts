@@ -42,6 +42,8 @@ export interface HostSet {
   readonly hosts: readonly Host[];
   readonly healthy: readonly Host[];
   readonly degraded: readonly Host[];
+  /** How many do not count among those that could be healthy. */
+  readonly excluded: number;
   readonly localities: readonly {
     readonly locality: Locality;
     readonly weight: number;

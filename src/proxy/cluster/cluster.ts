@@ -2,9 +2,8 @@ import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { HttpVersion } from "#http/message.ts";
 import { within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
-import { type Address, ipAddress } from "#net/address.ts";
-import type { ConnectOptions } from "#net/connect.ts";
 import type { PickContext } from "../balancer/balancer.ts";
+import type { HostCheck } from "../health-check/host-check.ts";
 import { LazyHttp2Services } from "../http2-options.ts";
 import type { HostVerdict } from "../outlier/report.ts";
 import { WorkerOutlier } from "../outlier/worker-outlier.ts";
@@ -13,7 +12,6 @@ import { PreambledPools } from "../pool/preambled-pools.ts";
 import { TcpPool } from "../pool/tcp-pool.ts";
 import type { Preamble } from "../proxy-protocol/upstream.ts";
 import type { Services } from "../services.ts";
-import { compileSocketOptions } from "../socket-options.ts";
 import type { StatsScope } from "../stats/stats.ts";
 import type { Metadata } from "../stream-info.ts";
 import type { RequestedName } from "../tls/auto-sni.ts";
@@ -25,6 +23,7 @@ import {
   type SharedCells,
 } from "./circuit-breakers.ts";
 import { ClusterStats } from "./cluster-stats.ts";
+import { compileConnect } from "./connect-options.ts";
 import type { ClusterMembers, Host } from "./host.ts";
 import { HostSets } from "./host-set.ts";
 import type { Cluster, Drop, Priority, UpstreamCallbacks } from "./manager.ts";
@@ -50,6 +49,8 @@ export class WorkerCluster implements Cluster {
   readonly #hosts: HostSets;
   readonly #breakers: CircuitBreakers;
   readonly #outlier: WorkerOutlier | undefined;
+  /** Its hosts are checked. */
+  readonly #checked: boolean;
   readonly #http: UpstreamHttp;
   readonly #settings: PoolSettings;
   /** The other protocol's, when the downstream's version decides. */
@@ -78,6 +79,7 @@ export class WorkerCluster implements Cluster {
     this.#services = services;
     this.#breakers = new CircuitBreakers(config, { services, stats: this.stats, cells });
     this.#outlier = WorkerOutlier.of(config, services);
+    this.#checked = (config.healthChecks ?? []).length > 0;
     this.#maintenanceKey = `upstream.maintenance_mode.${this.name}`;
     this.#http = compileUpstreamHttp(config, this.bufferLimit);
     this.#hosts = new HostSets(config, {
@@ -120,11 +122,25 @@ export class WorkerCluster implements Cluster {
 
   update(members: ClusterMembers): void {
     this.#hosts.update(members);
+    if (this.#checked) this.#hookChecks();
     if (members.outlier !== undefined) this.#outlier?.attach(this.#hosts.hosts, members.outlier);
   }
 
   healthChanged(host: Host): void {
     this.#hosts.healthChanged(host);
+  }
+
+  /** An answer may say that its host is to be left out: that is for the checks to know. */
+  #hookChecks(): void {
+    for (const host of this.#hosts.hosts) {
+      host.failImmediately ??= () =>
+        this.#services.reportImmediateFailure({ cluster: this.name, host: outlierKey(host) });
+    }
+  }
+
+  setCheck(key: string, check: HostCheck): void {
+    const host = this.hosts.find((candidate) => outlierKey(candidate) === key);
+    if (host !== undefined) this.#hosts.checked(host, check);
   }
 
   /** Of outlier detection. */
@@ -238,29 +254,4 @@ function withProtocol(
 ): PoolSettings {
   const expectedStreams = protocol === 11 ? 1 : settings.http2.options.maxConcurrentStreams;
   return { ...settings, protocol, expectedStreams };
-}
-
-function compileConnect(config: ClusterJson): ConnectOptions {
-  const keepAlive = config.upstreamConnectionOptions?.tcpKeepalive;
-  const source = config.upstreamBindConfig?.sourceAddress;
-  const bound: Address | undefined =
-    source === undefined ? undefined : ipAddress(source.address ?? "", source.portValue ?? 0);
-  return {
-    keepAlive:
-      keepAlive === undefined
-        ? undefined
-        : {
-            idleSeconds: keepAlive.keepaliveTime ?? 7200,
-            intervalSeconds: keepAlive.keepaliveInterval ?? 75,
-            probes: keepAlive.keepaliveProbes ?? 9,
-          },
-    source: bound,
-    socketOptions: within("upstream_bind_config", () =>
-      compileSocketOptions({
-        family: bound?.family ?? 4,
-        options: config.upstreamBindConfig?.socketOptions,
-        freebind: config.upstreamBindConfig?.freebind,
-      }),
-    ),
-  };
 }

@@ -11,11 +11,12 @@ import type {
 import { EdfScheduler } from "../balancer/edf.ts";
 import type { HashPolicy } from "../balancer/hash-policy.ts";
 import { type ChosenBalancer, chooseBalancer } from "../balancer/list.ts";
+import type { HostCheck } from "../health-check/host-check.ts";
 import type { Services } from "../services.ts";
 import type { Counter, Gauge, StatsScope } from "../stats/stats.ts";
 import { clusterType } from "./cluster-type.ts";
 import { type ClusterMembers, type EndpointSpec, type Host, membersMax } from "./host.ts";
-import { combinedHealth } from "./host-health.ts";
+import { applyFlags, combinedHealth } from "./host-health.ts";
 import { makeHost } from "./make-host.ts";
 import type { Drop } from "./manager.ts";
 import { MembershipStats } from "./membership-stats.ts";
@@ -116,6 +117,16 @@ export class HostSets {
     this.#membership?.changed(host.health, health);
     host.health = health;
     this.#stale = true;
+  }
+
+  /** What active checks now say of a host. */
+  checked(host: Host, check: HostCheck): void {
+    const before = host.health;
+    const excludedBefore = host.excluded;
+    applyFlags(host, check);
+    this.#membership?.changed(before, host.health);
+    if (host.excluded !== excludedBefore) this.#membership?.excludedChanged(host.excluded);
+    if (host.health !== before || host.excluded !== excludedBefore) this.#stale = true;
   }
 
   /** Undefined: no host (UH). */
@@ -294,8 +305,8 @@ function refreshed(old: Host | undefined, endpoint: EndpointSpec): Host {
   if (old === undefined || !sameFacts(old, endpoint)) return makeHost(endpoint);
   old.weight = endpoint.weight;
   old.declaredHealth = endpoint.health;
-  old.health = combinedHealth(old);
   old.edsHealth = endpoint.edsHealth;
+  applyFlags(old, endpoint.check);
   old.metadata = endpoint.metadata;
   return old;
 }
@@ -325,6 +336,7 @@ function hostSet(priority: number, all: readonly Host[], members: ClusterMembers
     hosts,
     healthy: hosts.filter((host) => host.health === "healthy"),
     degraded: hosts.filter((host) => host.health === "degraded"),
+    excluded: hosts.reduce((count, { excluded }) => count + (excluded ? 1 : 0), 0),
     localities: [...byLocality].flatMap(([key, list]) => {
       const locality = list[0]?.locality;
       const weight = members.localityWeights[key] ?? 0;

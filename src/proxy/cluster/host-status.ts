@@ -8,6 +8,7 @@ export function hostStatus(host: Host): HostStatus {
     hostname: host.hostname,
     health: host.health,
     edsHealth: host.edsHealth,
+    check: host.check,
     ejected: host.ejected,
     degradedByOutlier: host.degradedByOutlier,
     weight: host.weight,

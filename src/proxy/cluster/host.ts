@@ -1,4 +1,5 @@
 import type { Address } from "#net/address.ts";
+import type { EndpointCheckConfig, HostCheck } from "../health-check/host-check.ts";
 import type { HostOutlier } from "../outlier/host-outlier.ts";
 import type { OutlierSlots } from "../outlier/slots.ts";
 import type { Metadata, UpstreamHostInfo } from "../stream-info.ts";
@@ -23,6 +24,10 @@ export interface EndpointSpec {
   readonly metadata: Metadata | undefined;
   readonly locality: Locality;
   readonly priority: number;
+  /** `health_check_config`; absent: it is checked like any other. */
+  readonly checkConfig?: EndpointCheckConfig | undefined;
+  /** What active checks have said so far; absent: it is not checked. */
+  readonly check?: HostCheck | undefined;
 }
 
 /** Endpoints of a cluster; what is over the limit is not used. */
@@ -55,6 +60,8 @@ export interface Host extends UpstreamHostInfo {
   /** What discovery says. */
   declaredHealth: HostHealth;
   edsHealth: string;
+  /** Undefined: it is not checked. The next two and `excluded` follow from it. */
+  check: HostCheck | undefined;
   failedActiveCheck: boolean;
   /** An active check found it degraded (x-envoy-degraded). */
   degradedByCheck: boolean;
@@ -62,6 +69,10 @@ export interface Host extends UpstreamHostInfo {
   ejected: boolean;
   /** By outlier detection: it answered with x-envoy-degraded. */
   degradedByOutlier: boolean;
+  /** It does not count among the hosts that could be healthy (envoy: excluded hosts). */
+  excluded: boolean;
+  /** An answer said x-envoy-immediate-health-check-fail; undefined: the cluster has no checks that could know. */
+  failImmediately: (() => void) | undefined;
   /** Whoever uses the host says how it went; undefined: the cluster has no outlier detection. */
   outlier: HostOutlier | undefined;
   requestsActive: number;

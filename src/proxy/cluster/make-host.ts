@@ -1,9 +1,10 @@
 import { addressText } from "#net/address.ts";
 import type { EndpointSpec, Host } from "./host.ts";
+import { applyFlags } from "./host-health.ts";
 
 /** A host that nobody has used yet. */
 export function makeHost(endpoint: EndpointSpec): Host {
-  return {
+  const host: Host = {
     address: endpoint.address,
     addressText: addressText(endpoint.address),
     hostname: endpoint.hostname,
@@ -14,10 +15,13 @@ export function makeHost(endpoint: EndpointSpec): Host {
     health: endpoint.health,
     declaredHealth: endpoint.health,
     edsHealth: endpoint.edsHealth,
+    check: undefined,
     failedActiveCheck: false,
     degradedByCheck: false,
     ejected: false,
     degradedByOutlier: false,
+    excluded: false,
+    failImmediately: undefined,
     outlier: undefined,
     requestsActive: 0,
     connectionsActive: 0,
@@ -30,4 +34,6 @@ export function makeHost(endpoint: EndpointSpec): Host {
     connectFailures: 0,
     removed: false,
   };
+  applyFlags(host, endpoint.check);
+  return host;
 }

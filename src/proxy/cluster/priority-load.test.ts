@@ -18,6 +18,7 @@ function set(
     hosts: [...up, ...half, ...make(bad)],
     healthy: up,
     degraded: half,
+    excluded: 0,
     localities: [],
   };
 }

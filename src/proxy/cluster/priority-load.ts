@@ -19,8 +19,8 @@ export function priorityLoads(
 ): PriorityLoad[] {
   const availability = (part: number, all: number): number =>
     all === 0 ? 0 : Math.min(100, Math.floor((options.overprovisioning * part) / all));
-  const healthy = sets.map((set) => availability(set.healthy.length, set.hosts.length));
-  const degraded = sets.map((set) => availability(set.degraded.length, set.hosts.length));
+  const healthy = sets.map((set) => availability(set.healthy.length, counted(set)));
+  const degraded = sets.map((set) => availability(set.degraded.length, counted(set)));
   const total = Math.min(100, sum(healthy) + sum(degraded));
   const panics = sets.map((set) => total < 100 && inPanic(set, options.panicThreshold));
   const loads = total === 0 ? sharedByNumber(sets) : shared({ healthy, degraded, total });
@@ -31,10 +31,16 @@ export function priorityLoads(
   }));
 }
 
+/** Those that could be healthy. */
+function counted(set: HostSet): number {
+  return set.hosts.length - set.excluded;
+}
+
 function inPanic(set: HostSet, threshold: number): boolean {
-  if (set.hosts.length === 0) return threshold > 0;
+  const all = counted(set);
+  if (all === 0) return threshold > 0;
   const usable = set.healthy.length + set.degraded.length;
-  return (100 * usable) / set.hosts.length < threshold;
+  return (100 * usable) / all < threshold;
 }
 
 interface Shares {

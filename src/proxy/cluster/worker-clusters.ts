@@ -1,5 +1,7 @@
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import { compileEach, refuse } from "#lib/config-error.ts";
+import { compileHealthCheck } from "../health-check/config.ts";
+import type { CheckedHost } from "../health-check/host-check.ts";
 import type { HostVerdict } from "../outlier/report.ts";
 import type { Services } from "../services.ts";
 import type { SharedCells } from "./circuit-breakers.ts";
@@ -40,6 +42,8 @@ export class WorkerClusters implements ClusterManager {
       if (this.#declared.has(name)) throw refuse("name", `duplicate cluster name '${name}'`);
       this.#declared.add(name);
       checkDiscovery(config);
+      // The main thread checks hosts; what it will refuse must be known here.
+      compileHealthCheck(config);
       return new WorkerCluster(config, services, cells);
     });
     for (const cluster of made) this.#clusters.set(cluster.name, cluster);
@@ -47,6 +51,10 @@ export class WorkerClusters implements ClusterManager {
 
   update(members: ClusterMembers): void {
     this.#clusters.get(members.cluster)?.update(members);
+  }
+
+  setCheck({ cluster, host, check }: CheckedHost): void {
+    this.#clusters.get(cluster)?.setCheck(host, check);
   }
 
   onVerdict(verdict: HostVerdict): void {

@@ -37,6 +37,7 @@ import { supported as localRatelimit } from "#proxy/filters/network/local-rateli
 import { supported as setConnectionState } from "#proxy/filters/network/set-filter-state/supported.ts";
 import { supported as sniCluster } from "#proxy/filters/network/sni-cluster/supported.ts";
 import { supported as tcpProxy } from "#proxy/filters/network/tcp-proxy/supported.ts";
+import { supported as activeHealthCheck } from "#proxy/health-check/supported.ts";
 import { supported as listener } from "#proxy/listener/supported.ts";
 import { supported as matching } from "#proxy/matching/supported.ts";
 import { supported as outlier } from "#proxy/outlier/supported.ts";
@@ -79,6 +80,7 @@ export const tables: readonly Table[] = [
   sniCluster,
   headerMutation,
   healthCheck,
+  activeHealthCheck,
   httpInspector,
   listenerLocalRatelimit,
   originalDst,

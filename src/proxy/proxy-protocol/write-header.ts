@@ -18,7 +18,7 @@ export function writeHeader1({ source, destination }: Omit<ProxyOptions, "toJSON
 export function writeHeader2(options: Omit<ProxyOptions, "toJSON">): Buffer {
   const { source, destination, tlvs } = options;
   const family = familyOf(source, destination);
-  if (family === undefined) return Buffer.concat([signature, Buffer.from([0x20, 0, 0, 0])]);
+  if (family === undefined) return writeLocalHeader2();
   const parts = [addressBytes(source, family), addressBytes(destination, family)];
   const ports = Buffer.alloc(4);
   ports.writeUInt16BE(source.port, 0);
@@ -32,6 +32,11 @@ export function writeHeader2(options: Omit<ProxyOptions, "toJSON">): Buffer {
   }
   const fixed = Buffer.from([0x21, family === 6 ? 0x21 : 0x11, size >> 8, size & 255]);
   return Buffer.concat([signature, fixed, ...parts]);
+}
+
+/** §2.2, LOCAL: the proxy speaks for itself. */
+export function writeLocalHeader2(): Buffer {
+  return Buffer.concat([signature, Buffer.from([0x20, 0, 0, 0])]);
 }
 
 function familyOf(source: Address, destination: Address): 4 | 6 | undefined {

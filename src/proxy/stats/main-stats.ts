@@ -131,6 +131,10 @@ class Named<T extends { readonly name: string }> {
     return item;
   }
 
+  get(name: string): T | undefined {
+    return this.#byName.get(name);
+  }
+
   get sorted(): readonly T[] {
     this.#sorted ??= [...this.#byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     return this.#sorted;
@@ -172,6 +176,11 @@ export class MainStats {
       const sums = kind === "counter" ? this.#counters : this.#gauges;
       sums.getOrAdd(name, () => new Sum(name, kind)).add(place);
     }
+  }
+
+  /** Some worker has written it. */
+  counterUsed(name: string): boolean {
+    return this.#counters.get(name)?.value().used === true;
   }
 
   /** In name order. */

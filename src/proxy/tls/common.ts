@@ -14,8 +14,14 @@ import { compileParameters, type Parameters } from "./parameters.ts";
 import { compileValidation, noValidation, type Validation } from "./validation.ts";
 
 /** What a transport socket is compiled with. */
+/** What contexts need of a worker, or of the main thread where it makes connections itself. */
+export type TlsServices = Pick<
+  Services,
+  "secrets" | "tlsContexts" | "logSinks" | "log" | "ticketSecret" | "workerIndex"
+>;
+
 export interface TlsFactoryContext {
-  readonly services: Services;
+  readonly services: TlsServices;
   /** `listener.<address>.` or `cluster.<name>.` */
   readonly scope: StatsScope;
 }
@@ -58,7 +64,7 @@ interface Source<T> {
 
 function compileCertificateSource(
   config: CommonTlsContextJson,
-  services: Services,
+  services: TlsServices,
 ): Source<readonly OwnCertificate[]> {
   if (config.tlsCertificates !== undefined && config.tlsCertificates.length > 0) {
     return {
@@ -88,7 +94,7 @@ function compileCertificateSource(
 
 function compileValidationSource(
   config: CommonTlsContextJson,
-  services: Services,
+  services: TlsServices,
 ): Source<Validation> {
   const { validationContext, combinedValidationContext: combined } = config;
   if (validationContext !== undefined) {
@@ -113,7 +119,7 @@ function compileValidationSource(
 function secretValidation(
   config: SdsSecretConfigJson,
   defaults: CertificateValidationContextJson | undefined,
-  { services, path }: { readonly services: Services; readonly path: string },
+  { services, path }: { readonly services: TlsServices; readonly path: string },
 ): Source<Validation> {
   const slot = within(path, () => services.secrets.slot(config));
   return {
@@ -156,7 +162,7 @@ export function alpnWire(protocols: readonly string[] | undefined): Uint8Array |
 
 function compileKeyLog(
   config: TlsKeyLogJson | undefined,
-  services: Services,
+  services: TlsServices,
 ): TlsSettings["keyLog"] {
   if (config === undefined) return undefined;
   const { path } = config;

@@ -55,6 +55,8 @@ export interface UpstreamTransport {
     offer?: HttpOffer,
     requested?: RequestedName,
   ): TlsSettings | "not-ready" | undefined;
+  /** Connections to it are TLS. */
+  secures(host: Host): boolean;
   /** Absent: no host wants a PROXY header. */
   preambleFor?: ((host: Host, info: StreamInfo) => Preamble | undefined) | undefined;
 }
@@ -83,11 +85,16 @@ export function compileUpstreamTransport(
         counter.inc();
         return settingsOf(tls, host, { offer, requested });
       },
+      secures: () => tls !== undefined,
       preambleFor: preambleFor === undefined ? undefined : (_host, info) => preambleFor(info),
     };
   }
   const matchFor = (host: Host) =>
     matches.find(({ wanted }) => fits(wanted, host.metadata?.[matchNamespace]));
+  const socketFor = (host: Host) => {
+    const match = matchFor(host);
+    return match === undefined ? usual : match.socket;
+  };
   const sockets = [usual, ...matches.map(({ socket }) => socket)];
   return {
     settingsFor: (host, offer, requested) => {
@@ -98,12 +105,10 @@ export function compileUpstreamTransport(
         requested,
       });
     },
+    secures: (host) => socketFor(host)?.tls !== undefined,
     preambleFor: sockets.every((socket) => socket?.preambleFor === undefined)
       ? undefined
-      : (host, info) => {
-          const match = matchFor(host);
-          return (match === undefined ? usual : match.socket)?.preambleFor?.(info);
-        },
+      : (host, info) => socketFor(host)?.preambleFor?.(info),
   };
 }
 

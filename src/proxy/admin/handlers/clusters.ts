@@ -118,20 +118,22 @@ function shortNumber(value: number): number {
   return Number(value.toPrecision(6));
 }
 
-function healthFlags(host: HostStatus): string {
-  const outlier = host.ejected ? "/failed_outlier_check" : "";
-  const degraded = host.degradedByOutlier ? "/degraded_outlier_detection" : "";
-  const flags = `${outlier}${otherFlag(host)}${degraded}`;
+/** In the order of Envoy's flags. */
+function healthFlags({ check, edsHealth, ejected, degradedByOutlier }: HostStatus): string {
+  const flags = [
+    check?.failed === true ? "/failed_active_hc" : "",
+    ejected ? "/failed_outlier_check" : "",
+    edsHealth === "UNHEALTHY" || edsHealth === "TIMEOUT" ? "/failed_eds_health" : "",
+    check?.degraded === true ? "/degraded_active_hc" : "",
+    edsHealth === "DEGRADED" ? "/degraded_eds_health" : "",
+    check?.leaving === true ? "/pending_dynamic_removal" : "",
+    check?.pending === true ? "/pending_active_hc" : "",
+    check?.excluded === true ? "/excluded_via_immediate_hc_fail" : "",
+    check?.timedOut === true ? "/active_hc_timeout" : "",
+    edsHealth === "DRAINING" ? "/eds_status_draining" : "",
+    degradedByOutlier ? "/degraded_outlier_detection" : "",
+  ].join("");
   return flags === "" ? "healthy" : flags;
-}
-
-/** DRAINING is unhealthy with a flag of its own; what nothing else explains, a check has found. */
-function otherFlag({ health, edsHealth, ejected, degradedByOutlier }: HostStatus): string {
-  if (edsHealth === "DRAINING") return "/eds_status_draining";
-  if (edsHealth === "UNHEALTHY" || edsHealth === "TIMEOUT") return "/failed_eds_health";
-  if (edsHealth === "DEGRADED") return "/degraded_eds_health";
-  if (health === "unhealthy") return ejected ? "" : "/failed_active_hc";
-  return health === "degraded" && !degradedByOutlier ? "/degraded_active_hc" : "";
 }
 
 function clusterStatus(
@@ -171,10 +173,13 @@ function hostStatusJson(host: HostStatus): unknown {
       { type: "GAUGE", ...stat("rq_active", host.requestsActive) },
     ],
     health_status: {
-      ...(host.ejected ? { failed_outlier_check: true } : {}),
-      ...(known === "HEALTHY" && host.health === "unhealthy" && !host.ejected
-        ? { failed_active_health_check: true }
-        : {}),
+      ...flag("failed_active_health_check", host.check?.failed),
+      ...flag("failed_outlier_check", host.ejected),
+      ...flag("failed_active_degraded_check", host.check?.degraded),
+      ...flag("pending_dynamic_removal", host.check?.leaving),
+      ...flag("pending_active_hc", host.check?.pending),
+      ...flag("excluded_via_immediate_hc_fail", host.check?.excluded),
+      ...flag("active_hc_timeout", host.check?.timedOut),
       eds_health_status: known,
       ...(host.degradedByOutlier ? { failed_degraded_outlier_detection: true } : {}),
     },
@@ -189,6 +194,10 @@ function hostStatusJson(host: HostStatus): unknown {
       ...(host.subZone === "" ? {} : { sub_zone: host.subZone }),
     },
   };
+}
+
+function flag(name: string, set: boolean | undefined): object {
+  return set === true ? { [name]: true } : {};
 }
 
 /** A type.v3.Percent; nothing when it is not known. */

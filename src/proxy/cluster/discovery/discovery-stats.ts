@@ -17,9 +17,12 @@ export class DiscoveryStats {
   readonly #change: Counter;
   readonly #total: Gauge;
   readonly #maxWeight: Gauge;
+  /** Whoever checks the hosts counts them: some stay longer than discovery names them. */
+  readonly countsMembers: boolean;
   #addresses: ReadonlySet<string> = new Set();
 
-  constructor(config: ClusterJson, root: StatsScope) {
+  constructor(config: ClusterJson, root: StatsScope, countsMembers = true) {
+    this.countsMembers = countsMembers;
     const name = config.altStatName || config.name || "";
     const scope = root.scope(`cluster.${name.replaceAll(":", "_")}.`);
     this.attempt = scope.counter("update_attempt");
@@ -35,6 +38,7 @@ export class DiscoveryStats {
   }
 
   membership({ endpoints }: ClusterMembers): void {
+    if (!this.countsMembers) return;
     const addresses = new Set(
       endpoints.map(({ priority, address }) => `${priority} ${addressText(address)}`),
     );

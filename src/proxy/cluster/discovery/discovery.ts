@@ -36,7 +36,8 @@ export interface Discovery {
 
 /** Of a cluster that `checkDiscovery` let through. */
 export function createDiscovery(config: ClusterJson, context: DiscoveryContext): Discovery {
-  const stats = new DiscoveryStats(config, context.stats);
+  const checked = (config.healthChecks ?? []).length > 0;
+  const stats = new DiscoveryStats(config, context.stats, !checked);
   const type = clusterType(config);
   switch (type) {
     case "STATIC":

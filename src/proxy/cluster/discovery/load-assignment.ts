@@ -97,6 +97,23 @@ function specOf(
     metadata: item.metadata?.filterMetadata as Metadata | undefined,
     locality: localityOf(group),
     priority: group.priority ?? 0,
+    ...checkConfigOf(item),
+  };
+}
+
+function checkConfigOf(item: LbEndpointJson): Pick<EndpointSpec, "checkConfig"> {
+  const config = item.endpoint?.healthCheckConfig;
+  if (config === undefined) return {};
+  const ip = config.address?.socketAddress?.address ?? "";
+  if (config.address !== undefined && isIP(ip) === 0)
+    throw refuse("load_assignment", `health_check_config.address: malformed IP address: ${ip}`);
+  return {
+    checkConfig: {
+      ip,
+      port: config.portValue || (config.address?.socketAddress?.portValue ?? 0),
+      hostname: config.hostname ?? "",
+      disabled: config.disableActiveHealthCheck === true,
+    },
   };
 }
 

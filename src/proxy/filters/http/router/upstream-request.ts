@@ -21,6 +21,8 @@ import type { ActiveStream } from "../../network/http-connection-manager/active-
 import { StreamTimer } from "../../network/http-connection-manager/stream-timer.ts";
 import { Backlog } from "./backlog.ts";
 
+const immediateFail = "x-envoy-immediate-health-check-fail";
+
 /** What an attempt tells its router; `by` is the attempt. */
 export interface AttemptListener {
   onAttemptReady(by: UpstreamRequest): void;
@@ -196,6 +198,8 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
     this.cancel();
     this.#rearmIdle();
     this.awaitsHead = false;
+    if (this.host.failImmediately !== undefined && head.headers.has(immediateFail))
+      this.host.failImmediately();
     this.host.outlier?.onAnswer(this.#head, head);
     this.#router.onAttemptHead(this, head, end);
   }
