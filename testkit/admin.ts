@@ -9,6 +9,15 @@ import type { StreamInfo } from "#proxy/stream-info.ts";
 import type { HostStatus } from "#proxy/worker-protocol.ts";
 import { FakeClock } from "./fake-clock.ts";
 
+const failedCheck = {
+  failed: true,
+  degraded: false,
+  pending: false,
+  excluded: false,
+  timedOut: false,
+  leaving: false,
+};
+
 const host: HostStatus = {
   address: "127.0.0.1:43847",
   hostname: "",
@@ -102,7 +111,14 @@ export class FakeSource implements AdminSource {
   ];
 
   clusters(): Promise<ReadonlyMap<string, readonly HostStatus[]>> {
-    const sick = { ...host, address: "[::1]:4", hostname: "h", health: "unhealthy", priority: 1 };
+    const sick = {
+      ...host,
+      address: "[::1]:4",
+      hostname: "h",
+      health: "unhealthy",
+      check: failedCheck,
+      priority: 1,
+    };
     return Promise.resolve(
       new Map([
         ["c00-main", [host]],
