@@ -6,6 +6,7 @@ import type { PickContext } from "../balancer/balancer.ts";
 import type { HostCheck } from "../health-check/host-check.ts";
 import { LazyHttp2Services } from "../http2-options.ts";
 import type { HostVerdict } from "../outlier/report.ts";
+import { outlierKey } from "../outlier/slots.ts";
 import { WorkerOutlier } from "../outlier/worker-outlier.ts";
 import { HttpPool, type PoolSettings } from "../pool/http-pool.ts";
 import { PreambledPools } from "../pool/preambled-pools.ts";
