@@ -13,7 +13,16 @@ import {
   toCluster,
 } from "./harness/config.ts";
 import type { CaseContext } from "./harness/context.ts";
-import { ask, byPath, clusterFacts, ejections, until, watched } from "./harness/outlier.ts";
+import {
+  ask,
+  byPath,
+  clusterFacts,
+  ejections,
+  isBack,
+  until,
+  watched,
+  watching,
+} from "./harness/outlier.ts";
 
 const fromFile = (detection: JsonObject): CaseConfig =>
   http({
@@ -149,7 +158,53 @@ const unusual: readonly ParityCase[] = [
   },
 ];
 
+/** Asks for what the upstream answers with 200, ten times a second. */
+const checked: JsonObject = {
+  health_checks: [
+    {
+      timeout: "1s",
+      interval: "0.1s",
+      no_traffic_interval: "0.1s",
+      healthy_threshold: 1,
+      unhealthy_threshold: 10,
+      http_health_check: { path: "/200" },
+    },
+  ],
+};
+const checks = "cluster.{case}-main.health_check.success";
+
+const byCheck: readonly ParityCase[] = [
+  {
+    name: "a successful health check takes an ejected host back",
+    config: watching({ consecutive_5xx: 1 }, undefined, checked),
+    upstream: byPath,
+    run: async (t) => {
+      await isBack(t);
+      await ask(t, "/500");
+      await ejections(t, { enforced_total: 1, active: 0 });
+      await isBack(t);
+    },
+  },
+  {
+    name: "successful_active_health_check_uneject_host: or it does not",
+    config: watching(
+      { consecutive_5xx: 1, successful_active_health_check_uneject_host: false },
+      undefined,
+      checked,
+    ),
+    upstream: byPath,
+    run: async (t) => {
+      await isBack(t);
+      await ask(t, "/500");
+      await ejections(t, { active: 1 });
+      const before = (await t.stat(checks)) ?? 0;
+      await t.eventually(async () => assert.ok(((await t.stat(checks)) ?? 0) >= before + 3));
+      await ejections(t, { active: 1, enforced_total: 1 });
+    },
+  },
+];
+
 // A discovered membership needs a node.
-parityArea("outlier-members", [...members, ...unusual], {
+parityArea("outlier-members", [...members, ...unusual, ...byCheck], {
   bootstrap: { node: { id: "node", cluster: "cluster" } },
 });
