@@ -9,6 +9,7 @@ import type { StatsScope } from "../stats/stats.ts";
 import type { StreamInfo } from "../stream-info.ts";
 import type { HashPolicy } from "./hash-policy.ts";
 import type { HashingConfig } from "./hashing-config.ts";
+import type { MetadataMatch } from "./metadata-match.ts";
 
 /** As long as another priority has a host, these get nothing. */
 export interface PriorityExclusion {
@@ -21,6 +22,8 @@ export interface PickContext {
   readonly exclusion?: PriorityExclusion | undefined;
   /** Of the route or the TCP proxy; asked only by balancers that hash. */
   readonly hashPolicy?: HashPolicy | undefined;
+  /** Of the route or the TCP proxy: the subset; asked only by clusters that have subsets. */
+  readonly metadataMatch?: MetadataMatch | undefined;
   /** How many of this pick's hosts were declined (a retry's host predicates): a hash must not lead to the same one again. */
   readonly declined?: number | undefined;
   /** Address the client meant for ORIGINAL_DST. */

@@ -22,6 +22,7 @@ import type { Drop } from "./manager.ts";
 import { MembershipStats } from "./membership-stats.ts";
 import { OriginalDestinationHosts } from "./original-destination.ts";
 import { type PriorityLoad, priorityLoads } from "./priority-load.ts";
+import { Subsets } from "./subsets.ts";
 
 interface HostSetsContext {
   readonly services: Services;
@@ -52,6 +53,7 @@ export class HostSets {
   readonly #panicPicks: Counter;
   readonly #original: OriginalDestinationHosts | undefined;
   readonly #membership: MembershipStats | undefined;
+  readonly #subsets: Subsets | undefined;
   #hosts: readonly Host[] = [];
   #byKey: Map<string, Host> = new Map();
   #pickers: readonly PriorityPickers[] = [];
@@ -79,6 +81,12 @@ export class HostSets {
     if (clusterType(config) === "ORIGINAL_DST") {
       this.#original = new OriginalDestinationHosts(config, context);
     } else this.#membership = MembershipStats.of(context.stats, context.services);
+    this.#subsets = Subsets.of(config, {
+      stats: context.stats,
+      counts: context.services.workerIndex === 0,
+      make: () => new HostSets({ ...config, lbSubsetConfig: {} }, context),
+      pickAny: (request) => this.#pickAny(request),
+    });
   }
 
   get hosts(): readonly Host[] {
@@ -106,8 +114,21 @@ export class HostSets {
     this.#dropFraction = members.dropFraction;
     this.#members = members;
     this.#rebuild(members);
+    this.#subsets?.update(this.#hosts, members);
     this.#drain(previous, next);
     this.#membership?.recount(this.#hosts);
+  }
+
+  /** Of a subset: hosts that belong to the whole cluster. */
+  adopt(hosts: readonly Host[], members: ClusterMembers): void {
+    this.#hosts = hosts;
+    this.#members = members;
+    this.#stale = true;
+  }
+
+  /** Of a subset: one of the cluster's hosts may be healthier or less so than before. */
+  hostHealthChanged(): void {
+    this.#stale = true;
   }
 
   /** After one of the host's health flags has changed. The pickers are made anew by the next pick, once for all changes until then. */
@@ -117,6 +138,7 @@ export class HostSets {
     this.#membership?.changed(host.health, health);
     host.health = health;
     this.#stale = true;
+    this.#subsets?.healthChanged();
   }
 
   /** What active checks now say of a host. */
@@ -131,6 +153,10 @@ export class HostSets {
 
   /** Undefined: no host (UH). */
   pick(context: PickContext): Host | undefined {
+    return this.#subsets === undefined ? this.#pickAny(context) : this.#subsets.pick(context);
+  }
+
+  #pickAny(context: PickContext): Host | undefined {
     if (this.#stale && this.#members !== undefined) this.#rebuild(this.#members);
     const hash = this.#hashes ? this.#hashOf(context) : undefined;
     // As in Envoy: a hash stays with its priority.

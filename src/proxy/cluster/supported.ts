@@ -29,6 +29,7 @@ export const supported = {
     "original_dst_lb_config",
     "least_request_lb_config",
     "round_robin_lb_config",
+    "lb_subset_config",
     "ring_hash_lb_config",
     "maglev_lb_config",
     "common_lb_config",
@@ -49,6 +50,17 @@ export const supported = {
     "upstream_port_override",
   ],
   "envoy.config.cluster.v3.Cluster.LeastRequestLbConfig": ["choice_count", "active_request_bias"],
+  "envoy.config.cluster.v3.Cluster.LbSubsetConfig": [
+    "fallback_policy",
+    "default_subset",
+    "subset_selectors",
+    "panic_mode_any",
+  ],
+  "envoy.config.cluster.v3.Cluster.LbSubsetConfig.LbSubsetSelector": [
+    "keys",
+    "fallback_policy",
+    "fallback_keys_subset",
+  ],
   "envoy.config.cluster.v3.Cluster.RoundRobinLbConfig": [],
   "envoy.config.cluster.v3.Cluster.RingHashLbConfig": [
     "minimum_ring_size",

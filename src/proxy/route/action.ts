@@ -8,6 +8,7 @@ import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import { Word64 } from "#lib/word64.ts";
 import { compileSubstitutionFormatString, dataSourceText } from "../access-log/formatter.ts";
+import { compileMetadataMatch } from "../balancer/metadata-match.ts";
 import { compileRateLimits, type RouteRateLimits } from "../rate-limit/rate-limits.ts";
 import type { Metadata } from "../stream-info.ts";
 import type { Surroundings } from "./compile.ts";
@@ -219,7 +220,7 @@ function compileWeightedEntry(
     changes: compileLevel(entry),
     filterConfigs: compileFilterConfigs(entry.typedPerFilterConfig, parts.around.context),
   };
-  const base = forwardBase(action, parts, entry.hostRewriteLiteral);
+  const base = forwardBase(action, parts, entry);
   const common = parts.common(inner);
   const weight = entry.weight ?? 0;
   const header = entry.clusterHeader;
@@ -250,11 +251,11 @@ type ForwardBase = Omit<ForwardAction, keyof RouteCommon | "clusterName">;
 function forwardBase(
   action: RouteActionJson,
   parts: ForwardParts,
-  hostLiteral: string | undefined,
+  weighted: WeightedCluster_ClusterWeightJson | undefined,
 ): ForwardBase {
   const { config, around } = parts;
   const limit = config.requestBodyBufferLimit ?? around.virtualHost.requestBodyBufferLimit;
-  const rewrite = compileRewrite(action, parts.specifier, hostLiteral);
+  const rewrite = compileRewrite(action, parts.specifier, weighted?.hostRewriteLiteral);
   return {
     kind: "forward",
     clusterNotFoundStatus:
@@ -297,6 +298,7 @@ function forwardBase(
             validateClusters: around.configuration.validateClusters !== false,
           }),
     hashPolicy: compileHashPolicy(action.hashPolicy),
+    metadataMatch: compileMetadataMatch(action.metadataMatch, weighted?.metadataMatch),
     tally: compileTally(around.virtualClusters, config.statPrefix),
     rateLimits: compileLimits(action, around),
   };

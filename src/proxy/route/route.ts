@@ -1,6 +1,7 @@
 import type { RequestHead, ResponseHead } from "#http/message.ts";
 import type { BodyFormat } from "../access-log/formatter.ts";
 import type { HashPolicy } from "../balancer/hash-policy.ts";
+import type { MetadataMatch } from "../balancer/metadata-match.ts";
 import type { RouteRateLimits } from "../rate-limit/rate-limits.ts";
 import type { Metadata, StreamInfo } from "../stream-info.ts";
 import type { MirrorPolicy } from "./mirror-policy.ts";
@@ -74,6 +75,8 @@ export interface ForwardAction extends RouteCommon {
   readonly mirrors: readonly MirrorPolicy[];
   /** For balancers that hash. */
   readonly hashPolicy: HashPolicy | undefined;
+  /** For clusters with subsets: the route's and its weighted cluster's. */
+  readonly metadataMatch: MetadataMatch | undefined;
   /** Virtual cluster and `stat_prefix`; undefined when there are neither. */
   readonly tally: ((head: RequestHead) => RequestTally) | undefined;
   /** Undefined when neither the route nor its virtual host has any. */

@@ -114,6 +114,7 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "hedge_policy",
     "request_mirror_policies",
     "hash_policy",
+    "metadata_match",
   ],
   "envoy.config.route.v3.RetryPolicy": [
     "retry_on",
@@ -183,6 +184,7 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "name",
     "cluster_header",
     "weight",
+    "metadata_match",
     ...headerChanges,
     "typed_per_filter_config",
     "host_rewrite_literal",

@@ -69,6 +69,7 @@ export abstract class Attempts extends Timer {
       info,
       exclusion: retries?.exclusion,
       hashPolicy: this.route?.hashPolicy,
+      metadataMatch: this.route?.metadataMatch,
     };
     let host = cluster.pickHost(context);
     if (retries === undefined) return host;
