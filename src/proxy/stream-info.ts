@@ -15,6 +15,14 @@ export type Json =
 /** Metadata by filter namespace (core.v3.Metadata.filter_metadata). */
 export type Metadata = Readonly<Record<string, { readonly [key: string]: Json }>>;
 
+/** Where the request is to go, whatever its cluster's balancer would say. */
+export interface OverrideHost {
+  /** "ip:port" or a path. */
+  readonly address: string;
+  /** There or nowhere. */
+  readonly strict: boolean;
+}
+
 /** The downstream connection's facts, shared by all its streams. */
 export interface DownstreamInfo {
   readonly connectionId: number;
@@ -109,6 +117,7 @@ export class StreamInfo {
   filterState: Map<string, unknown> | undefined = undefined;
   /** `set-cookie` values of cookies that hash policies made up. */
   hashCookies: string[] | undefined = undefined;
+  overrideHost: OverrideHost | undefined = undefined;
 
   constructor(downstream: DownstreamInfo, startWallMs: number, startMs: number) {
     this.downstream = downstream;
@@ -135,6 +144,7 @@ export class StreamInfo {
     this.responseCodeDetails = "";
     this.responseCode = 0;
     this.upstreamHost = undefined;
+    this.overrideHost = undefined;
     this.attemptCount = 0;
   }
 }

@@ -6,7 +6,7 @@ import type { Address } from "#net/address.ts";
 import type { Host, Locality } from "../cluster/host.ts";
 import type { Runtime } from "../runtime.ts";
 import type { StatsScope } from "../stats/stats.ts";
-import type { StreamInfo } from "../stream-info.ts";
+import type { OverrideHost, StreamInfo } from "../stream-info.ts";
 import type { HashPolicy } from "./hash-policy.ts";
 import type { HashingConfig } from "./hashing-config.ts";
 import type { MetadataMatch } from "./metadata-match.ts";
@@ -31,6 +31,8 @@ export interface PickContext {
   /** The request, when there is one: ORIGINAL_DST may read a header of it. */
   readonly head?: RequestHead | undefined;
   readonly info?: StreamInfo | undefined;
+  /** Goes before all that the balancer would say. */
+  readonly override?: OverrideHost | undefined;
 }
 
 /** The momentary state of a load balancer: rebuilt and swapped whenever hosts change, never mutated from outside. */

@@ -21,6 +21,7 @@ import { makeHost } from "./make-host.ts";
 import type { Drop } from "./manager.ts";
 import { MembershipStats } from "./membership-stats.ts";
 import { OriginalDestinationHosts } from "./original-destination.ts";
+import { OverrideHosts } from "./override-hosts.ts";
 import { type PriorityLoad, priorityLoads } from "./priority-load.ts";
 import { Subsets } from "./subsets.ts";
 
@@ -52,6 +53,7 @@ export class HostSets {
   readonly #closesOnChange: boolean;
   readonly #panicPicks: Counter;
   readonly #original: OriginalDestinationHosts | undefined;
+  readonly #overrides: OverrideHosts;
   readonly #membership: MembershipStats | undefined;
   readonly #subsets: Subsets | undefined;
   #hosts: readonly Host[] = [];
@@ -78,6 +80,7 @@ export class HostSets {
     this.#panicThreshold = threshold === undefined ? 50 : Number(threshold.value ?? 0);
     this.#closesOnChange = config.commonLbConfig?.closeConnectionsOnHostSetChange === true;
     this.#panicPicks = context.stats.counter("lb_healthy_panic");
+    this.#overrides = new OverrideHosts(config);
     if (clusterType(config) === "ORIGINAL_DST") {
       this.#original = new OriginalDestinationHosts(config, context);
     } else this.#membership = MembershipStats.of(context.stats, context.services);
@@ -153,6 +156,10 @@ export class HostSets {
 
   /** Undefined: no host (UH). */
   pick(context: PickContext): Host | undefined {
+    if (context.override !== undefined) {
+      const host = this.#overrides.find(this.#hosts, context.override);
+      if (host !== undefined || context.override.strict) return host;
+    }
     return this.#subsets === undefined ? this.#pickAny(context) : this.#subsets.pick(context);
   }
 

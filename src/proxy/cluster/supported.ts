@@ -78,7 +78,9 @@ export const supported = {
     "locality_weighted_lb_config",
     "close_connections_on_host_set_change",
     "consistent_hashing_lb_config",
+    "override_host_status",
   ],
+  "envoy.config.core.v3.HealthStatusSet": ["statuses"],
   // Of zone awareness only what also holds without it.
   "envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig": ["fail_traffic_on_panic"],
   "envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig": [],

@@ -24,6 +24,7 @@ import { supported as httpLocalRatelimit } from "#proxy/filters/http/local-ratel
 import { supported as router } from "#proxy/filters/http/router/supported.ts";
 import { supported as setFilterState } from "#proxy/filters/http/set-filter-state/supported.ts";
 import { supported as setMetadata } from "#proxy/filters/http/set-metadata/supported.ts";
+import { supported as statefulSession } from "#proxy/filters/http/stateful-session/supported.ts";
 import { supported as httpInspector } from "#proxy/filters/listener/http-inspector/supported.ts";
 import { supported as listenerLocalRatelimit } from "#proxy/filters/listener/local-ratelimit/supported.ts";
 import { supported as originalDst } from "#proxy/filters/listener/original-dst/supported.ts";
@@ -56,6 +57,7 @@ export const tables: readonly Table[] = [
   filterState,
   setConnectionState,
   setFilterState,
+  statefulSession,
   adaptiveConcurrency,
   setMetadata,
   headerToMetadata,

@@ -19,6 +19,7 @@ import { factory as rbac } from "./rbac/config.ts";
 import { factory as router } from "./router/config.ts";
 import { factory as setFilterState } from "./set-filter-state/config.ts";
 import { factory as setMetadata } from "./set-metadata/config.ts";
+import { factory as statefulSession } from "./stateful-session/config.ts";
 
 /** Every HTTP filter. A new one is a folder and a line here. */
 export const httpFilters: readonly HttpFilterFactory[] = [
@@ -42,4 +43,5 @@ export const httpFilters: readonly HttpFilterFactory[] = [
   router,
   setFilterState,
   setMetadata,
+  statefulSession,
 ];

@@ -70,6 +70,8 @@ export abstract class Attempts extends Timer {
       exclusion: retries?.exclusion,
       hashPolicy: this.route?.hashPolicy,
       metadataMatch: this.route?.metadataMatch,
+      // As in Envoy: a retry goes anywhere.
+      override: info.attemptCount > 1 ? undefined : info.overrideHost,
     };
     let host = cluster.pickHost(context);
     if (retries === undefined) return host;
