@@ -44,7 +44,7 @@ export function settings(
     identity: {
       context: makeContext(contextOptions(options)),
       certificate: undefined,
-      ocspResponse: undefined,
+      staple: undefined,
     },
     clientCertificate: "none",
     alpn: undefined,

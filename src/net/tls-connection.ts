@@ -11,9 +11,12 @@ export interface TlsIdentity {
   readonly context: NativeSecureContext;
   /** Undefined: none, or OpenSSL chooses between several. */
   readonly certificate: Certificate | undefined;
-  /** OCSP response to staple. */
-  readonly ocspResponse: Uint8Array | undefined;
+  /** Undefined: nothing is stapled, and nobody asks whether the client wants it. */
+  readonly staple: ChooseStaple | undefined;
 }
+
+/** The OCSP response to staple for a client that asked for one or not; "fail": the certificate must not be shown without. */
+export type ChooseStaple = (asked: boolean) => Uint8Array | undefined | "fail";
 
 /** Why a handshake failed, in the terms of Envoy's counters. */
 export type HandshakeFailure =
@@ -145,7 +148,7 @@ export class TlsConnection extends RawConnection {
     const { clientCertificate, choose, alpn } = this.#settings;
     const handle = this.#handle;
     if (clientCertificate !== "none") handle.setVerifyMode(true, clientCertificate === "required");
-    if (choose !== undefined) {
+    if (choose !== undefined || this.#identity.staple !== undefined) {
       handle.oncertcb = onChoose;
       handle.enableCertCb();
     }
@@ -176,15 +179,19 @@ export class TlsConnection extends RawConnection {
 
   onChoose(serverName: string, ocspAsked: boolean): void {
     const { choose } = this.#settings;
-    if (this.closed || choose === undefined) return;
-    const identity = choose(serverName);
+    if (this.closed) return;
+    const identity = choose?.(serverName) ?? this.#identity;
     this.#sni = serverName === "" ? undefined : serverName;
     if (identity !== this.#identity) {
       this.#identity = identity;
       this.#handle.sni_context = identity.context;
     }
-    if (ocspAsked && identity.ocspResponse !== undefined)
-      this.#handle.setOCSPResponse(identity.ocspResponse);
+    const staple = identity.staple?.(ocspAsked);
+    if (staple === "fail") {
+      this.#refuse("protocol", "TLS_error:|OCSP response is missing or expired");
+      return;
+    }
+    if (staple !== undefined) this.#handle.setOCSPResponse(staple);
     this.#handle.certCbDone();
   }
 

@@ -158,7 +158,7 @@ describe("a handshake", () => {
         }),
       ),
       certificate: new Certificate(new X509Certificate(other.certificate)),
-      ocspResponse: undefined,
+      staple: undefined,
     };
     const base = serverSettings({ alpn: Buffer.from("\x02h2") });
     const choosing: TlsSettings = {

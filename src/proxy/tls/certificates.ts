@@ -4,6 +4,7 @@ import { refuse, within } from "#lib/config-error.ts";
 import { Certificate } from "#net/certificate.ts";
 import type { KeyPair } from "#net/tls-context.ts";
 import { readDataSource, type SourceBytes } from "./data-source.ts";
+import { compileStaple, type OcspStaple } from "./ocsp.ts";
 
 /** A certificate of ours, ready to be shown. */
 export interface OwnCertificate {
@@ -15,6 +16,7 @@ export interface OwnCertificate {
   readonly origin: string;
   /** The secret's name; "" when it stands in the configuration itself. */
   readonly name: string;
+  readonly staple: OcspStaple | undefined;
 }
 
 const pemCertificate =
@@ -44,7 +46,13 @@ export function compileCertificate(config: TlsCertificateJson, name: string): Ow
     kind,
     origin: chain.origin,
     name,
+    staple: within("ocsp_staple", () => stapleOf(config, certificate)),
   };
+}
+
+function stapleOf(config: TlsCertificateJson, certificate: Certificate): OcspStaple | undefined {
+  const source = readDataSource(config.ocspStaple);
+  return source === undefined ? undefined : compileStaple(source, certificate);
 }
 
 /** Every certificate of a PEM text. */

@@ -3,13 +3,14 @@ import type { DownstreamTlsContextJson } from "#gen/envoy/extensions/transport_s
 import { refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import { CertificateCache } from "#net/certificate.ts";
-import type { TlsSettings } from "#net/tls-connection.ts";
+import type { ChooseStaple, TlsSettings } from "#net/tls-connection.ts";
 import { makeContext, type TicketKeys } from "#net/tls-context.ts";
 import type { Counter } from "../stats/stats.ts";
 import { type OwnCertificate, reasonOf } from "./certificates.ts";
 import { type CommonContext, compileCommon, type TlsFactoryContext } from "./common.ts";
 import { handshakeFailure } from "./failure-text.ts";
 import { compileIdentities } from "./identities.ts";
+import { mustStaple, stapleAction } from "./ocsp.ts";
 import type { SecretSlot } from "./secrets.ts";
 import { SslStats } from "./ssl-stats.ts";
 import type { ContextStatus } from "./status.ts";
@@ -103,9 +104,38 @@ export class DownstreamTls {
           }),
         ),
       fullScan: config.fullScanCertsOnSniMismatch ?? false,
+      staple: (own) => this.#chooseStaple(own),
     });
     this.#publish(certificates, validation);
     return this.#settingsOf(identities, validation);
+  }
+
+  #chooseStaple({ certificate, staple }: OwnCertificate): ChooseStaple | undefined {
+    const policy = this.#config.ocspStaplePolicy ?? "LENIENT_STAPLING";
+    const must = mustStaple(certificate);
+    if (staple === undefined) {
+      if (policy === "MUST_STAPLE")
+        throw refuse("common_tls_context", "Required OCSP response is missing from TLS context");
+      if (must)
+        throw refuse("common_tls_context", "OCSP response is required for must-staple certificate");
+      return undefined;
+    }
+    const { clock } = this.#context.services;
+    return (asked) => {
+      if (asked) this.stats.ocspRequests.inc();
+      const context = { policy, mustStaple: must, asked, nowMs: clock.wallMs() };
+      switch (stapleAction(staple, context)) {
+        case "staple":
+          this.stats.ocspResponses.inc();
+          return staple.bytes;
+        case "omit":
+          if (asked) this.stats.ocspOmitted.inc();
+          return undefined;
+        case "fail":
+          this.stats.ocspFailed.inc();
+          return "fail";
+      }
+    };
   }
 
   #settingsOf(

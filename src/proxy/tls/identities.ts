@@ -1,4 +1,4 @@
-import type { TlsIdentity } from "#net/tls-connection.ts";
+import type { ChooseStaple, TlsIdentity } from "#net/tls-connection.ts";
 import type { KeyPair } from "#net/tls-context.ts";
 import type { OwnCertificate } from "./certificates.ts";
 
@@ -23,7 +23,11 @@ interface Pair {
  */
 export function compileIdentities(
   certificates: readonly OwnCertificate[],
-  options: { readonly make: Make; readonly fullScan: boolean },
+  options: {
+    readonly make: Make;
+    readonly fullScan: boolean;
+    readonly staple: (own: OwnCertificate) => ChooseStaple | undefined;
+  },
 ): Identities {
   const made = new Map<string, TlsIdentity>();
   const identity = (pair: Pair): TlsIdentity => {
@@ -34,7 +38,8 @@ export function compileIdentities(
       known = {
         context: options.make(members.map((one) => one.pair)),
         certificate: members[0]?.certificate,
-        ocspResponse: undefined,
+        // Which of two OpenSSL will show is not known yet, and the wrong one's staple would be refused by the client.
+        staple: members.length === 1 ? options.staple(members[0] as OwnCertificate) : undefined,
       };
       made.set(key, known);
     }

@@ -2,6 +2,7 @@ const tls = "envoy.extensions.transport_sockets.tls.v3";
 
 export const supported: Readonly<Record<string, readonly string[]>> = {
   [`${tls}.DownstreamTlsContext`]: [
+    "ocsp_staple_policy",
     "common_tls_context",
     "require_client_certificate",
     "session_ticket_keys",
@@ -42,7 +43,13 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "ecdh_curves",
     "signature_algorithms",
   ],
-  [`${tls}.TlsCertificate`]: ["certificate_chain", "private_key", "watched_directory", "password"],
+  [`${tls}.TlsCertificate`]: [
+    "certificate_chain",
+    "private_key",
+    "watched_directory",
+    "password",
+    "ocsp_staple",
+  ],
   [`${tls}.TlsSessionTicketKeys`]: ["keys"],
   [`${tls}.CertificateValidationContext`]: [
     "trusted_ca",

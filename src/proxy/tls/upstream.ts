@@ -114,7 +114,7 @@ export class UpstreamTls {
       this.status = contextStatus(certificates, validation);
       publishExpiry(this.#context, certificates, validation);
       return {
-        identity: { context, certificate: certificates[0]?.certificate, ocspResponse: undefined },
+        identity: { context, certificate: certificates[0]?.certificate, staple: undefined },
         validation,
       };
     });
