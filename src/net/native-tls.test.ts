@@ -18,7 +18,7 @@ it("this runtime has every method that is used below node:tls", () => {
   ];
   for (const name of names)
     assert.equal(typeof Reflect.get(handle, name), "function", `TLSWrap.${name}`);
-  for (const name of ["setTicketKeys", "enableTicketKeyCallback"])
+  for (const name of ["enableTicketKeyCallback"])
     assert.equal(typeof Reflect.get(context, name), "function", `SecureContext.${name}`);
   assert.match(inspect(context._external), /^\[External: [0-9a-f]+\]$/);
 });

@@ -10,8 +10,7 @@ import { nodeTls } from "./node-tls.ts";
 /** What the runtime's `SecureContext` keeps in `context`. */
 export interface NativeSecureContext {
   readonly _external: unknown;
-  setTicketKeys(keys: Uint8Array): void;
-  /** Then `onticketkeycallback` decides with which keys tickets are made and opened. */
+  /** `onticketkeycallback` decides with which keys tickets are made and opened. */
   enableTicketKeyCallback(): void;
   /** Returns result, HMAC key, AES key, name, IV. Result: -1 failure, 0 unknown key, 1 use, 2 use and make a new ticket. */
   onticketkeycallback: (name: Buffer, iv: Buffer, encrypt: boolean) => readonly unknown[];

@@ -89,24 +89,20 @@ const useAndRenew = 2;
 
 /** None: OpenSSL makes a key of its own for the context. */
 function useTicketKeys(context: NativeSecureContext, keys: TicketKeys): void {
-  const [first] = keys;
-  if (first === undefined) return;
-  if (keys.length === 1) {
-    context.setTicketKeys(first);
-    return;
-  }
   const parts = keys.map((key) => ({
     name: Buffer.from(key.subarray(0, 16)),
     hmac: Buffer.from(key.subarray(16, 32)),
     aes: Buffer.from(key.subarray(32, 48)),
   }));
-  const newest = parts[0] as (typeof parts)[number];
+  const [newest] = parts;
+  if (newest === undefined) return;
   context.onticketkeycallback = (name, _iv, encrypt) => {
     if (encrypt) return [useKey, newest.hmac, newest.aes, newest.name, randomBytes(16)];
     const known = parts.find((part) => part.name.equals(name));
     // The runtime looks at the keys even then.
     if (known === undefined) return [unknownKey, newest.hmac, newest.aes];
-    return [known === newest ? useKey : useAndRenew, known.hmac, known.aes];
+    // RFC 8446 appendix C.4: a client uses a ticket of TLS 1.3 once, so whoever resumes needs the next.
+    return [useAndRenew, known.hmac, known.aes];
   };
   context.enableTicketKeyCallback();
 }

@@ -44,6 +44,30 @@ parityArea("tls-server", [
     },
   },
   {
+    name: "TLS 1.3: a client that resumes gets the ticket for its next connection",
+    config: https(downstreamTls(), hello),
+    run: async (t) => {
+      let session: Buffer | undefined;
+      for (let i = 0; i < 4; i += 1) {
+        await using connection = await secure(t, session === undefined ? {} : { session });
+        assert.equal(connection.socket.isSessionReused(), i > 0);
+        const fresh = once(connection.socket, "session");
+        assert.equal((await connection.client.exchange(get("/"))).body, "hello");
+        [session] = (await fresh) as [Buffer];
+      }
+      await t.stats({ "listener.{case}.ssl.session_reused": 3 });
+    },
+  },
+  {
+    name: "server.days_until_first_cert_expiring is of the certificate that ends first",
+    config: https(downstreamTls(), hello),
+    own: {},
+    run: async (t) => {
+      const [days, left] = [86_400_000, certificates.a.x509.notAfter.getTime() - Date.now()];
+      assert.equal(await t.stat("server.days_until_first_cert_expiring"), Math.floor(left / days));
+    },
+  },
+  {
     name: "terminates TLS 1.2",
     config: https(downstreamTls(), hello),
     run: async (t) => {

@@ -19,17 +19,26 @@ export function updateServerStats(source: AdminSource): void {
   server.gauge("live").set(source.state === "LIVE" ? 1 : 0);
   server.gauge("uptime").set(Math.floor(source.uptimeMs / 1000));
   server.gauge("version").set(versionNumber(source.version));
-  server.gauge("days_until_first_cert_expiring").set(never);
   server.gauge("parent_connections").set(0);
   let connections = 0;
+  let firstExpiry = Number.POSITIVE_INFINITY;
   for (const { name, value } of stats.gauges()) {
     if (isListenerConnections(name)) connections += value;
+    else if (name.endsWith(".expiration_unix_time_seconds"))
+      firstExpiry = Math.min(firstExpiry, value);
   }
   server.gauge("total_connections").set(connections);
+  server.gauge("days_until_first_cert_expiring").set(daysUntil(firstExpiry, Date.now()));
   const runtime = stats.own.scope("runtime.");
   const { layers, entries } = source.runtime();
   runtime.gauge("num_layers").set(layers.length);
   runtime.gauge("num_keys").set(Object.keys(entries).length);
+}
+
+/** Whole days; 0 for what has expired. */
+function daysUntil(unixSeconds: number, nowMs: number): number {
+  if (unixSeconds === Number.POSITIVE_INFINITY) return never;
+  return Math.max(0, Math.floor((unixSeconds - nowMs / 1000) / 86_400));
 }
 
 /** `listener.<address>.downstream_cx_active`, without the workers' shares in it and without the admin port's own. */

@@ -106,6 +106,7 @@ export class HealthCheckers {
     const { clock, stats, logs, log } = this.#context;
     const scope = stats.own.scope(prefix);
     const services = {
+      clock,
       secrets: this.#secrets,
       tlsContexts: this.#tlsContexts,
       logSinks: logs,

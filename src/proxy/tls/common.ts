@@ -17,7 +17,7 @@ import { compileValidation, noValidation, type Validation } from "./validation.t
 /** What contexts need of a worker, or of the main thread where it makes connections itself. */
 export type TlsServices = Pick<
   Services,
-  "secrets" | "tlsContexts" | "logSinks" | "log" | "ticketSecret" | "workerIndex"
+  "clock" | "secrets" | "tlsContexts" | "logSinks" | "log" | "ticketSecret" | "workerIndex"
 >;
 
 export interface TlsFactoryContext {
