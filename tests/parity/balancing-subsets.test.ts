@@ -10,6 +10,7 @@ import {
   route,
 } from "./harness/config.ts";
 import { type CaseContext, get } from "./harness/context.ts";
+import { proxying } from "./harness/tcp-proxy.ts";
 
 const names = ["one", "two", "three"] as const;
 
@@ -288,4 +289,35 @@ const fallback: readonly ParityCase[] = [
   ),
 ];
 
-parityArea("balancing-subsets", [...selection, ...fallback]);
+const connections: readonly ParityCase[] = [
+  {
+    name: "a TCP proxy chooses a subset",
+    config: proxying(
+      { metadata_match: metadata({ stage: "test" }) },
+      clusters({ subset_selectors: [{ keys: ["stage"] }] }),
+    ),
+    upstreams,
+    run: async (t) => {
+      for (let sent = 0; sent < 4; sent += 1) assert.equal((await t.get("/")).body, "three");
+      await t.stats({ "cluster.{case}-main.lb_subsets_selected": 4 });
+    },
+  },
+  {
+    name: "a TCP proxy without criteria takes the fallback",
+    config: proxying(
+      {},
+      clusters({
+        subset_selectors: [{ keys: ["stage"] }],
+        fallback_policy: "DEFAULT_SUBSET",
+        default_subset: { version: "1" },
+      }),
+    ),
+    upstreams,
+    run: async (t) => {
+      for (let sent = 0; sent < 4; sent += 1) assert.equal((await t.get("/")).body, "one");
+      await t.stats({ "cluster.{case}-main.lb_subsets_fallback": 4 });
+    },
+  },
+];
+
+parityArea("balancing-subsets", [...selection, ...fallback, ...connections]);

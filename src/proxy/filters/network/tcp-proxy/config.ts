@@ -7,6 +7,7 @@ import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import { compileAccessLogs } from "../../../access-log/compile.ts";
 import { compileTextFormat } from "../../../access-log/formatter.ts";
+import { compileMetadataMatch } from "../../../balancer/metadata-match.ts";
 import { compileTlvs } from "../../../proxy-protocol/upstream.ts";
 import { compileConnectionHashPolicy } from "../../../route/hash-policy.ts";
 import { compileAdditions } from "../../../route/header-changes.ts";
@@ -34,6 +35,7 @@ function compileTcpProxy(config: TcpProxyJson, context: NetworkFilterContext): T
     services,
     chooseCluster: compileClusters(config, context),
     hashPolicy: compileConnectionHashPolicy(config.hashPolicy),
+    metadataMatch: compileMetadataMatch(config.metadataMatch),
     accessLogs: within("access_log", () => compileAccessLogs(config.accessLog, services)),
     idleTimeout: services.timers.of(
       within("idle_timeout", () => durationMs(config.idleTimeout, hourMs)),

@@ -15,6 +15,7 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "upstream_connect_mode",
     "max_early_data_bytes",
     "hash_policy",
+    "metadata_match",
   ],
   "envoy.type.v3.HashPolicy": ["source_ip", "filter_state"],
   "envoy.type.v3.HashPolicy.SourceIp": [],

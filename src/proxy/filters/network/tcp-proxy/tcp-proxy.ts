@@ -4,6 +4,7 @@ import type { CloseReason, Connection, ConnectionHandler } from "#net/connection
 import { dispatch } from "#net/raw-connection.ts";
 import type { AccessLog } from "../../../access-log/access-log.ts";
 import type { HashPolicy } from "../../../balancer/hash-policy.ts";
+import type { MetadataMatch } from "../../../balancer/metadata-match.ts";
 import type { Host } from "../../../cluster/host.ts";
 import type { Cluster } from "../../../cluster/manager.ts";
 import { connectErrorText } from "../../../connect-error.ts";
@@ -25,6 +26,7 @@ export interface TcpProxySettings {
   readonly services: Services;
   readonly chooseCluster: () => string;
   readonly hashPolicy: HashPolicy | undefined;
+  readonly metadataMatch: MetadataMatch | undefined;
   readonly accessLogs: readonly AccessLog[];
   readonly idleTimeout: TimerList | undefined;
   /** Milliseconds for one connection; undefined: for ever. */
@@ -169,9 +171,9 @@ export class TcpProxy extends Timer implements NetworkFilter {
 
   #connectTo(cluster: Cluster): void {
     const { info } = this.#network;
-    const { hashPolicy } = this.#settings;
+    const { hashPolicy, metadataMatch } = this.#settings;
     const originalDestination = info.downstream.local;
-    const host = cluster.pickHost({ originalDestination, info, hashPolicy });
+    const host = cluster.pickHost({ originalDestination, info, hashPolicy, metadataMatch });
     if (host === undefined) {
       cluster.stats.counter("upstream_cx_none_healthy").inc();
       this.#fail(ResponseFlag.noHealthyUpstream);
