@@ -1,6 +1,14 @@
 const tls = "envoy.extensions.transport_sockets.tls.v3";
 
 export const supported: Readonly<Record<string, readonly string[]>> = {
+  "envoy.extensions.transport_sockets.starttls.v3.StartTlsConfig": [
+    "cleartext_socket_config",
+    "tls_socket_config",
+  ],
+  "envoy.extensions.transport_sockets.starttls.v3.UpstreamStartTlsConfig": [
+    "cleartext_socket_config",
+    "tls_socket_config",
+  ],
   [`${tls}.DownstreamTlsContext`]: [
     "ocsp_staple_policy",
     "common_tls_context",

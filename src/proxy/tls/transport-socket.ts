@@ -23,6 +23,8 @@ const downstreamTls = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsCo
 const upstreamTls = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
 const upstreamProxy =
   "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport";
+const downstreamStartTls = "envoy.extensions.transport_sockets.starttls.v3.StartTlsConfig";
+const upstreamStartTls = "envoy.extensions.transport_sockets.starttls.v3.UpstreamStartTlsConfig";
 const matchNamespace = "envoy.transport_socket_match";
 
 function typeOf(config: TransportSocketJson): string {
@@ -38,6 +40,14 @@ export function compileDownstreamTransport(
   if (config === undefined) return undefined;
   const type = typeOf(config);
   if (type === rawBuffer) return undefined;
+  if (type === downstreamStartTls) {
+    const inner = startTlsOf<DownstreamTlsContextJson>(config);
+    within(
+      "transport_socket.typed_config.tls_socket_config",
+      () => new DownstreamTls(inner, context),
+    );
+    return undefined;
+  }
   if (type !== downstreamTls)
     throw refuse("transport_socket", `${type} is not supported in a listener`);
   return within(
@@ -45,6 +55,18 @@ export function compileDownstreamTransport(
     // Proof: its @type, which the reader checked.
     () => new DownstreamTls(config.typedConfig as unknown as DownstreamTlsContextJson, context),
   );
+}
+
+/**
+ * Clear text until a filter asks for TLS. Envoy's own filters never do (its contrib filters for PostgreSQL and SMTP are not here), so all
+ * that is left of TLS is that its context must be good, and that /certs shows it.
+ */
+function startTlsOf<TlsContextJson>(config: TransportSocketJson): TlsContextJson {
+  // Proof: its @type, which the reader checked.
+  const { tlsSocketConfig } = config.typedConfig as unknown as { tlsSocketConfig?: TlsContextJson };
+  if (tlsSocketConfig === undefined)
+    throw refuse("transport_socket.typed_config.tls_socket_config", "value is required");
+  return tlsSocketConfig;
 }
 
 /** How connections to a cluster's hosts are secured. */
@@ -136,6 +158,11 @@ function compileUpstream(
       // Proof: its @type, which the reader checked.
       compileProxy(config.typedConfig as unknown as ProxyProtocolUpstreamTransportJson, context),
     );
+  if (type === upstreamStartTls) {
+    const inner = startTlsOf<UpstreamTlsContextJson>(config);
+    within("typed_config.tls_socket_config", () => new UpstreamTls(inner, context));
+    return undefined;
+  }
   if (type !== upstreamTls) throw refuse("", `${type} is not supported in a cluster`);
   const tls = within(
     "typed_config",
