@@ -137,6 +137,14 @@ const selection: readonly ParityCase[] = [
       sees: everybody,
     },
   ),
+  expects(
+    "a selector without keys selects nothing",
+    subsets({ subset_selectors: [{ keys: [] }] }, {}),
+    {
+      sees: nobody,
+      stats: { selected: 0 },
+    },
+  ),
   expects("no criteria and no fallback", subsets(byVersion, undefined), { sees: nobody }),
   {
     name: "a weighted cluster adds to the route's criteria and wins",

@@ -73,7 +73,9 @@ export class Subsets {
       config.subsetSelectors,
       compileSelector,
     );
-    this.#selectors = new Map(selectors.map((it) => [namesText(it.names), it]));
+    // As in Envoy, a selector without keys is accepted and selects nothing.
+    const selecting = selectors.filter(({ names }) => names.length > 0);
+    this.#selectors = new Map(selecting.map((it) => [namesText(it.names), it]));
     const { stats } = context;
     this.#active = stats.gauge("lb_subsets_active");
     this.#created = stats.counter("lb_subsets_created");
@@ -167,7 +169,6 @@ const fallbacks: Readonly<Record<string, Fallback>> = {
 
 function compileSelector(config: Cluster_LbSubsetConfig_LbSubsetSelectorJson): Selector {
   const names = config.keys ?? [];
-  if (names.length === 0) throw refuse("keys", "is required");
   const policy = String(config.fallbackPolicy ?? "NOT_DEFINED");
   if (policy !== "KEYS_SUBSET") return { names, fallback: fallbacks[policy] };
   const keys = config.fallbackKeysSubset ?? [];
