@@ -145,8 +145,9 @@ export class ClusterChecker {
           stats: this.#stats,
           runtime,
           random,
-          streamInfo: () => {
+          streamInfo: (protocol) => {
             const info = streamInfo();
+            info.protocol = protocol;
             info.upstreamHost = host;
             return info;
           },

@@ -39,7 +39,7 @@ export function compileHealthCheck(cluster: ClusterJson): CheckSettings | undefi
   const configs = cluster.healthChecks ?? [];
   const config = configs[0];
   if (config === undefined) return undefined;
-  if (configs.length > 1) throw refuse("health_checks", "Multiple health checks not supported");
+  if (configs.length > 1) throw refuse("health_checks", "more than one is not supported by Heddle");
   if (clusterType(cluster) === "ORIGINAL_DST")
     throw refuse("health_checks", "is not supported for clusters of type ORIGINAL_DST");
   return within("health_checks[0]", () => compileCheck(cluster, config));

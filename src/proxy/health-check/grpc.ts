@@ -82,7 +82,7 @@ class GrpcProbe implements Probe, ResponseSink {
     headers.add("user-agent", "Envoy/HC");
     const head = new RequestHead("POST", path, hostname || authority || cluster, 20, headers);
     head.scheme = connector.secure ? "https" : "http";
-    applyAdditions(metadata, headers, streamInfo());
+    applyAdditions(metadata, headers, streamInfo(20));
     headers.set("grpc-timeout", formatWholeGrpcTimeout(timeoutMs));
     stream.sendHead(head, false);
     stream.sendData(request, true);

@@ -148,7 +148,7 @@ class HttpProbe implements Probe, ResponseSink {
     const headers = new HeaderList(["user-agent", "Envoy/HC"]);
     const head = new RequestHead(method, path, authority, protocol, headers);
     head.scheme = connector.secure ? "https" : "http";
-    applyChanges(changes, headers, streamInfo());
+    applyChanges(changes, headers, streamInfo(protocol));
     if (send !== undefined) headers.set("content-length", String(send.length));
     stream.sendHead(head, send === undefined);
     if (send !== undefined) stream.sendData(send, true);

@@ -1,3 +1,4 @@
+import type { HttpVersion } from "#http/message.ts";
 import type { Random } from "#lib/random.ts";
 import type { Host } from "../cluster/host.ts";
 import type { Runtime } from "../runtime.ts";
@@ -42,7 +43,7 @@ export interface ProbeContext {
   readonly runtime: Runtime;
   readonly random: Random;
   /** For header formats. */
-  readonly streamInfo: () => StreamInfo;
+  readonly streamInfo: (protocol: HttpVersion) => StreamInfo;
 }
 
 /** One for each kind of check. */
