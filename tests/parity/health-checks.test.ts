@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { response } from "../../testkit/fake-upstream.ts";
 import { type ParityCase, parityArea } from "./harness/area.ts";
 import { endpoint, header, type JsonObject } from "./harness/config.ts";
+import type { CaseContext } from "./harness/context.ts";
 import {
   answers,
   check,
@@ -19,6 +20,13 @@ import { always, ask, byPath } from "./harness/outlier.ts";
 /** A host that is well is asked so. */
 const firstRequest = (t: { readonly upstream: () => { readonly received: string } }): string =>
   t.upstream().received.split("\r\n\r\n")[0] ?? "";
+
+async function degradedForAWhile(t: CaseContext): Promise<void> {
+  say(t.upstream(), response(200, "", "x-envoy-degraded: "));
+  await members(t, { healthy: 0, degraded: 1 });
+  say(t.upstream(), response(200));
+  await members(t, { healthy: 1 });
+}
 
 const health: readonly ParityCase[] = [
   {
@@ -150,6 +158,22 @@ const health: readonly ParityCase[] = [
       await answers(t, 200);
       say(t.upstream(), response(200));
       await members(t, { healthy: 1 });
+    },
+  },
+  {
+    name: "health_check.degraded when a host is no longer degraded",
+    config: checking(check()),
+    upstream: obedient,
+    run: async (t) => {
+      await degradedForAWhile(t);
+      await checks(t, { healthy: 1, degraded: 1 });
+    },
+    heddle: {
+      difference: "Hosts that are no longer degraded are not counted",
+      run: async (t) => {
+        await degradedForAWhile(t);
+        await checks(t, { healthy: 1, degraded: 0 });
+      },
     },
   },
   {
