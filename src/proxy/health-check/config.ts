@@ -31,6 +31,8 @@ export interface CheckSettings {
   readonly leavesOutNew: boolean;
 }
 
+const proxyHeader =
+  "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport";
 const mebibyte = 1024 * 1024;
 const fileSink = "envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink";
 
@@ -42,7 +44,19 @@ export function compileHealthCheck(cluster: ClusterJson): CheckSettings | undefi
   if (configs.length > 1) throw refuse("health_checks", "more than one is not supported by Heddle");
   if (clusterType(cluster) === "ORIGINAL_DST")
     throw refuse("health_checks", "is not supported for clusters of type ORIGINAL_DST");
+  if (usesProxyHeader(cluster))
+    throw refuse("health_checks", "checks through a PROXY header are not supported by Heddle");
   return within("health_checks[0]", () => compileCheck(cluster, config));
+}
+
+/** A check that came without the header would be refused by every host. */
+function usesProxyHeader({ transportSocket, transportSocketMatches = [] }: ClusterJson): boolean {
+  const sockets = [transportSocket, ...transportSocketMatches.map((it) => it.transportSocket)];
+  return sockets.some((socket) => {
+    // Proof: an Any in ProtoJSON is an object with its type.
+    const typed = socket?.typedConfig as { readonly "@type"?: string } | undefined;
+    return typed?.["@type"]?.endsWith(proxyHeader) === true;
+  });
 }
 
 function compileCheck(cluster: ClusterJson, config: HealthCheckJson): CheckSettings {
