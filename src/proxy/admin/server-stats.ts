@@ -1,4 +1,4 @@
-import type { AdminSource } from "./source.ts";
+import type { AdminContext } from "./page.ts";
 
 /** Envoy's numbers of a server's states. */
 const states: Readonly<Record<string, number>> = {
@@ -12,7 +12,10 @@ const states: Readonly<Record<string, number>> = {
 const never = 2 ** 32 - 1;
 
 /** Server-wide stats that are known when somebody looks, and not before. */
-export function updateServerStats(source: AdminSource): void {
+export function updateServerStats({
+  source,
+  startedWallMs,
+}: Pick<AdminContext, "source" | "startedWallMs">): void {
   const { stats } = source;
   const server = stats.own.scope("server.");
   server.gauge("state").set(states[source.state] ?? 0);
@@ -28,7 +31,7 @@ export function updateServerStats(source: AdminSource): void {
       firstExpiry = Math.min(firstExpiry, value);
   }
   server.gauge("total_connections").set(connections);
-  server.gauge("days_until_first_cert_expiring").set(daysUntil(firstExpiry, Date.now()));
+  server.gauge("days_until_first_cert_expiring").set(daysUntil(firstExpiry, startedWallMs + source.uptimeMs));
   const runtime = stats.own.scope("runtime.");
   const { layers, entries } = source.runtime();
   runtime.gauge("num_layers").set(layers.length);

@@ -15,8 +15,9 @@ export interface Selection {
 
 export function select(
   query: ReadonlyMap<string, string>,
-  { source, statsConfig }: AdminContext,
+  context: AdminContext,
 ): Selection | { readonly problem: string } {
+  const { source, statsConfig } = context;
   const type = query.get("type") ?? "All";
   if (!statTypes.some((known) => known === type)) return { problem: "invalid &type= param" };
   const filter = nameFilter(query.get("filter"));
@@ -38,7 +39,7 @@ export function select(
             filter.matches(stat.name) !== invert &&
             (!usedOnly || isUsed(stat)),
         );
-  updateServerStats(source);
+  updateServerStats(context);
   return {
     counters: kept(
       "Counters",
