@@ -10,6 +10,7 @@ import type { OverrideHost, StreamInfo } from "../stream-info.ts";
 import type { HashPolicy } from "./hash-policy.ts";
 import type { HashingConfig } from "./hashing-config.ts";
 import type { MetadataMatch } from "./metadata-match.ts";
+import type { SlowStart } from "./slow-start.ts";
 
 /** As long as another priority has a host, these get nothing. */
 export interface PriorityExclusion {
@@ -59,13 +60,15 @@ export interface HostSet {
 /** What a policy's configuration may say, in its old form (`least_request_lb_config`) and as an extension. */
 export type BalancerConfig = Pick<
   LeastRequestJson,
-  "choiceCount" | "activeRequestBias" | "selectionMethod"
+  "choiceCount" | "activeRequestBias" | "selectionMethod" | "slowStartConfig"
 > & { readonly hashing?: HashingConfig };
 
 export interface BalancerOptions {
   readonly config: BalancerConfig | undefined;
   readonly random: Random;
   readonly runtime: Runtime;
+  /** Undefined: hosts get their whole weight at once. */
+  readonly slowStart?: SlowStart | undefined;
   /** With locality weights, where the policy itself weighs them (`byHash`): the hosts by locality. */
   readonly localities?: readonly WeightedLocality[] | undefined;
   /** Undefined: another worker's say the same. */

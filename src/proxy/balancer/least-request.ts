@@ -7,17 +7,21 @@ import { EdfScheduler } from "./edf.ts";
 /** Equal weights: the best of a few drawn at random. Unequal: earliest deadline first with weight / (active + 1) ^ bias. */
 export const leastRequest: BalancerFactory = {
   policy: "LEAST_REQUEST",
-  make(hosts, { config, random, runtime }): Picker {
+  make(hosts, { config, random, runtime, slowStart }): Picker {
     if (hosts.length === 0) return { pick: () => undefined };
     if (config?.selectionMethod === "FULL_SCAN") return fullScan(hosts, random);
     const first = hosts[0]?.weight;
-    if (hosts.every((host) => host.weight === first)) {
+    if (slowStart?.active !== true && hosts.every((host) => host.weight === first)) {
       return drawn(hosts, Math.max(2, config?.choiceCount ?? 2), random);
     }
     const bias = activeRequestBias(config?.activeRequestBias, (key, absent) =>
       runtime.number(key, absent),
     );
-    return weighted(hosts, bias, random);
+    const biased = biasedWeight(bias);
+    const weight =
+      slowStart === undefined ? biased : (host: Host) => slowStart.weigh(host, biased(host));
+    const scheduler = new EdfScheduler(hosts, { weight, skip: random.below(hosts.length) });
+    return { pick: () => scheduler.next() };
   },
 };
 
@@ -28,14 +32,6 @@ function activeRequestBias(
   if (configured === undefined) return 1;
   const bias = Number(configured.defaultValue ?? 0);
   return Math.max(0, runtime(configured.runtimeKey ?? "", bias));
-}
-
-function weighted(hosts: readonly Host[], bias: number, random: Random): Picker {
-  const scheduler = new EdfScheduler(hosts, {
-    weight: biasedWeight(bias),
-    skip: random.below(hosts.length),
-  });
-  return { pick: () => scheduler.next() };
 }
 
 function biasedWeight(bias: number): (host: Host) => number {

@@ -76,7 +76,10 @@ function chosenBy(cluster: ClusterJson): ChosenBalancer {
   if (policies !== undefined) return chooseExtension(policies);
   const common = cluster.commonLbConfig;
   const shared = {
-    config: cluster.leastRequestLbConfig,
+    config:
+      cluster.lbPolicy === "LEAST_REQUEST"
+        ? cluster.leastRequestLbConfig
+        : cluster.roundRobinLbConfig,
     localityWeighted: common?.localityWeightedLbConfig !== undefined,
     failTrafficOnPanic: common?.zoneAwareLbConfig?.failTrafficOnPanic === true,
   };

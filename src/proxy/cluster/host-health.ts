@@ -14,6 +14,7 @@ export function combinedHealth(host: Host): HostHealth {
 export function applyFlags(host: Host, check: HostCheck | undefined): void {
   host.check = check;
   host.failedActiveCheck = check?.failed === true;
+  if (host.failedActiveCheck) host.healthySinceMs = 0;
   host.degradedByCheck = check?.degraded === true;
   host.excluded =
     check?.excluded === true || check?.pending === true || host.edsHealth === "DRAINING";

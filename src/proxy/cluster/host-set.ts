@@ -11,6 +11,7 @@ import type {
 import { EdfScheduler } from "../balancer/edf.ts";
 import type { HashPolicy } from "../balancer/hash-policy.ts";
 import { type ChosenBalancer, chooseBalancer } from "../balancer/list.ts";
+import { SlowStart } from "../balancer/slow-start.ts";
 import type { HostCheck } from "../health-check/host-check.ts";
 import type { Services } from "../services.ts";
 import type { Counter, Gauge, StatsScope } from "../stats/stats.ts";
@@ -54,6 +55,7 @@ export class HostSets {
   readonly #panicPicks: Counter;
   readonly #original: OriginalDestinationHosts | undefined;
   readonly #overrides: OverrideHosts;
+  readonly #slowStart: SlowStart | undefined;
   readonly #membership: MembershipStats | undefined;
   readonly #subsets: Subsets | undefined;
   #hosts: readonly Host[] = [];
@@ -80,6 +82,7 @@ export class HostSets {
     this.#panicThreshold = threshold === undefined ? 50 : Number(threshold.value ?? 0);
     this.#closesOnChange = config.commonLbConfig?.closeConnectionsOnHostSetChange === true;
     this.#panicPicks = context.stats.counter("lb_healthy_panic");
+    this.#slowStart = SlowStart.of(this.#balancer.config?.slowStartConfig, context.services);
     this.#overrides = new OverrideHosts(config);
     if (clusterType(config) === "ORIGINAL_DST") {
       this.#original = new OriginalDestinationHosts(config, context);
@@ -151,6 +154,7 @@ export class HostSets {
     applyFlags(host, check);
     this.#membership?.changed(before, host.health);
     if (host.excluded !== excludedBefore) this.#membership?.excludedChanged(host.excluded);
+    this.#slowStart?.note([host]);
     if (host.health !== before || host.excluded !== excludedBefore) this.#stale = true;
   }
 
@@ -240,6 +244,7 @@ export class HostSets {
     this.#stale = false;
     const { factory } = this.#balancer;
     if (factory === undefined) return;
+    this.#slowStart?.note(this.#hosts);
     const { runtime } = this.#context.services;
     const highest = this.#hosts.reduce((most, host) => Math.max(most, host.priority), 0);
     const sets = Array.from({ length: highest + 1 }, (_, priority) =>
@@ -287,7 +292,12 @@ export class HostSets {
 
   #make(factory: BalancerFactory, hosts: readonly Host[]): Picker {
     const { random, runtime } = this.#context.services;
-    return factory.make(hosts, { config: this.#balancer.config, random, runtime });
+    return factory.make(hosts, {
+      config: this.#balancer.config,
+      random,
+      runtime,
+      slowStart: this.#slowStart,
+    });
   }
 
   #picker(factory: BalancerFactory, options: PickerOptions): Picker {

@@ -75,6 +75,8 @@ export interface Host extends UpstreamHostInfo {
   failImmediately: (() => void) | undefined;
   /** Whoever uses the host says how it went; undefined: the cluster has no outlier detection. */
   outlier: HostOutlier | undefined;
+  /** Monotonic, of its slow start; 0: it has not begun. */
+  healthySinceMs: number;
   requestsActive: number;
   connectionsActive: number;
   /** Asked for and not there yet. */

@@ -49,7 +49,16 @@ export const supported = {
     "http_header_name",
     "upstream_port_override",
   ],
-  "envoy.config.cluster.v3.Cluster.LeastRequestLbConfig": ["choice_count", "active_request_bias"],
+  "envoy.config.cluster.v3.Cluster.LeastRequestLbConfig": [
+    "choice_count",
+    "active_request_bias",
+    "slow_start_config",
+  ],
+  "envoy.config.cluster.v3.Cluster.SlowStartConfig": [
+    "slow_start_window",
+    "aggression",
+    "min_weight_percent",
+  ],
   "envoy.config.cluster.v3.Cluster.LbSubsetConfig": [
     "fallback_policy",
     "default_subset",
@@ -61,7 +70,7 @@ export const supported = {
     "fallback_policy",
     "fallback_keys_subset",
   ],
-  "envoy.config.cluster.v3.Cluster.RoundRobinLbConfig": [],
+  "envoy.config.cluster.v3.Cluster.RoundRobinLbConfig": ["slow_start_config"],
   "envoy.config.cluster.v3.Cluster.RingHashLbConfig": [
     "minimum_ring_size",
     "maximum_ring_size",
@@ -198,13 +207,22 @@ export const supported = {
   ],
   "envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig":
     [],
-  "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin": ["locality_lb_config"],
+  "envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig": [
+    "slow_start_window",
+    "aggression",
+    "min_weight_percent",
+  ],
+  "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin": [
+    "locality_lb_config",
+    "slow_start_config",
+  ],
   "envoy.extensions.load_balancing_policies.random.v3.Random": ["locality_lb_config"],
   "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest": [
     "choice_count",
     "active_request_bias",
     "locality_lb_config",
     "selection_method",
+    "slow_start_config",
   ],
   "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash": [
     "hash_function",
