@@ -58,7 +58,27 @@ interface Stapled {
   readonly counts: Readonly<Record<string, number>>;
 }
 
+const dated = good({
+  thisUpdate: new Date("2020-01-02T03:04:05Z"),
+  nextUpdate: new Date("2120-06-07T08:09:10Z"),
+});
+
 const cases: readonly ParityCase[] = [
+  {
+    name: "/certs tells from when to when the response is valid",
+    config: https(stapling(dated), hello),
+    run: async (t) => {
+      const { body } = await t.admin("/certs");
+      const all = JSON.parse(body) as {
+        readonly certificates: readonly { readonly cert_chain: readonly object[] }[];
+      };
+      const details = all.certificates
+        .flatMap((context) => context.cert_chain)
+        .map((one) => JSON.stringify(Reflect.get(one, "ocsp_details")));
+      const wanted = { valid_from: "2020-01-02T03:04:05Z", expiration: "2120-06-07T08:09:10Z" };
+      assert.ok(details.includes(JSON.stringify(wanted)), body);
+    },
+  },
   ...(["TLSv1.2", "TLSv1.3"] as const).flatMap((version): readonly ParityCase[] => {
     const listed: readonly Stapled[] = [
       {

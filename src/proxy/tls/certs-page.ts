@@ -22,6 +22,14 @@ function message(status: CertificateStatus, nowMs: number): object {
     days_until_expiration: String(Math.max(0, days)),
     valid_from: timestamp(status.validFromMs),
     expiration_time: timestamp(status.validToMs),
+    ...(status.staple === undefined
+      ? {}
+      : {
+          ocsp_details: {
+            valid_from: timestamp(status.staple.validFromMs),
+            expiration: timestamp(status.staple.validUntilMs),
+          },
+        }),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Certificate } from "#net/certificate.ts";
 import type { OwnCertificate } from "./certificates.ts";
 import type { TlsFactoryContext } from "./common.ts";
+import type { OcspStaple } from "./ocsp.ts";
 import type { Validation } from "./validation.ts";
 
 /** One certificate for /certs; plain data, because it crosses threads. */
@@ -10,6 +11,8 @@ export interface CertificateStatus {
   readonly names: readonly (readonly ["dns" | "uri" | "ip_address", string])[];
   readonly validFromMs: number;
   readonly validToMs: number;
+  /** Of its OCSP staple; undefined: it has none that says until when. */
+  readonly staple: { readonly validFromMs: number; readonly validUntilMs: number } | undefined;
 }
 
 /** What a TLS context has loaded. */
@@ -31,14 +34,18 @@ export function contextStatus(
   return {
     authorities: validation.authorities
       .slice(0, 1)
-      .map((certificate) => certificateStatus(certificate, validation.origin)),
-    certificates: certificates.map(({ certificate, origin }) =>
-      certificateStatus(certificate, origin),
+      .map((certificate) => certificateStatus(certificate, validation.origin, undefined)),
+    certificates: certificates.map(({ certificate, origin, staple }) =>
+      certificateStatus(certificate, origin, staple),
     ),
   };
 }
 
-function certificateStatus(certificate: Certificate, path: string): CertificateStatus {
+function certificateStatus(
+  certificate: Certificate,
+  path: string,
+  staple: OcspStaple | undefined,
+): CertificateStatus {
   const { dns, uri, ip } = certificate.altNames;
   return {
     path,
@@ -50,6 +57,10 @@ function certificateStatus(certificate: Certificate, path: string): CertificateS
     ],
     validFromMs: certificate.validFromMs,
     validToMs: certificate.validToMs,
+    staple:
+      staple?.validUntilMs === undefined
+        ? undefined
+        : { validFromMs: staple.validFromMs, validUntilMs: staple.validUntilMs },
   };
 }
 
