@@ -6,6 +6,7 @@ import type { LocalityLbConfigJson } from "#gen/envoy/extensions/load_balancing_
 import type { LeastRequestJson } from "#gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.js";
 import type { MaglevJson } from "#gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.js";
 import type { RingHashJson } from "#gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.js";
+import type { SubsetJson } from "#gen/envoy/extensions/load_balancing_policies/subset/v3/subset_pb.js";
 import { refuse, within } from "#lib/config-error.ts";
 import { clusterType } from "../cluster/cluster-type.ts";
 import type { BalancerConfig, BalancerFactory } from "./balancer.ts";
@@ -15,6 +16,7 @@ import { maglev } from "./maglev.ts";
 import { randomBalancer } from "./random.ts";
 import { ringHash } from "./ring-hash.ts";
 import { roundRobin } from "./round-robin.ts";
+import { compileLegacySubsets, compileSubsets, type SubsetConfig } from "./subset-config.ts";
 
 const balancers: readonly BalancerFactory[] = [
   roundRobin,
@@ -31,6 +33,8 @@ export interface ChosenBalancer {
   /** Localities by their weights first. */
   readonly localityWeighted: boolean;
   readonly failTrafficOnPanic: boolean;
+  /** Undefined: the cluster is one. */
+  readonly subsets?: SubsetConfig | undefined;
 }
 
 const types: Readonly<Record<string, BalancerFactory | "provided">> = {
@@ -41,6 +45,8 @@ const types: Readonly<Record<string, BalancerFactory | "provided">> = {
   "envoy.extensions.load_balancing_policies.maglev.v3.Maglev": maglev,
   "envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided": "provided",
 };
+
+const subsetType = "envoy.extensions.load_balancing_policies.subset.v3.Subset";
 
 /** `load_balancing_policy` when there is one, else `lb_policy`. */
 export function chooseBalancer(config: ClusterJson): ChosenBalancer {
@@ -83,21 +89,27 @@ function chosenBy(cluster: ClusterJson): ChosenBalancer {
     localityWeighted: common?.localityWeightedLbConfig !== undefined,
     failTrafficOnPanic: common?.zoneAwareLbConfig?.failTrafficOnPanic === true,
   };
+  const subsets = compileLegacySubsets(cluster);
   const name = cluster.lbPolicy ?? "ROUND_ROBIN";
   if (name === "CLUSTER_PROVIDED") return { factory: undefined, ...shared };
   const factory = balancers.find(({ policy }) => policy === name);
   if (factory === undefined) throw refuse("lb_policy", `${name} is not supported by Heddle`);
-  if (factory.byHash === undefined) return { factory, ...shared };
+  if (factory.byHash === undefined) return { factory, ...shared, subsets };
   const config = { hashing: compileLegacyHashing(cluster) };
-  return { ...shared, factory, config, failTrafficOnPanic: false };
+  return { ...shared, factory, config, failTrafficOnPanic: false, subsets };
 }
 
 /** The first one we know, as Envoy: the others are fallbacks for older proxies. */
 function chooseExtension(policies: readonly LoadBalancingPolicy_PolicyJson[]): ChosenBalancer {
   for (const policy of policies) {
     const any = policy.typedExtensionConfig?.typedConfig;
-    const type = String(any?.["@type"] ?? "").split("/");
-    const known = types[type[type.length - 1] ?? ""];
+    const type =
+      String(any?.["@type"] ?? "")
+        .split("/")
+        .pop() ?? "";
+    // Proof: the Any's type.
+    if (type === subsetType) return chooseSubsets(any as SubsetJson);
+    const known = types[type];
     if (known === undefined) continue;
     if (known !== "provided" && known.byHash === true) return chooseHashing(known, any);
     // Proof: the Any's type is in the table above, and all of those have these fields or fewer.
@@ -111,6 +123,13 @@ function chooseExtension(policies: readonly LoadBalancingPolicy_PolicyJson[]): C
     };
   }
   throw refuse("load_balancing_policy", "none of the policies is supported by Heddle");
+}
+
+function chooseSubsets(config: SubsetJson): ChosenBalancer {
+  return within("load_balancing_policy", () => ({
+    ...within("subset_lb_policy", () => chooseExtension(config.subsetLbPolicy?.policies ?? [])),
+    subsets: compileSubsets(config),
+  }));
 }
 
 function chooseHashing(factory: BalancerFactory, any: unknown): ChosenBalancer {

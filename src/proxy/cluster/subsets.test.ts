@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fakeServices } from "../../../testkit/fake-services.ts";
 import { endpoint, members } from "../../../testkit/hosts.ts";
-import { matchOf } from "../balancer/metadata-match.ts";
+import { MetadataMatch } from "../balancer/metadata-match.ts";
 import type { Json } from "../stream-info.ts";
 import type { EndpointSpec } from "./host.ts";
 import { HostSets } from "./host-set.ts";
@@ -20,7 +20,7 @@ function make(): { sets: HostSets; picked: (version: Json) => string | undefined
     { services, stats: services.stats.scope("cluster.c."), onRemoved: () => {} },
   );
   const picked = (version: Json): string | undefined =>
-    sets.pick({ metadataMatch: matchOf({ version }) })?.address.ip.split(".")[3];
+    sets.pick({ metadataMatch: MetadataMatch.of({ version }) })?.address.ip.split(".")[3];
   return { sets, picked };
 }
 

@@ -1,190 +1,188 @@
-import type {
-  Cluster_LbSubsetConfig_LbSubsetSelectorJson,
-  Cluster_LbSubsetConfigJson,
-  ClusterJson,
-} from "#gen/envoy/config/cluster/v3/cluster_pb.js";
-import { compileEach, refuse } from "#lib/config-error.ts";
-import type { PickContext } from "../balancer/balancer.ts";
-import { type MetadataMatch, matchOf, matchOfHost, namesText } from "../balancer/metadata-match.ts";
-import type { Counter, Gauge, StatsScope } from "../stats/stats.ts";
-import type { Json } from "../stream-info.ts";
+import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
+import type { Word64 } from "#lib/word64.ts";
+import type { PickContext, Picker } from "../balancer/balancer.ts";
+import { balancingLabels, MetadataMatch, textsOfHost } from "../balancer/metadata-match.ts";
+import type { SubsetConfig, SubsetFallback } from "../balancer/subset-config.ts";
 import type { ClusterMembers, Host } from "./host.ts";
+import { localityKey } from "./host-locality.ts";
+import { HostPickers, type HostPickersContext } from "./host-pickers.ts";
+import { SubsetStats } from "./subset-stats.ts";
 
-/** The hosts of one subset, balanced as the cluster's. */
-export interface SubsetMembers {
+/** With lists as values (`list_as_any`) a host may be in many; what is over the limit is not made. */
+const subsetsMax = 100_000;
+
+interface Subset extends Picker {
   adopt(hosts: readonly Host[], members: ClusterMembers): void;
-  hostHealthChanged(): void;
-  pick(context: PickContext): Host | undefined;
+  healthChanged(): void;
 }
 
-interface SubsetsContext {
-  readonly stats: StatsScope;
-  /** One worker counts which subsets there are. */
-  readonly counts: boolean;
-  readonly make: () => SubsetMembers;
-  /** Any of the cluster's hosts. */
-  readonly pickAny: (context: PickContext) => Host | undefined;
+interface Group {
+  readonly hosts: Host[];
+  readonly singleHost: boolean;
 }
 
-type Fallback = "none" | "any" | "default";
+/** A cluster's hosts by their `envoy.lb` metadata: a balancer for each combination of values that a selector names. */
+export class Subsets implements Picker {
+  readonly #config: SubsetConfig;
+  readonly #make: () => HostPickers;
+  readonly #stats: SubsetStats;
+  /** Of all hosts, and of the default subset: where a policy wants them. */
+  readonly #any: HostPickers | undefined;
+  readonly #default: HostPickers | undefined;
+  #byText: Map<string, Subset> = new Map();
 
-interface Selector {
-  readonly names: readonly string[];
-  /** Undefined: the cluster's own. */
-  readonly fallback: Fallback | { readonly keys: readonly string[] } | undefined;
-}
-
-/** `lb_subset_config`: hosts by their `envoy.lb` metadata, one balancer for each combination that a selector names. */
-export class Subsets {
-  readonly #context: SubsetsContext;
-  readonly #selectors: ReadonlyMap<string, Selector>;
-  readonly #fallback: Fallback;
-  readonly #panicModeAny: boolean;
-  readonly #defaultMatch: MetadataMatch;
-  /** Undefined as long as no host is in it. */
-  #default: SubsetMembers | undefined;
-  #byText: Map<string, SubsetMembers> = new Map();
-  readonly #active: Gauge;
-  readonly #created: Counter;
-  readonly #removed: Counter;
-  readonly #selected: Counter;
-  readonly #fellBack: Counter;
-  readonly #panicked: Counter;
-
-  /** Undefined: the cluster has no selectors, and so no subsets. */
-  static of(cluster: ClusterJson, context: SubsetsContext): Subsets | undefined {
-    const config = cluster.lbSubsetConfig;
-    if (config === undefined || (config.subsetSelectors ?? []).length === 0) return undefined;
-    if (cluster.loadBalancingPolicy !== undefined)
-      throw refuse("lb_subset_config", "cannot be combined with load_balancing_policy");
-    if (cluster.lbPolicy === "CLUSTER_PROVIDED")
-      throw refuse("lb_subset_config", "cannot be combined with CLUSTER_PROVIDED");
-    return new Subsets(config, context);
-  }
-
-  constructor(config: Cluster_LbSubsetConfigJson, context: SubsetsContext) {
-    this.#context = context;
-    this.#fallback = fallbacks[String(config.fallbackPolicy ?? "NO_FALLBACK")] ?? "none";
-    this.#panicModeAny = config.panicModeAny === true;
-    // Proof: ProtoJSON of a Struct is an object of JSON values.
-    this.#defaultMatch = matchOf((config.defaultSubset ?? {}) as Record<string, Json>);
-    const selectors = compileEach(
-      "lb_subset_config.subset_selectors",
-      config.subsetSelectors,
-      compileSelector,
-    );
-    // As in Envoy, a selector without keys is accepted and selects nothing.
-    const selecting = selectors.filter(({ names }) => names.length > 0);
-    this.#selectors = new Map(selecting.map((it) => [namesText(it.names), it]));
-    const { stats } = context;
-    this.#active = stats.gauge("lb_subsets_active");
-    this.#created = stats.counter("lb_subsets_created");
-    this.#removed = stats.counter("lb_subsets_removed");
-    this.#selected = stats.counter("lb_subsets_selected");
-    this.#fellBack = stats.counter("lb_subsets_fallback");
-    this.#panicked = stats.counter("lb_subsets_fallback_panic");
+  constructor(cluster: ClusterJson, config: SubsetConfig, context: HostPickersContext) {
+    const { balancer } = context;
+    const localityWeighted = balancer.localityWeighted && config.localityWeightAware;
+    const own = { ...context, balancer: { ...balancer, localityWeighted } };
+    this.#config = config;
+    this.#make = () => new HostPickers(cluster, own);
+    this.#stats = new SubsetStats(context.stats, context.services);
+    const wanted = new Set([config.fallback, ...config.selectorFallbacks.values()]);
+    if (wanted.has("any") || config.panicModeAny) this.#any = this.#make();
+    if (wanted.has("default")) this.#default = this.#make();
   }
 
   update(hosts: readonly Host[], members: ClusterMembers): void {
-    // As in Envoy, localities have no weights within a subset.
-    const own = { ...members, localityWeights: {} };
+    const { defaultSubset, listAsAny, localityWeightAware } = this.#config;
+    const weighted = localityWeightAware ? members : { ...members, localityWeights: {} };
+    this.#any?.adopt(hosts, weighted);
+    if (this.#default !== undefined) {
+      const chosen = hosts.filter(({ metadata }) =>
+        defaultSubset.meets(balancingLabels(metadata), listAsAny),
+      );
+      this.#default.adopt(chosen, this.#weighedFor(chosen, hosts, weighted));
+    }
     const before = this.#byText;
     this.#byText = new Map();
-    for (const [text, list] of this.#grouped(hosts)) {
-      const subset = before.get(text) ?? this.#context.make();
-      subset.adopt(list, own);
+    for (const [text, { hosts: chosen, singleHost }] of this.#grouped(hosts)) {
+      const subset = before.get(text) ?? (singleHost ? new SingleHost() : this.#make());
+      subset.adopt(chosen, this.#weighedFor(chosen, hosts, weighted));
       this.#byText.set(text, subset);
     }
-    this.#count(before);
-    const { values, text } = this.#defaultMatch;
-    const names = Object.keys(values);
-    const chosen = hosts.filter((host) => matchOfHost(host.metadata, names)?.text === text);
-    this.#default = chosen.length === 0 ? undefined : (this.#default ?? this.#context.make());
-    this.#default?.adopt(chosen, own);
+    this.#stats.count(before, this.#byText);
   }
 
-  #grouped(hosts: readonly Host[]): Map<string, Host[]> {
-    const groups = new Map<string, Host[]>();
+  healthChanged(): void {
+    this.#any?.healthChanged();
+    this.#default?.healthChanged();
+    for (const subset of this.#byText.values()) subset.healthChanged();
+  }
+
+  pick(context: PickContext, hash?: Word64): Host | undefined {
+    const match = matchOf(context);
+    const alternatives = this.#config.triesAlternatives ? match?.alternatives : undefined;
+    if (alternatives === undefined) return this.#pick(match, context, hash);
+    for (const alternative of alternatives) {
+      const host = this.#pick(alternative, context, hash);
+      if (host !== undefined) return host;
+    }
+    return undefined;
+  }
+
+  #pick(
+    asked: MetadataMatch | undefined,
+    context: PickContext,
+    hash: Word64 | undefined,
+  ): Host | undefined {
+    const match = this.#withoutRedundant(asked);
+    if (match !== undefined) {
+      const subset = this.#byText.get(match.text);
+      if (subset !== undefined) {
+        this.#stats.selected.inc();
+        return subset.pick(context, hash);
+      }
+      const fallback = this.#config.selectorFallbacks.get(match.names);
+      if (typeof fallback === "string") return this.#fallTo(fallback)?.pick(context, hash);
+      if (fallback !== undefined) return this.#pick(match.only(fallback), context, hash);
+    }
+    return this.#pickFallback(context, hash);
+  }
+
+  /** The cluster's own policy; it alone is counted. */
+  #pickFallback(context: PickContext, hash: Word64 | undefined): Host | undefined {
+    const fallback = this.#fallTo(this.#config.fallback);
+    if (fallback === undefined) return undefined;
+    const host = fallback.pick(context, hash);
+    if (host !== undefined) {
+      this.#stats.fallback.inc();
+      return host;
+    }
+    const any = this.#config.panicModeAny ? this.#any?.pick(context, hash) : undefined;
+    if (any !== undefined) this.#stats.fallbackPanic.inc();
+    return any;
+  }
+
+  #fallTo(fallback: SubsetFallback): HostPickers | undefined {
+    if (fallback === "any") return this.#any;
+    return fallback === "default" ? this.#default : undefined;
+  }
+
+  /** `allow_redundant_keys`: what the first selector asks for, when the request has it all. */
+  #withoutRedundant(match: MetadataMatch | undefined): MetadataMatch | undefined {
+    if (match === undefined || !this.#config.allowRedundantKeys) return match;
+    for (const { keySet } of this.#config.selectors)
+      if (match.hasAll(keySet)) return match.only(keySet);
+    return match;
+  }
+
+  #grouped(hosts: readonly Host[]): Map<string, Group> {
+    const { selectors, listAsAny } = this.#config;
+    const groups = new Map<string, Group>();
+    const seen = new Set<string>();
     for (const host of hosts) {
-      for (const { names } of this.#selectors.values()) {
-        const match = matchOfHost(host.metadata, names);
-        if (match === undefined) continue;
-        const group = groups.get(match.text);
-        if (group === undefined) groups.set(match.text, [host]);
-        else group.push(host);
+      const labels = balancingLabels(host.metadata);
+      seen.clear();
+      for (const { keys, singleHost } of selectors) {
+        for (const text of textsOfHost(labels, { names: keys, listAsAny, max: subsetsMax })) {
+          if (seen.has(text)) continue;
+          seen.add(text);
+          const group = groups.get(text);
+          if (group !== undefined) group.hosts.push(host);
+          else if (groups.size < subsetsMax) groups.set(text, { hosts: [host], singleHost });
+        }
       }
     }
     return groups;
   }
 
-  #count(before: ReadonlyMap<string, SubsetMembers>): void {
-    if (!this.#context.counts) return;
-    for (const text of this.#byText.keys()) if (!before.has(text)) this.#created.inc();
-    for (const text of before.keys()) if (!this.#byText.has(text)) this.#removed.inc();
-    this.#active.add(this.#byText.size - before.size);
-  }
-
-  healthChanged(): void {
-    this.#default?.hostHealthChanged();
-    for (const subset of this.#byText.values()) subset.hostHealthChanged();
-  }
-
-  pick(context: PickContext): Host | undefined {
-    return this.#pick(context, context.metadataMatch);
-  }
-
-  #pick(context: PickContext, match: MetadataMatch | undefined): Host | undefined {
-    if (match !== undefined) {
-      const subset = this.#byText.get(match.text);
-      if (subset !== undefined) {
-        this.#selected.inc();
-        return subset.pick(context);
-      }
-      const fallback = this.#selectors.get(match.names)?.fallback;
-      if (typeof fallback === "object") return this.#pick(context, only(match, fallback.keys));
-      if (fallback !== undefined) return this.#fallTo(fallback, context);
+  /** `scale_locality_weight`: a locality counts as far as its hosts are in the subset. */
+  #weighedFor(
+    chosen: readonly Host[],
+    all: readonly Host[],
+    members: ClusterMembers,
+  ): ClusterMembers {
+    const { localityWeightAware, scaleLocalityWeight } = this.#config;
+    if (!localityWeightAware || !scaleLocalityWeight) return members;
+    const localityWeights: Record<string, number> = {};
+    for (const [key, weight] of Object.entries(members.localityWeights)) {
+      const isIn = (host: Host): boolean => localityKey(host) === key;
+      const hosts = all.filter(isIn).length;
+      if (hosts > 0)
+        localityWeights[key] = Math.round((weight * chosen.filter(isIn).length) / hosts);
     }
-    if (this.#fallback === "none") return undefined;
-    const host = this.#fallTo(this.#fallback, context);
-    if (host !== undefined) {
-      this.#fellBack.inc();
-      return host;
-    }
-    const any = this.#panicModeAny ? this.#context.pickAny(context) : undefined;
-    if (any !== undefined) this.#panicked.inc();
-    return any;
-  }
-
-  #fallTo(fallback: Fallback, context: PickContext): Host | undefined {
-    if (fallback === "any") return this.#context.pickAny(context);
-    return fallback === "default" ? this.#default?.pick(context) : undefined;
+    return { ...members, localityWeights };
   }
 }
 
-const fallbacks: Readonly<Record<string, Fallback>> = {
-  NO_FALLBACK: "none",
-  ANY_ENDPOINT: "any",
-  DEFAULT_SUBSET: "default",
-};
-
-function compileSelector(config: Cluster_LbSubsetConfig_LbSubsetSelectorJson): Selector {
-  const names = config.keys ?? [];
-  const policy = String(config.fallbackPolicy ?? "NOT_DEFINED");
-  if (policy !== "KEYS_SUBSET") return { names, fallback: fallbacks[policy] };
-  const keys = config.fallbackKeysSubset ?? [];
-  if (keys.length === 0)
-    throw refuse(
-      "fallback_keys_subset",
-      "fallback_keys_subset cannot be empty for KEYS_SUBSET fallback_policy",
-    );
-  // A true subset each time: so the way from one fallback to the next has an end.
-  if (!keys.every((key) => names.includes(key)))
-    throw refuse("fallback_keys_subset", "fallback_keys_subset must be a subset of selector keys");
-  if (new Set(keys).size === new Set(names).size)
-    throw refuse("fallback_keys_subset", "fallback_keys_subset cannot be equal to keys");
-  return { names, fallback: { keys } };
+/** The request's own metadata goes over its route's. */
+function matchOf({ metadataMatch, info }: PickContext): MetadataMatch | undefined {
+  const labels = balancingLabels(info?.dynamicMetadata);
+  if (labels === undefined) return metadataMatch;
+  return metadataMatch?.merged(labels) ?? MetadataMatch.of(labels);
 }
 
-function only(match: MetadataMatch, keys: readonly string[]): MetadataMatch {
-  return matchOf(Object.fromEntries(keys.map((key) => [key, match.values[key] ?? null])));
+/** The first host of the first priority, whatever its health. */
+class SingleHost implements Subset {
+  #host: Host | undefined;
+
+  adopt(hosts: readonly Host[]): void {
+    this.#host = hosts.reduce((first, host) => (host.priority < first.priority ? host : first));
+  }
+
+  healthChanged(): void {}
+
+  pick(): Host | undefined {
+    return this.#host;
+  }
 }

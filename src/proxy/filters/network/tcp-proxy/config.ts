@@ -13,7 +13,7 @@ import { compileConnectionHashPolicy } from "../../../route/hash-policy.ts";
 import { compileAdditions } from "../../../route/header-changes.ts";
 import type { Services } from "../../../services.ts";
 import type { NetworkFilterContext, NetworkFilterFactory } from "../filter.ts";
-import { TcpProxy, type TcpProxySettings } from "./tcp-proxy.ts";
+import { type ClusterChoice, TcpProxy, type TcpProxySettings } from "./tcp-proxy.ts";
 import type { TunnelSettings } from "./tunnel.ts";
 
 const hourMs = 3_600_000;
@@ -130,22 +130,30 @@ function compileBackoff(
   return (failures) => Math.min(max, base * 2 ** (failures - 1)) * services.random.unit();
 }
 
-function compileClusters(config: TcpProxyJson, { services }: NetworkFilterContext): () => string {
-  const { cluster, weightedClusters } = config;
-  if (cluster !== undefined) return () => cluster;
+function compileClusters(
+  config: TcpProxyJson,
+  { services }: NetworkFilterContext,
+): () => ClusterChoice {
+  const { cluster, weightedClusters, metadataMatch } = config;
+  if (cluster !== undefined) {
+    const choice = { name: cluster, metadataMatch: compileMetadataMatch(metadataMatch) };
+    return () => choice;
+  }
   if (weightedClusters === undefined)
     throw refuse("cluster_specifier", "cluster or weighted_clusters is required");
   const entries = compileEach("weighted_clusters.clusters", weightedClusters.clusters, (entry) => ({
     name: entry.name ?? "",
     weight: entry.weight ?? 0,
+    metadataMatch: compileMetadataMatch(metadataMatch, entry.metadataMatch),
   }));
   const total = entries.reduce((sum, entry) => sum + entry.weight, 0);
+  const last = entries[entries.length - 1] ?? { name: "", metadataMatch: undefined };
   return () => {
     let left = services.random.unit() * total;
     for (const entry of entries) {
       left -= entry.weight;
-      if (left < 0) return entry.name;
+      if (left < 0) return entry;
     }
-    return entries[entries.length - 1]?.name ?? "";
+    return last;
   };
 }

@@ -35,5 +35,6 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
   "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight": [
     "name",
     "weight",
+    "metadata_match",
   ],
 };

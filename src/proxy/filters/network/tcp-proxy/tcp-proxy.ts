@@ -22,9 +22,15 @@ import {
   type UpstreamEnd,
 } from "./tunnel.ts";
 
+export interface ClusterChoice {
+  readonly name: string;
+  /** Its own over the proxy's. */
+  readonly metadataMatch: MetadataMatch | undefined;
+}
+
 export interface TcpProxySettings {
   readonly services: Services;
-  readonly chooseCluster: () => string;
+  readonly chooseCluster: () => ClusterChoice;
   readonly hashPolicy: HashPolicy | undefined;
   readonly metadataMatch: MetadataMatch | undefined;
   readonly accessLogs: readonly AccessLog[];
@@ -88,6 +94,7 @@ export class TcpProxy extends Timer implements NetworkFilter {
   #upstream: UpstreamEnd | undefined;
   /** An upstream connection being made, or the wait before the next attempt. */
   #cluster: Cluster | undefined;
+  #metadataMatch: MetadataMatch | undefined;
   #pending: { cancel(): void } | undefined;
   #host: Host | undefined;
   #attempts = 0;
@@ -156,7 +163,9 @@ export class TcpProxy extends Timer implements NetworkFilter {
     const { info } = this.#network;
     this.#connecting = true;
     const override = info.filterState?.get(clusterOverrideKey);
-    const name = typeof override === "string" ? override : this.#settings.chooseCluster();
+    const chosen = typeof override === "string" ? undefined : this.#settings.chooseCluster();
+    const name = chosen?.name ?? String(override);
+    this.#metadataMatch = (chosen ?? this.#settings).metadataMatch;
     const cluster = this.#settings.services.clusters.get(name);
     if (cluster === undefined) {
       this.#settings.stats.noRoute.inc();
@@ -171,7 +180,8 @@ export class TcpProxy extends Timer implements NetworkFilter {
 
   #connectTo(cluster: Cluster): void {
     const { info } = this.#network;
-    const { hashPolicy, metadataMatch } = this.#settings;
+    const { hashPolicy } = this.#settings;
+    const metadataMatch = this.#metadataMatch;
     const originalDestination = info.downstream.local;
     const host = cluster.pickHost({ originalDestination, info, hashPolicy, metadataMatch });
     if (host === undefined) {
