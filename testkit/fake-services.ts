@@ -3,6 +3,8 @@ import type { Random } from "#lib/random.ts";
 import { Timers } from "#lib/timers.ts";
 import type { AccessLogSink } from "#proxy/access-log/sinks.ts";
 import { Health } from "#proxy/health.ts";
+import { ConnectionCounts } from "#proxy/overload/connection-counts.ts";
+import { WorkerOverload } from "#proxy/overload/worker-overload.ts";
 import type { Runtime } from "#proxy/runtime.ts";
 import type { Services } from "#proxy/services.ts";
 import { WorkerStats } from "#proxy/stats/worker-stats.ts";
@@ -18,9 +20,10 @@ export function fakeServices(
   parts: { readonly clock?: Clock; readonly random?: Random; readonly runtime?: Runtime } = {},
 ): Services {
   const { clock = new FakeClock(), random = seededRandom(1), runtime = emptyRuntime } = parts;
+  const timers = new Timers(clock);
   return {
     clock,
-    timers: new Timers(clock),
+    timers,
     random,
     runtime,
     stats: new WorkerStats(() => undefined),
@@ -39,6 +42,8 @@ export function fakeServices(
     ticketSecret: new Uint8Array(32),
     node: { id: "node", cluster: "cluster", hostname: "host", zone: "" },
     health: new Health(),
+    overload: new WorkerOverload({ random, timers }),
+    connectionCounts: new ConnectionCounts(ConnectionCounts.allocate(8)),
     reportOutlier: () => undefined,
     reportImmediateFailure: () => undefined,
     log: () => undefined,

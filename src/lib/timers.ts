@@ -25,6 +25,8 @@ export abstract class Timer {
 export class TimerList {
   readonly durationMs: number;
   readonly #clock: Clock;
+  /** How much earlier than `durationMs` says. */
+  #earlierMs = 0;
   #first: Timer | undefined;
   #last: Timer | undefined;
   #wake: { cancel(): void } | undefined;
@@ -46,7 +48,24 @@ export class TimerList {
     if (this.#last === undefined) this.#first = timer;
     else this.#last.timerNext = timer;
     this.#last = timer;
-    this.#wake ??= this.#clock.after(this.durationMs, () => this.#fire());
+    this.#wake ??= this.#clock.after(this.currentMs, () => this.#fire());
+  }
+
+  get currentMs(): number {
+    return this.durationMs - this.#earlierMs;
+  }
+
+  /** From now on timers fire after this time, those that are armed too. At least a millisecond, at most `durationMs`. */
+  set currentMs(milliseconds: number) {
+    this.#earlierMs = this.durationMs - Math.max(1, Math.min(this.durationMs, milliseconds));
+    this.#wake?.cancel();
+    this.#wake = undefined;
+    if (this.#first !== undefined) this.#wakeFor(this.#first, this.#clock.monotonicMs());
+  }
+
+  #wakeFor(first: Timer, now: number): void {
+    const waitMs = first.deadlineMs - this.#earlierMs - now;
+    this.#wake = this.#clock.after(Math.max(1, waitMs), () => this.#fire());
   }
 
   remove(timer: Timer): void {
@@ -63,13 +82,13 @@ export class TimerList {
     this.#wake = undefined;
     const now = this.#clock.monotonicMs();
     // Half a millisecond early is on time: the runtime's timers round down.
-    while (this.#first !== undefined && this.#first.deadlineMs <= now + 0.5) {
+    while (this.#first !== undefined && this.#first.deadlineMs - this.#earlierMs <= now + 0.5) {
       const timer = this.#first;
       this.remove(timer);
       timer.onTimer();
     }
     if (this.#first === undefined || this.#wake !== undefined) return;
-    this.#wake = this.#clock.after(Math.max(1, this.#first.deadlineMs - now), () => this.#fire());
+    this.#wakeFor(this.#first, now);
   }
 }
 
@@ -89,9 +108,17 @@ export class Timers {
     if (durationMs <= 0) return undefined;
     let list = this.#lists.get(durationMs);
     if (list === undefined) {
-      list = new TimerList(this.clock, durationMs);
+      list = this.make(durationMs);
       if (this.#lists.size < listsMax) this.#lists.set(durationMs, list);
     }
     return list;
+  }
+
+  protected make(durationMs: number): TimerList {
+    return new TimerList(this.clock, durationMs);
+  }
+
+  protected get lists(): Iterable<TimerList> {
+    return this.#lists.values();
   }
 }

@@ -1,7 +1,8 @@
-import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, renameSync, unlinkSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { type Address, ipAddress, pipeAddress, pipePath } from "./address.ts";
 import { localAddress, remoteAddress } from "./connect.ts";
+import { libc } from "./libc.ts";
 import type { NativeHandle, NativeTcp } from "./native.ts";
 import { dispatch, RawConnection } from "./raw-connection.ts";
 import { applySocketOptions, openBoundSocket, type SocketOption } from "./socket-options.ts";
@@ -27,6 +28,9 @@ export interface ListeningSocket {
   readonly fileDescriptor: number;
   /** Stop accepting; accepted connections live on. */
   close(): void;
+  /** Stop accepting for now: the kernel lets clients connect, as many as the backlog has room for, and they wait. */
+  pause(): void;
+  resume(): void;
 }
 
 /**
@@ -44,26 +48,102 @@ export function listen(
     server.once("error", reject);
     server.listen(listenTarget(address, options), () => {
       server.removeListener("error", reject);
-      const handle = nativeHandle(server);
       try {
-        finishSocket(handle.fd, address, options);
+        finishSocket(nativeHandle(server).fd, address, options);
       } catch (error) {
         server.close();
         reject(error);
         return;
       }
       const bound = boundAddress(server, address);
-      handle.onconnection = (status, client) => {
-        if (status < 0 || client === undefined) return;
-        dispatch(() => onAccept(accepted(client, bound, options)));
-      };
-      resolve({ address: bound, fileDescriptor: handle.fd, close: () => server.close() });
+      resolve(
+        new OpenSocket(server, {
+          address: bound,
+          backlog: options.backlog ?? backlogDefault,
+          onAccept: (client) => onAccept(accepted(client, bound, options)),
+        }),
+      );
     });
   });
 }
 
+interface OpenOptions {
+  readonly address: Address;
+  readonly backlog: number;
+  readonly onAccept: (client: NativeHandle) => void;
+}
+
+class OpenSocket implements ListeningSocket {
+  readonly address: Address;
+  readonly #options: OpenOptions;
+  #state:
+    | { readonly kind: "open"; readonly server: Server }
+    | { readonly kind: "paused"; readonly fileDescriptor: number }
+    | { readonly kind: "closed" };
+
+  constructor(server: Server, options: OpenOptions) {
+    this.address = options.address;
+    this.#options = options;
+    this.#state = { kind: "open", server };
+    this.#accept(server);
+  }
+
+  get fileDescriptor(): number {
+    const state = this.#state;
+    if (state.kind === "paused") return state.fileDescriptor;
+    return state.kind === "open" ? nativeHandle(state.server).fd : -1;
+  }
+
+  #accept(server: Server): void {
+    nativeHandle(server).onconnection = (status, client) => {
+      if (status < 0 || client === undefined) return;
+      dispatch(() => this.#options.onAccept(client));
+    };
+  }
+
+  close(): void {
+    const state = this.#state;
+    this.#state = { kind: "closed" };
+    if (state.kind === "open") state.server.close();
+    else if (state.kind === "paused") libc().close(state.fileDescriptor);
+  }
+
+  /** The runtime accepts whatever comes to a handle that listens: the handle goes, a second descriptor keeps the socket. */
+  pause(): void {
+    const state = this.#state;
+    if (state.kind !== "open") return;
+    const fileDescriptor = libc().dup(nativeHandle(state.server).fd);
+    if (fileDescriptor === -1) return;
+    this.#state = { kind: "paused", fileDescriptor };
+    keepingFile(this.address, () => state.server.close());
+  }
+
+  resume(): void {
+    const state = this.#state;
+    if (state.kind !== "paused") return;
+    const server = createServer({ pauseOnConnect: true });
+    server.listen({ fd: state.fileDescriptor, backlog: this.#options.backlog });
+    this.#state = { kind: "open", server };
+    this.#accept(server);
+  }
+}
+
+/** The handle of a Unix socket takes the socket's file with it: while it closes, the file is elsewhere. */
+function keepingFile(address: Address, close: () => void): void {
+  if (address.family !== "pipe" || address.ip.startsWith("@")) {
+    close();
+    return;
+  }
+  const elsewhere = `${address.ip}.paused`;
+  renameSync(address.ip, elsewhere);
+  close();
+  renameSync(elsewhere, address.ip);
+}
+
+const backlogDefault = 128;
+
 function listenTarget(address: Address, options: ListenOptions): object {
-  const backlog = options.backlog ?? 128;
+  const backlog = options.backlog ?? backlogDefault;
   if (options.fileDescriptor !== undefined) return { fd: options.fileDescriptor, backlog };
   if (address.family === "pipe") {
     removeStale(address.ip);

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import { type Clock, systemClock } from "#lib/clock.ts";
+import { collectGarbage } from "#lib/collect-garbage.ts";
 import { ConfigError, type Problem } from "#lib/config-error.ts";
 import { systemRandom } from "#lib/random.ts";
 import { type AccessLogSinks, createAccessLogSinks } from "./access-log/sinks.ts";
@@ -11,6 +12,8 @@ import { mergeHostStatus } from "./cluster/host-status.ts";
 import { HealthCheckers } from "./health-check/checkers.ts";
 import { OutlierDetectors } from "./outlier/detectors.ts";
 import type { ClusterRates } from "./outlier/report.ts";
+import { ConnectionCounts } from "./overload/connection-counts.ts";
+import { OverloadManager } from "./overload/overload-manager.ts";
 import { LayeredRuntime } from "./runtime-layers.ts";
 import type { NodeInfo } from "./services.ts";
 import { SharedSlots } from "./shared-slots.ts";
@@ -82,6 +85,8 @@ export class ProxyServer implements WorkerEvents {
   readonly #secrets: SecretFiles;
   #outliers: OutlierDetectors | undefined;
   #checkers: HealthCheckers | undefined;
+  #overload: OverloadManager | undefined;
+  readonly #connectionCounts: SharedArrayBuffer;
   #runtime: LayeredRuntime | undefined;
   #logs: AccessLogSinks | undefined;
   readonly #waiting: ((index: number, message: FromWorker) => void)[] = [];
@@ -93,6 +98,9 @@ export class ProxyServer implements WorkerEvents {
     this.options = options;
     this.#clock = options.clock ?? systemClock;
     this.startedMs = this.#clock.wallMs();
+    this.#connectionCounts = ConnectionCounts.allocate(
+      options.bootstrap.staticResources?.listeners?.length ?? 0,
+    );
     this.#secrets = new SecretFiles(options.bootstrap, {
       clock: this.#clock,
       stats: this.stats.own,
@@ -114,7 +122,28 @@ export class ProxyServer implements WorkerEvents {
     const secrets = this.#secrets.start().then(() => this.#checkers?.start());
     await Promise.all([secrets, this.#discover()]);
     await this.#listen();
+    this.#watchOverload();
     this.state = "LIVE";
+  }
+
+  /** The workers have compiled its configuration before: it is valid. */
+  #watchOverload(): void {
+    const { overloadManager } = this.options.bootstrap;
+    if (overloadManager === undefined) return;
+    this.#overload = new OverloadManager(overloadManager, {
+      clock: this.#clock,
+      stats: this.stats.own,
+      observed: {
+        residentBytes: () => process.memoryUsage.rss(),
+        connections: new ConnectionCounts(this.#connectionCounts).limited,
+      },
+      onLevels: (levels) => this.broadcast({ kind: "overload", levels }),
+      shrinkHeap: () => {
+        this.broadcast({ kind: "shrink-heap" });
+        return collectGarbage();
+      },
+    });
+    this.#overload.start();
   }
 
   /** The workers exist and have taken the configuration: all that `--mode validate` does. */
@@ -147,6 +176,7 @@ export class ProxyServer implements WorkerEvents {
       sharedCells: shared?.cells,
       sharedSlots: shared?.slots,
       ticketSecret: this.#ticketSecret,
+      connectionCounts: this.#connectionCounts,
     };
   }
 
@@ -394,6 +424,7 @@ export class ProxyServer implements WorkerEvents {
     this.state = "STOPPED";
     this.#outliers?.stop();
     this.#checkers?.stop();
+    this.#overload?.stop();
     this.#secrets.stop();
     for (const discovery of this.#discoveries) discovery.stop();
     for (const worker of this.#workers) worker.abandon();
@@ -403,6 +434,7 @@ export class ProxyServer implements WorkerEvents {
     this.state = "STOPPED";
     this.#outliers?.stop();
     this.#checkers?.stop();
+    this.#overload?.stop();
     this.#logs?.flush();
     this.#secrets.stop();
     for (const discovery of this.#discoveries) discovery.stop();

@@ -6,6 +6,8 @@ import type { ClusterManager } from "./cluster/manager.ts";
 import type { Health } from "./health.ts";
 import type { ImmediateFailure } from "./health-check/host-check.ts";
 import type { OutlierReport } from "./outlier/report.ts";
+import type { ConnectionCounts } from "./overload/connection-counts.ts";
+import type { WorkerOverload } from "./overload/worker-overload.ts";
 import type { Runtime } from "./runtime.ts";
 import type { SharedSlots } from "./shared-slots.ts";
 import type { StatsScope } from "./stats/stats.ts";
@@ -34,6 +36,9 @@ export interface Services {
   readonly node: NodeInfo;
   /** /healthcheck/fail was called, or the process drains. */
   readonly health: Health;
+  readonly overload: WorkerOverload;
+  /** Open downstream connections of all workers. */
+  readonly connectionCounts: ConnectionCounts;
   /** A host failed several times in a row: the main thread decides whether it is ejected. */
   reportOutlier(report: OutlierReport): void;
   /** A host asks to be left out; the main thread checks hosts. */

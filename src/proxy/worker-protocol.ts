@@ -3,6 +3,7 @@ import type { SecretJson } from "#gen/envoy/extensions/transport_sockets/tls/v3/
 import type { ClusterMembers } from "./cluster/host.ts";
 import type { CheckedHost, HostCheck, ImmediateFailure } from "./health-check/host-check.ts";
 import type { HostVerdict, OutlierReport } from "./outlier/report.ts";
+import type { OverloadLevels } from "./overload/names.ts";
 import type { NodeInfo } from "./services.ts";
 import type { Announcement } from "./stats/worker-stats.ts";
 import type { ContextStatus } from "./tls/status.ts";
@@ -22,6 +23,8 @@ export interface WorkerSpec {
   readonly sharedSlots: SharedArrayBuffer | undefined;
   /** The same for all workers, so that one opens the session tickets of another. */
   readonly ticketSecret: Uint8Array;
+  /** Open downstream connections of all workers (ConnectionCounts). */
+  readonly connectionCounts: SharedArrayBuffer;
 }
 
 /** What a listener in a worker tells /listeners. */
@@ -91,6 +94,9 @@ export type ToWorker =
   | { readonly kind: "drain"; readonly timeMs: number; readonly inboundOnly: boolean }
   | { readonly kind: "close-listeners"; readonly inboundOnly: boolean }
   | { readonly kind: "health"; readonly failed: boolean }
+  | { readonly kind: "overload"; readonly levels: OverloadLevels }
+  /** Collect garbage. */
+  | { readonly kind: "shrink-heap" }
   | { readonly kind: "runtime"; readonly overrides: Readonly<Record<string, string>> }
   | { readonly kind: "log-level"; readonly level: string }
   | { readonly kind: "reopen-logs" }

@@ -1,6 +1,8 @@
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import type { OverloadManagerJson } from "#gen/envoy/config/overload/v3/overload_pb.js";
 import { unreachable } from "#lib/assert.ts";
 import { systemClock } from "#lib/clock.ts";
+import { collectGarbage } from "#lib/collect-garbage.ts";
 import { ConfigError, within } from "#lib/config-error.ts";
 import { systemRandom } from "#lib/random.ts";
 import { Timers } from "#lib/timers.ts";
@@ -10,6 +12,9 @@ import { hostStatus } from "./cluster/host-status.ts";
 import { WorkerClusters } from "./cluster/worker-clusters.ts";
 import { Health } from "./health.ts";
 import { ListenerManager } from "./listener/listener-manager.ts";
+import { compileOverload } from "./overload/config.ts";
+import { ConnectionCounts } from "./overload/connection-counts.ts";
+import { WorkerOverload } from "./overload/worker-overload.ts";
 import { LayeredRuntime } from "./runtime-layers.ts";
 import type { Services } from "./services.ts";
 import { SharedSlots } from "./shared-slots.ts";
@@ -33,7 +38,8 @@ export class Worker {
     this.#services = makeServices(spec, post);
     const { bootstrap } = spec;
     const problems = [
-      problemsOf(() =>
+      problemsOf("overload_manager", () => this.#configureOverload(bootstrap.overloadManager)),
+      problemsOf("static_resources", () =>
         this.#services.clusters.addAll(
           bootstrap.staticResources?.clusters ?? [],
           this.#services,
@@ -46,10 +52,18 @@ export class Worker {
       concurrency: spec.concurrency,
     });
     problems.push(
-      problemsOf(() => this.#listeners.compile(bootstrap.staticResources?.listeners ?? [])),
+      problemsOf("static_resources", () =>
+        this.#listeners.compile(bootstrap.staticResources?.listeners ?? []),
+      ),
     );
     const all = problems.flat();
     if (all.length > 0) throw new ConfigError(all);
+  }
+
+  #configureOverload(config: OverloadManagerJson | undefined): void {
+    if (config === undefined) return;
+    const { overload, stats } = this.#services;
+    overload.configure(compileOverload(config), stats);
   }
 
   handle(message: ToWorker): void {
@@ -84,6 +98,13 @@ export class Worker {
         return;
       case "health":
         this.#services.health.failed = message.failed;
+        return;
+      case "overload":
+        this.#services.overload.update(message.levels);
+        this.#listeners.paused = this.#services.overload.paused;
+        return;
+      case "shrink-heap":
+        collectGarbage();
         return;
       case "runtime":
         this.#services.runtime.setOverrides(message.overrides);
@@ -135,9 +156,12 @@ export class Worker {
   }
 }
 
-function problemsOf(compile: () => void): readonly { path: string; message: string }[] {
+function problemsOf(
+  path: string,
+  compile: () => void,
+): readonly { path: string; message: string }[] {
   try {
-    within("static_resources", compile);
+    within(path, compile);
     return [];
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;
@@ -161,9 +185,10 @@ function makeServices(
   const stats = new WorkerStats((announcement) => post({ kind: "stats", announcement }));
   const log: Services["log"] = (level, message, fields) =>
     post({ kind: "log", level, message, fields });
+  const timers = new Timers(systemClock);
   return {
     clock: systemClock,
-    timers: new Timers(systemClock),
+    timers,
     random: systemRandom,
     stats,
     runtime: LayeredRuntime.from(runtimeOf(spec.bootstrap)),
@@ -182,6 +207,8 @@ function makeServices(
     ticketSecret: spec.ticketSecret,
     node: spec.node,
     health: new Health(),
+    overload: new WorkerOverload({ random: systemRandom, timers }),
+    connectionCounts: new ConnectionCounts(spec.connectionCounts),
     reportOutlier: (report) => post({ kind: "outlier", report }),
     reportImmediateFailure: (failure) => post({ kind: "immediate-failure", failure }),
     log,

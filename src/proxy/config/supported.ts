@@ -42,6 +42,7 @@ import { supported as activeHealthCheck } from "#proxy/health-check/supported.ts
 import { supported as listener } from "#proxy/listener/supported.ts";
 import { supported as matching } from "#proxy/matching/supported.ts";
 import { supported as outlier } from "#proxy/outlier/supported.ts";
+import { supported as overload } from "#proxy/overload/supported.ts";
 import { supported as proxyHeader } from "#proxy/proxy-protocol/supported.ts";
 import { supported as rateLimit } from "#proxy/rate-limit/supported.ts";
 import { supported as rbac } from "#proxy/rbac/supported.ts";
@@ -95,6 +96,7 @@ export const tables: readonly Table[] = [
   common,
   cluster,
   outlier,
+  overload,
   listener,
   matching,
   rbac,

@@ -24,7 +24,8 @@ export interface Accepting {
   readonly stats: ListenerStats;
   /** The listener whose address a restored destination is (use_original_dst). */
   find(address: Address): Accepting | undefined;
-  onOpen(connection: ActiveConnection): void;
+  /** Another listener's connection is this one's now. */
+  onTaken(connection: ActiveConnection): void;
   onClosed(connection: ActiveConnection): void;
 }
 
@@ -89,7 +90,6 @@ export class ActiveConnection
   start(): void {
     const { listener } = this.#accepting;
     this.connection.bufferLimit = listener.bufferLimit;
-    this.#accepting.onOpen(this);
     this.#listenerFilters = listener.filters.map((make) => make());
     if (this.#listenerFilters.length > 0) listener.filterTimeout?.arm(this);
     this.#runListenerFilters(true);
@@ -239,7 +239,7 @@ export class ActiveConnection
     this.#accepting.stats.abandoned();
     this.#accepting = target;
     target.stats.accepted();
-    target.onOpen(this);
+    target.onTaken(this);
     this.connection.bufferLimit = target.listener.bufferLimit;
   }
 

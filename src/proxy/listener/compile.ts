@@ -18,6 +18,7 @@ import type {
 } from "../filters/network/filter.ts";
 import { factoryFor } from "../filters/network/http-connection-manager/filter-chain.ts";
 import { networkFilters } from "../filters/network/list.ts";
+import type { WorkerOverload } from "../overload/worker-overload.ts";
 import type { Services } from "../services.ts";
 import { compileSocketOptions } from "../socket-options.ts";
 import type { StatsScope } from "../stats/stats.ts";
@@ -58,6 +59,8 @@ export interface CompiledListener {
   readonly scope: StatsScope;
   readonly metadata: Metadata | undefined;
   readonly bufferLimit: number;
+  readonly overload: WorkerOverload;
+  readonly ignoresGlobalLimit: boolean;
   readonly filters: readonly (() => ListenerFilter)[];
   readonly filterTimeout: TimerList | undefined;
   readonly continueOnTimeout: boolean;
@@ -69,7 +72,9 @@ const mebibyte = 1024 * 1024;
 const filterTimeoutMs = 15_000;
 
 /** Throws ConfigError with every problem. */
-export function compileListener(config: ListenerJson, services: Services): CompiledListener {
+export function compileListener(config: ListenerJson, all: Services): CompiledListener {
+  const services: Services =
+    config.bypassOverloadManager === true ? { ...all, overload: all.overload.bypassed() } : all;
   const address = within("address", () => compileAddress(config.address));
   const sockets = [
     compileSocket({ address, config, options: config.socketOptions }, config.address),
@@ -127,6 +132,8 @@ export function compileListener(config: ListenerJson, services: Services): Compi
     scope,
     metadata: config.metadata?.filterMetadata as Metadata | undefined,
     bufferLimit,
+    overload: services.overload,
+    ignoresGlobalLimit: config.ignoreGlobalConnLimit ?? false,
     filters: compileListenerFilters(config, { services, scope }),
     filterTimeout: services.timers.of(
       within("listener_filters_timeout", () =>
@@ -181,11 +188,13 @@ function compileChain(chain: FilterChainJson, context: NetworkFilterContext): Co
       );
     return within("typed_config", () => factory.compile(item.typedConfig, context));
   });
-  const secureTimeout = services.timers.of(
-    within("transport_socket_connect_timeout", () =>
-      durationMs(chain.transportSocketConnectTimeout, 0),
-    ),
-  );
+  const secureTimeout = services.overload
+    .timers("TRANSPORT_SOCKET_CONNECT")
+    .of(
+      within("transport_socket_connect_timeout", () =>
+        durationMs(chain.transportSocketConnectTimeout, 0),
+      ),
+    );
   return { name: chain.name ?? "", filters, tls, secureTimeout };
 }
 

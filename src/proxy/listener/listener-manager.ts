@@ -4,6 +4,7 @@ import { type Address, addressText, ipAddress } from "#net/address.ts";
 import { libc } from "#net/libc.ts";
 import { type ListeningSocket, listen } from "#net/listen.ts";
 import type { RawConnection } from "#net/raw-connection.ts";
+import type { Count } from "../overload/connection-counts.ts";
 import type { Services } from "../services.ts";
 import type { ListenerStatus } from "../worker-protocol.ts";
 import { type Accepting, ActiveConnection } from "./active-connection.ts";
@@ -13,7 +14,12 @@ import { ListenerStats } from "./listener-stats.ts";
 interface RunningListener extends Accepting {
   readonly sockets: ListeningSocket[];
   readonly connections: Set<ActiveConnection>;
+  readonly limitKey: string;
+  /** Its connections in all workers. */
+  readonly count: Count;
 }
+
+const globalLimitKey = "overload.global_downstream_max_connections";
 
 /** Listening descriptors of the first worker, by `name#index`. */
 export type SharedSockets = Readonly<Record<string, number>>;
@@ -23,7 +29,10 @@ export class ListenerManager {
   readonly #services: Services;
   readonly #workers: { readonly workerIndex: number; readonly concurrency: number };
   readonly #listeners: RunningListener[] = [];
+  readonly #accepted: Count;
+  readonly #limited: Count;
   #onIdle: (() => void) | undefined;
+  #paused = false;
 
   constructor(
     services: Services,
@@ -31,6 +40,8 @@ export class ListenerManager {
   ) {
     this.#services = services;
     this.#workers = workers;
+    this.#accepted = services.connectionCounts.accepted;
+    this.#limited = services.connectionCounts.limited;
   }
 
   /** Throws ConfigError with every problem of every listener. */
@@ -43,10 +54,12 @@ export class ListenerManager {
       names.add(listener.name);
       return listener;
     });
-    for (const listener of compiled) this.#listeners.push(this.#running(listener));
+    for (const [index, listener] of compiled.entries())
+      this.#listeners.push(this.#running(listener, index));
   }
 
-  #running(listener: CompiledListener): RunningListener {
+  #running(listener: CompiledListener, index: number): RunningListener {
+    const count = this.#services.connectionCounts.listener(index);
     const connections = new Set<ActiveConnection>();
     return {
       listener,
@@ -55,12 +68,47 @@ export class ListenerManager {
       sockets: [],
       connections,
       find: (address) => this.#findFor(address),
-      onOpen: (connection) => connections.add(connection),
+      limitKey: `envoy.resource_limits.listener.${listener.name}.connection_limit`,
+      count,
+      onTaken: (connection) => {
+        this.#countTaken(listener);
+        count.add();
+        connections.add(connection);
+      },
       onClosed: (connection) => {
-        connections.delete(connection);
+        if (!connections.delete(connection)) return;
+        this.#uncount(listener);
+        count.subtract();
         this.#checkIdle();
       },
     };
+  }
+
+  /** Whether the limit of the whole process lets one more connection in; it is counted then. */
+  #countAccepted({ overload, ignoresGlobalLimit }: CompiledListener): boolean {
+    if (overload.connectionsMax !== undefined && !ignoresGlobalLimit) {
+      if (!this.#limited.addWithin(overload.connectionsMax)) {
+        overload.connectionsRefused?.inc();
+        return false;
+      }
+      this.#accepted.add();
+      return true;
+    }
+    const { runtime } = this.#services;
+    const max = ignoresGlobalLimit
+      ? Number.POSITIVE_INFINITY
+      : runtime.number(globalLimitKey, Number.POSITIVE_INFINITY);
+    return this.#accepted.addWithin(max);
+  }
+
+  #countTaken({ overload, ignoresGlobalLimit }: CompiledListener): void {
+    this.#accepted.add();
+    if (overload.connectionsMax !== undefined && !ignoresGlobalLimit) this.#limited.add();
+  }
+
+  #uncount({ overload, ignoresGlobalLimit }: CompiledListener): void {
+    this.#accepted.subtract();
+    if (overload.connectionsMax !== undefined && !ignoresGlobalLimit) this.#limited.subtract();
   }
 
   /** The listener for a restored destination: its very address, else any address on its port. */
@@ -91,6 +139,7 @@ export class ListenerManager {
         try {
           const opened = await this.#open(running, { ...socket, address: asked }, shared[key]);
           running.sockets.push(opened);
+          if (this.#paused && !running.listener.overload.bypasses) opened.pause();
         } catch (cause) {
           throw new Error(
             `listener '${running.listener.name}' cannot listen on ${addressText(asked)}: ${cause instanceof Error ? cause.message : String(cause)}`,
@@ -126,17 +175,45 @@ export class ListenerManager {
   }
 
   #accept(running: RunningListener, connection: RawConnection): void {
-    const max = this.#services.runtime.number(
-      `envoy.resource_limits.listener.${running.listener.name}.connection_limit`,
-      Number.POSITIVE_INFINITY,
-    );
-    running.stats.accepted();
-    if (running.connections.size >= max) {
-      running.stats.overflowed();
+    if (!this.#admits(running)) {
       connection.destroy();
       return;
     }
-    new ActiveConnection(running, connection).start();
+    running.stats.accepted();
+    const active = new ActiveConnection(running, connection);
+    running.connections.add(active);
+    active.start();
+  }
+
+  /** False: it is counted as refused. True: it is counted as open. */
+  #admits({ listener, stats, limitKey, count }: RunningListener): boolean {
+    if (!this.#countAccepted(listener)) {
+      stats.globalOverflow.inc();
+      return false;
+    }
+    if (listener.overload.rejecting && listener.overload.rejectsConnection()) {
+      stats.overloadReject.inc();
+      this.#uncount(listener);
+      return false;
+    }
+    const max = this.#services.runtime.number(limitKey, Number.POSITIVE_INFINITY);
+    if (count.addWithin(max)) return true;
+    stats.overflowed();
+    this.#uncount(listener);
+    return false;
+  }
+
+  /** Overloaded: clients wait in the kernel, up to the backlog. */
+  set paused(paused: boolean) {
+    if (this.#paused === paused) return;
+    this.#paused = paused;
+    for (const { listener, sockets } of this.#listeners) {
+      if (listener.overload.bypasses) continue;
+      for (const socket of sockets) {
+        if (paused) socket.pause();
+        else socket.resume();
+      }
+    }
   }
 
   get connectionsActive(): number {

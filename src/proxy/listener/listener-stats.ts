@@ -6,6 +6,9 @@ export class ListenerStats {
   readonly #active: Gauge;
   readonly #destroy: Counter;
   readonly #overflow: Counter;
+  /** Over a limit of the whole process. */
+  readonly globalOverflow: Counter;
+  readonly overloadReject: Counter;
   readonly #lengthMs: Histogram;
   readonly #preActive: Gauge;
   readonly #workerTotal: Counter;
@@ -22,6 +25,8 @@ export class ListenerStats {
     this.#active = scope.gauge("downstream_cx_active");
     this.#destroy = scope.counter("downstream_cx_destroy");
     this.#overflow = scope.counter("downstream_cx_overflow");
+    this.globalOverflow = scope.counter("downstream_global_cx_overflow");
+    this.overloadReject = scope.counter("downstream_cx_overload_reject");
     this.#lengthMs = scope.histogram("downstream_cx_length_ms");
     this.#preActive = scope.gauge("downstream_pre_cx_active");
     this.preTimeout = scope.counter("downstream_pre_cx_timeout");
@@ -39,8 +44,8 @@ export class ListenerStats {
     this.#preActive.inc();
   }
 
+  /** Over the listener's own limit. */
   overflowed(): void {
-    this.#preActive.dec();
     this.#overflow.inc();
   }
 

@@ -20,7 +20,7 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "socket_options",
     "tcp_fast_open_queue_length",
     "enable_reuse_port",
-    // Each says what some limit does not do to this listener, or does in another way: see differences-from-envoy.md.
+    // Changes nothing: see differences-from-envoy.md.
     "max_connections_to_accept_per_socket_event",
     "ignore_global_conn_limit",
     "bypass_overload_manager",

@@ -163,7 +163,7 @@ export class ActiveStream extends FilterPassage implements RequestSink, HttpStre
     if (route.kind !== "forward") return;
     if (route.idleTimeoutMs !== undefined) {
       this.cancel();
-      this.#idle = this.services.timers.of(route.idleTimeoutMs);
+      this.#idle = this.settings.streamIdleTimers.of(route.idleTimeoutMs);
       this.#idle?.arm(this);
     }
     const { streamDuration } = route;

@@ -200,6 +200,8 @@ function compileTimeouts(
 ): Pick<
   ManagerSettings,
   | "streamIdle"
+  | "streamIdleTimers"
+  | "streamFlush"
   | "requestTimeout"
   | "requestHeadersTimeout"
   | "maxStreamDuration"
@@ -209,16 +211,24 @@ function compileTimeouts(
   | "delayedClose"
   | "drainTimeout"
 > {
-  const { timers } = services;
+  const { timers, overload } = services;
   const common = config.commonHttpProtocolOptions;
+  const streamIdleMs = durationMs(config.streamIdleTimeout, 5 * minuteMs);
+  const streamIdleTimers = overload.timers("HTTP_DOWNSTREAM_STREAM_IDLE");
   return {
-    streamIdle: timers.of(durationMs(config.streamIdleTimeout, 5 * minuteMs)),
+    streamIdle: streamIdleTimers.of(streamIdleMs),
+    streamIdleTimers,
+    streamFlush: overload.timers("HTTP_DOWNSTREAM_STREAM_FLUSH").of(streamIdleMs),
     requestTimeout: timers.of(durationMs(config.requestTimeout, 0)),
     requestHeadersTimeout: timers.of(durationMs(config.requestHeadersTimeout, 0)),
     maxStreamDuration: timers.of(durationMs(common?.maxStreamDuration, 0)),
-    idleTimeout: timers.of(durationMs(common?.idleTimeout, hourMs)),
+    idleTimeout: overload
+      .timers("HTTP_DOWNSTREAM_CONNECTION_IDLE")
+      .of(durationMs(common?.idleTimeout, hourMs)),
     http1SafeDuration: config.http1SafeMaxConnectionDuration ?? false,
-    maxConnectionDuration: timers.of(durationMs(common?.maxConnectionDuration, 0)),
+    maxConnectionDuration: overload
+      .timers("HTTP_DOWNSTREAM_CONNECTION_MAX")
+      .of(durationMs(common?.maxConnectionDuration, 0)),
     delayedClose: timers.of(durationMs(config.delayedCloseTimeout, 1000)),
     drainTimeout: timers.of(durationMs(config.drainTimeout, 5000)),
   };

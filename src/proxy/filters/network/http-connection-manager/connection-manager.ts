@@ -122,6 +122,11 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
   /** Which HTTP it is; undefined: too few bytes to tell. */
   #decide(chunk: Uint8Array): ServerCodec | undefined {
     const { settings, connection } = this;
+    if (settings.services.overload.shedsBeforeCodec()) {
+      settings.stats.requestOverloadClose.inc();
+      this.#linger();
+      return undefined;
+    }
     const undecided = this.#undecided;
     const seen = undecided === undefined ? chunk : Buffer.concat([undecided, chunk]);
     const version = negotiate(settings.codecType, connection.tls?.alpn, seen);
@@ -248,13 +253,14 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
 
   /** Answers that are over for us wait in the codec for the client's windows: not longer than a stream may be idle. */
   #watchFlush(codec: Http2ServerCodec | undefined): void {
-    const { streamIdle } = this.settings;
-    if (codec === undefined || streamIdle === undefined || this.#flushTimer?.armed === true) return;
+    const { streamFlush } = this.settings;
+    if (codec === undefined || streamFlush === undefined || this.#flushTimer?.armed === true)
+      return;
     this.#flushTimer ??= new CallTimer(() => {
-      codec.resetStalled(streamIdle.durationMs);
+      codec.resetStalled(streamFlush.currentMs);
       if (codec.active > this.#streams.size) this.#watchFlush(codec);
     });
-    streamIdle.arm(this.#flushTimer);
+    streamFlush.arm(this.#flushTimer);
   }
 
   onDrained(): void {
@@ -263,10 +269,12 @@ export class ConnectionManager extends Timer implements NetworkFilter, Http2Serv
 
   /** An answer's head is about to leave. A proxy that drains or fails its health check sends its clients elsewhere. */
   beforeHead(): void {
-    const { services, inbound } = this.settings;
-    if (!services.health.sendsAway(inbound, services)) return;
-    if (this.#state !== "open" || this.#drainTimer !== undefined) return;
-    this.settings.stats.connectionDrainClose.inc();
+    const { services, inbound, stats } = this.settings;
+    const isOver = this.#state !== "open" || this.#drainTimer !== undefined;
+    if (!isOver && services.overload.endsConnection())
+      stats.connectionOverloadDisableKeepalive.inc();
+    else if (isOver || !services.health.sendsAway(inbound, services)) return;
+    stats.connectionDrainClose.inc();
     this.#lastRequests();
   }
 

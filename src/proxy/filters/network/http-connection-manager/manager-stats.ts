@@ -17,6 +17,7 @@ export class ManagerStats {
   readonly connectionDestroyLocalActive: Counter;
   readonly connectionDestroyRemoteActive: Counter;
   readonly connectionDrainClose: Counter;
+  readonly connectionOverloadDisableKeepalive: Counter;
   readonly connectionIdleTimeout: Counter;
   readonly connectionMaxDuration: Counter;
   readonly connectionMaxRequests: Counter;
@@ -33,6 +34,7 @@ export class ManagerStats {
   readonly requestActive: Gauge;
   readonly requestCompleted: Counter;
   readonly requestTimeMs: Histogram;
+  readonly requestOverloadClose: Counter;
   readonly requestTimeout: Counter;
   readonly requestHeaderTimeout: Counter;
   readonly requestIdleTimeout: Counter;
@@ -76,6 +78,7 @@ export class ManagerStats {
     this.connectionDestroyLocalActive = counter("cx_destroy_local_active_rq");
     this.connectionDestroyRemoteActive = counter("cx_destroy_remote_active_rq");
     this.connectionDrainClose = counter("cx_drain_close");
+    this.connectionOverloadDisableKeepalive = counter("cx_overload_disable_keepalive");
     this.connectionIdleTimeout = counter("cx_idle_timeout");
     this.connectionMaxDuration = counter("cx_max_duration_reached");
     this.connectionMaxRequests = counter("cx_max_requests_reached");
@@ -92,6 +95,7 @@ export class ManagerStats {
     this.requestActive = scope.gauge("downstream_rq_active");
     this.requestCompleted = counter("rq_completed");
     this.requestTimeMs = scope.histogram("downstream_rq_time");
+    this.requestOverloadClose = counter("rq_overload_close");
     this.requestTimeout = counter("rq_timeout");
     this.requestHeaderTimeout = counter("rq_header_timeout");
     this.requestIdleTimeout = counter("rq_idle_timeout");

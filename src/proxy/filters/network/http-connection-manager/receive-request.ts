@@ -3,6 +3,7 @@ import type { RequestHead } from "#http/message.ts";
 import { inlineRequestHeaders, joinRepeated } from "../../../inline-headers.ts";
 import { ResponseFlag } from "../../../response-flags.ts";
 import type { ActiveStream } from "./active-stream.ts";
+import { overloadedReply } from "./stream-replies.ts";
 
 /**
  * What the connection manager does with a request's head before any filter sees it, in Envoy's order. Returns false when it has
@@ -10,6 +11,11 @@ import type { ActiveStream } from "./active-stream.ts";
  */
 export function receiveRequest(stream: ActiveStream, head: RequestHead): boolean {
   const { settings } = stream;
+  if (settings.services.overload.refusing && settings.services.overload.refusesRequest()) {
+    settings.stats.requestOverloadClose.inc();
+    stream.reply(overloadedReply);
+    return false;
+  }
   joinRepeated(head.headers, inlineRequestHeaders);
   if (head.version === 10 && !settings.http1.acceptHttp10) {
     stream.reply({

@@ -1,7 +1,7 @@
 import type { Http1ServerOptions } from "#http/h1/server.ts";
 import type { Http2Services } from "#http/h2/http2-options.ts";
 import type { RequestHead, ResponseHead } from "#http/message.ts";
-import type { TimerList } from "#lib/timers.ts";
+import type { TimerList, Timers } from "#lib/timers.ts";
 import type { AccessLog } from "../../../access-log/access-log.ts";
 import type { FieldMutation } from "../../../field-mutations.ts";
 import type { CompiledHttp2 } from "../../../http2-options.ts";
@@ -60,6 +60,10 @@ export interface ManagerSettings {
   /** A Host-less request keeps its connection (stream_error_on_invalid_http_message). */
   readonly keepOnInvalid: boolean;
   readonly streamIdle: TimerList | undefined;
+  /** For a route's own stream idle timeout. */
+  readonly streamIdleTimers: Timers;
+  /** For answers that wait for the client's windows. */
+  readonly streamFlush: TimerList | undefined;
   readonly requestTimeout: TimerList | undefined;
   readonly requestHeadersTimeout: TimerList | undefined;
   readonly maxStreamDuration: TimerList | undefined;

@@ -44,6 +44,12 @@ export function requestTooLargeReply(requestEnded: boolean): LocalReply {
   };
 }
 
+export const overloadedReply: LocalReply = {
+  status: 503,
+  body: "envoy overloaded",
+  details: "overload",
+};
+
 export const responseTooLargeReply: LocalReply = {
   status: 500,
   body: "Internal Server Error",
