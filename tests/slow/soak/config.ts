@@ -9,6 +9,8 @@ const filters = "envoy.extensions.filters";
 export const clusterNames = ["plain", "hashed", "secure", "streams", "mirror"] as const;
 export type ClusterName = (typeof clusterNames)[number];
 
+export const healthPath = "/health";
+
 export interface SoakFolder {
   readonly folder: string;
 }
@@ -235,6 +237,7 @@ function cluster(name: ClusterName, folder: string, tls: TlsFiles): JsonObject {
       success_rate_minimum_hosts: 3,
       success_rate_request_volume: 10,
     },
+    health_checks: [healthCheck(name)],
     circuit_breakers: {
       thresholds: [
         {
@@ -258,6 +261,25 @@ function cluster(name: ClusterName, folder: string, tls: TlsFiles): JsonObject {
           : { http_protocol_options: {} },
       },
     },
+  };
+}
+
+/** Of several kinds: over kept and new connections, HTTP/2, TLS as the cluster has it, and bare TCP. */
+function healthCheck(name: ClusterName): JsonObject {
+  const http: JsonObject = {
+    http_health_check: {
+      path: healthPath,
+      codec_client_type: name === "streams" ? "HTTP2" : "HTTP1",
+    },
+  };
+  return {
+    timeout: "0.5s",
+    interval: "1s",
+    no_traffic_interval: "1s",
+    unhealthy_threshold: 2,
+    healthy_threshold: 1,
+    reuse_connection: name !== "hashed",
+    ...(name === "mirror" ? { tcp_health_check: {} } : http),
   };
 }
 

@@ -66,7 +66,7 @@ const sampleEveryMs = 5000;
 /** Idle connections, ejections and retries all end in far less; only a leak takes so long. */
 const restPatienceMs = 60_000;
 /** The process's own, which no request moves. */
-const movingGauges = /^server\.|^cluster\..*\.version$|^runtime\./;
+const movingGauges = /^server\.|^cluster\..*\.version$|\.ring_hash_lb\./;
 const rotateBytes = 16 * 1024 * 1024;
 
 const repository = fileURLToPath(new URL("../../..", import.meta.url));
@@ -152,6 +152,7 @@ class Soak {
     const { cycle } = this.#options;
     const beganMs = systemClock.monotonicMs();
     const launched = this.#load.launched;
+    for (const upstream of this.#upstreams) upstream.calm = false;
     this.#load.start();
     let [endpointsMs, sampledMs] = [beganMs, beganMs];
     for (;;) {
@@ -207,6 +208,10 @@ class Soak {
     while (this.#load.active > 0 && systemClock.monotonicMs() < deadlineMs) await delay(50);
     if (this.#load.active > 0) this.#problem(`${this.#load.active} requests never ended`);
     this.#load.closeConnections();
+    for (const upstream of this.#upstreams) {
+      upstream.sick = false;
+      upstream.calm = true;
+    }
     let sample = await takeSample(this.#proxy);
     let restless = this.#restless(sample);
     while (restless.length > 0 && systemClock.monotonicMs() < deadlineMs) {
@@ -233,7 +238,7 @@ class Soak {
   #restless(sample: Sample): readonly string[] {
     if (hasChildren(this.#proxy)) return ["it reads configuration"];
     const first = this.#rests[0]?.sample;
-    if (first === undefined) return [];
+    if (first === undefined) return unhealthy(sample.gauges);
     return [
       ...differences(sample.gauges, first.gauges).filter((line) => !movingGauges.test(line)),
       ...differences(sample.descriptors, first.descriptors).map((line) => `descriptors: ${line}`),
@@ -282,11 +287,24 @@ class Soak {
   }
 }
 
+/** Clusters with hosts that health checks have not found yet. */
+function unhealthy(gauges: Counts): readonly string[] {
+  return clusterNames
+    .filter(
+      (name) =>
+        gauges[`cluster.${name}.membership_healthy`] !== gauges[`cluster.${name}.membership_total`],
+    )
+    .map((name) => `${name} has unhealthy hosts`);
+}
+
 const megabytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(2)} MiB`;
 
 function command(folder: string): readonly string[] {
   const probe = new URL("heap-probe.mjs", import.meta.url);
-  const environment = [`NODE_OPTIONS=--import=${probe}`, `SOAK_FOLDER=${folder}`];
+  const environment = [
+    `NODE_OPTIONS=--disable-warning=ExperimentalWarning --import=${probe}`,
+    `SOAK_FOLDER=${folder}`,
+  ];
   return ["env", ...environment, `${repository}bin/heddle`, "proxy"];
 }
 
