@@ -7,6 +7,7 @@ import {
   asExtension,
   bodies,
   fromFile,
+  group,
   host,
   named,
   selecting,
@@ -92,6 +93,7 @@ const selection: readonly ParityCase[] = [
     run: async (t) => {
       assert.deepEqual(await bodies(t, "/", 1), { "no healthy upstream": 1 });
       await t.stats(onlyStats({ fallback: 0 }));
+      await t.stats({ "cluster.{case}-main.lb_healthy_panic": 1 });
     },
   }),
   subsetCase("panic_mode_any takes every host then", {
@@ -203,7 +205,36 @@ const selection: readonly ParityCase[] = [
     run: async (t) => {
       assert.deepEqual(await bodies(t, "/a", 3), { one: 3 });
       assert.deepEqual(await bodies(t, "/c", 3), { three: 3 });
-      await t.stats(onlyStats({ selected: 6 }));
+      await t.stats(onlyStats({ selected: 6, single_host_per_subset_duplicate: 1 }));
+    },
+  }),
+  subsetCase("one host for each subset: of the first priority that has one", {
+    subsets: { subset_selectors: [{ keys: ["id"], single_host_per_subset: true }] },
+    groups: [
+      group([host("one", { id: "a" })], { priority: 1 }),
+      group([host("two", { id: "a" }), host("three", { id: "b" })]),
+    ],
+    routes: { "/a": { id: "a" }, "/b": { id: "b" } },
+    run: async (t) => {
+      assert.deepEqual(await bodies(t, "/a", 3), { two: 3 });
+      assert.deepEqual(await bodies(t, "/b", 3), { three: 3 });
+    },
+  }),
+  subsetCase("two selectors of the same keys: the first says whether there is one host", {
+    subsets: {
+      subset_selectors: [byVersion, { keys: ["version"], single_host_per_subset: true }],
+    },
+    endpoints: versions,
+    routes: { "/": { version: "1" } },
+    run: async (t) => assert.deepEqual(await bodies(t, "/", 4), { one: 2, two: 2 }),
+  }),
+  subsetCase("an empty list is no value", {
+    subsets: { subset_selectors: [byVersion], list_as_any: true, fallback_policy: "NO_FALLBACK" },
+    endpoints: [host("one", { version: [] }), host("two", { version: "1" })],
+    routes: { "/": { version: [] }, "/1": { version: "1" } },
+    run: async (t) => {
+      assert.deepEqual(await bodies(t, "/", 1), { "no healthy upstream": 1 });
+      assert.deepEqual(await bodies(t, "/1", 2), { two: 2 });
     },
   }),
   subsetCase("one host for each subset, whatever its health", {
@@ -375,6 +406,21 @@ const refusals: readonly ParityCase[] = [
     "locality weights that the cluster does not use",
     { lb_subset_config: { subset_selectors: [byVersion], locality_weight_aware: true } },
     /requires that a locality_weighted_lb_config be set/,
+  ),
+  refuses(
+    "a cluster whose type chooses the hosts",
+    {
+      ...withSelector(byVersion),
+      type: "ORIGINAL_DST",
+      lb_policy: "CLUSTER_PROVIDED",
+      load_assignment: null,
+    },
+    /LB policy CLUSTER_PROVIDED cannot be combined with lb_subset_config/,
+  ),
+  refuses(
+    "beside an extension",
+    { ...withSelector(byVersion), ...asExtension({ subset_selectors: [byVersion] }) },
+    /load_balancing_policy cannot be combined with lb_subset_config/,
   ),
   refuses(
     "an extension without a policy underneath",

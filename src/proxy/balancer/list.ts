@@ -79,6 +79,11 @@ export function chooseBalancer(config: ClusterJson): ChosenBalancer {
 
 function chosenBy(cluster: ClusterJson): ChosenBalancer {
   const policies = cluster.loadBalancingPolicy?.policies;
+  if (policies !== undefined && cluster.lbSubsetConfig !== undefined)
+    throw refuse(
+      "lb_subset_config",
+      "load_balancing_policy cannot be combined with lb_subset_config",
+    );
   if (policies !== undefined) return chooseExtension(policies);
   const common = cluster.commonLbConfig;
   const shared = {

@@ -9,6 +9,7 @@ export class SubsetStats {
   readonly #active: Gauge;
   readonly #created: Counter;
   readonly #removed: Counter;
+  readonly #duplicates: Gauge;
   readonly #counts: boolean;
 
   constructor(stats: StatsScope, { workerIndex }: Services) {
@@ -18,11 +19,18 @@ export class SubsetStats {
     this.#active = stats.gauge("lb_subsets_active");
     this.#created = stats.counter("lb_subsets_created");
     this.#removed = stats.counter("lb_subsets_removed");
+    this.#duplicates = stats.gauge("lb_subsets_single_host_per_subset_duplicate");
     this.#counts = workerIndex === 0;
   }
 
-  count(before: ReadonlyMap<string, unknown>, now: ReadonlyMap<string, unknown>): void {
+  /** `duplicates`: hosts that are in no subset because each has one host. */
+  count(
+    before: ReadonlyMap<string, unknown>,
+    now: ReadonlyMap<string, unknown>,
+    duplicates: number,
+  ): void {
     if (!this.#counts) return;
+    this.#duplicates.set(duplicates);
     for (const text of now.keys()) if (!before.has(text)) this.#created.inc();
     for (const text of before.keys()) if (!now.has(text)) this.#removed.inc();
     this.#active.add(now.size - before.size);

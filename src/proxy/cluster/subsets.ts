@@ -54,13 +54,15 @@ export class Subsets implements Picker {
       this.#default.adopt(chosen, this.#weighedFor(chosen, hosts, weighted));
     }
     const before = this.#byText;
+    let duplicates = 0;
     this.#byText = new Map();
     for (const [text, { hosts: chosen, singleHost }] of this.#grouped(hosts)) {
       const subset = before.get(text) ?? (singleHost ? new SingleHost() : this.#make());
       subset.adopt(chosen, this.#weighedFor(chosen, hosts, weighted));
       this.#byText.set(text, subset);
+      if (singleHost) duplicates += chosen.length - prioritiesOf(chosen);
     }
-    this.#stats.count(before, this.#byText);
+    this.#stats.count(before, this.#byText, duplicates);
   }
 
   healthChanged(): void {
@@ -163,6 +165,10 @@ export class Subsets implements Picker {
     }
     return { ...members, localityWeights };
   }
+}
+
+function prioritiesOf(hosts: readonly Host[]): number {
+  return new Set(hosts.map(({ priority }) => priority)).size;
 }
 
 /** The request's own metadata goes over its route's. */
