@@ -105,10 +105,20 @@ export class HandshakeInfo implements TlsInfo {
   }
 }
 
+/** BoringSSL's names for what OpenSSL calls in one way when a key was exchanged and in another when a session was resumed. */
+const groupNames: ReadonlyMap<string, string> = new Map([
+  ["x25519", "X25519"],
+  ["prime256v1", "P-256"],
+  ["secp256r1", "P-256"],
+  ["secp384r1", "P-384"],
+  ["secp521r1", "P-521"],
+]);
+
 /** The runtime tells clients only. */
 function groupOf(handle: NativeTls): string {
   const info = handle.getEphemeralKeyInfo();
-  return info !== null && "name" in info ? String(info.name) : "";
+  const name = info !== null && "name" in info ? String(info.name) : "";
+  return groupNames.get(name) ?? name;
 }
 
 /** A chain of more is not sent by honest peers. */

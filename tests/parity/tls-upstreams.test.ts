@@ -111,6 +111,14 @@ parityArea("tls-upstreams", [
     },
   }),
   upstream({
+    name: "calls the curve P-256",
+    socket: upstreamTls({ common: { tls_params: { ecdh_curves: ["P-256"] } } }),
+    run: async (t) => {
+      await ok(t);
+      await t.stats({ "cluster.{case}-main.ssl.curves.P-256": 1 });
+    },
+  }),
+  upstream({
     name: "sends its SNI and its ALPN protocols",
     socket: upstreamTls({
       context: { sni: "sni.test" },
@@ -302,6 +310,7 @@ parityArea("tls-upstreams", [
       await t.stats({
         "cluster.{case}-main.ssl.handshake": 2,
         "cluster.{case}-main.ssl.session_reused": 1,
+        "cluster.{case}-main.ssl.curves.X25519": 2,
       });
     },
   }),
