@@ -38,6 +38,9 @@ async function main(): Promise<void> {
       format: "esm",
       platform: "node",
       target: "node22",
+      // The runtime keeps the source of what it runs, and doubles it for a single character beyond Latin-1: comments have such.
+      minifyWhitespace: true,
+      lineLimit: 200,
       packages: "external",
       // A name that begins with # is resolved by package.json's "imports" at run time, too.
       external: ["#gen/*"],

@@ -31,7 +31,9 @@ export function updateServerStats({
       firstExpiry = Math.min(firstExpiry, value);
   }
   server.gauge("total_connections").set(connections);
-  server.gauge("days_until_first_cert_expiring").set(daysUntil(firstExpiry, startedWallMs + source.uptimeMs));
+  server
+    .gauge("days_until_first_cert_expiring")
+    .set(daysUntil(firstExpiry, startedWallMs + source.uptimeMs));
   const runtime = stats.own.scope("runtime.");
   const { layers, entries } = source.runtime();
   runtime.gauge("num_layers").set(layers.length);

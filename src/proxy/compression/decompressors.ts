@@ -1,12 +1,3 @@
-import {
-  brotliDecompressSync,
-  constants,
-  createBrotliDecompress,
-  createGunzip,
-  createZstdDecompress,
-  gunzipSync,
-  zstdDecompressSync,
-} from "node:zlib";
 import type { TypedExtensionConfigJson } from "#gen/envoy/config/core/v3/extension_pb.js";
 import type { BrotliJson } from "#gen/envoy/extensions/compression/brotli/decompressor/v3/brotli_pb.js";
 import type { GzipJson } from "#gen/envoy/extensions/compression/gzip/decompressor/v3/gzip_pb.js";
@@ -14,6 +5,7 @@ import type { ZstdJson } from "#gen/envoy/extensions/compression/zstd/decompress
 import { refuse } from "#lib/config-error.ts";
 import { type CodecError, type Decoder, tooLarge } from "./codec.ts";
 import { libraryType } from "./library-type.ts";
+import { zlib } from "./zlib.ts";
 
 /** Envoy's limit of what may come of a body, and its only one for brotli and zstd. */
 const ratioMaxDefault = 100;
@@ -37,6 +29,7 @@ export function compileDecompressor({ typedConfig }: TypedExtensionConfigJson): 
 // `finishFlush`: as in Envoy, a body that ends too soon is worth what has been understood of it.
 
 function gzip(config: GzipJson): Decoder {
+  const { constants, createGunzip, gunzipSync } = zlib();
   const chunkSize = config.chunkSize ?? chunkSizeDefault;
   const options = {
     windowBits: config.windowBits ?? 15,
@@ -63,6 +56,7 @@ const gzipCounters: Readonly<Record<string, string>> = {
 };
 
 function brotli(config: BrotliJson): Decoder {
+  const { brotliDecompressSync, constants, createBrotliDecompress } = zlib();
   const chunkSize = config.chunkSize ?? chunkSizeDefault;
   const options = {
     params: {
@@ -86,6 +80,7 @@ function brotli(config: BrotliJson): Decoder {
 }
 
 function zstd(config: ZstdJson): Decoder {
+  const { constants, createZstdDecompress, zstdDecompressSync } = zlib();
   const chunkSize = config.chunkSize ?? chunkSizeDefault;
   const options = { chunkSize, finishFlush: constants.ZSTD_e_flush };
   return {

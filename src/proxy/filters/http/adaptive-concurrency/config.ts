@@ -2,11 +2,11 @@ import type {
   AdaptiveConcurrencyJson,
   GradientControllerConfigJson,
 } from "#gen/envoy/extensions/filters/http/adaptive_concurrency/v3/adaptive_concurrency_pb.js";
-import { StatusCode } from "#gen/envoy/type/v3/http_status_pb.js";
 import type { PercentJson } from "#gen/envoy/type/v3/percent_pb.js";
 import { refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import { compileRuntimeFlag } from "../../../runtime-flag.ts";
+import { statusOfName } from "../../../status-code.ts";
 import type { FilterContext, HttpFilterFactory } from "../filter.ts";
 import { AdaptiveConcurrency, type AdaptiveConcurrencySettings } from "./adaptive-concurrency.ts";
 import { GradientController, type GradientStats } from "./gradient-controller.ts";
@@ -37,7 +37,7 @@ export const factory: HttpFilterFactory = {
 /** As in Envoy, what is no error becomes 503. */
 function statusOf(code: string | undefined): number {
   // Proof: the loader knows the enum's names, and only them.
-  const status = code === undefined ? 0 : StatusCode[code as keyof typeof StatusCode];
+  const status = statusOfName(code);
   return status < 400 ? 503 : status;
 }
 

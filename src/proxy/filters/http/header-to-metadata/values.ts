@@ -1,6 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { fromBinary, toJson } from "@bufbuild/protobuf";
-import { ValueSchema } from "@bufbuild/protobuf/wkt";
+import { createRequire } from "node:module";
 import type { Json } from "../../../stream-info.ts";
 
 /** Octets that are no UTF-8 stand for themselves, as in Envoy's JSON. */
@@ -40,8 +39,31 @@ function hexadecimalOf(text: string): number | undefined {
   return (sign === "-" ? -mantissa : mantissa) * 2 ** Number(exponent);
 }
 
+interface Protobuf {
+  readonly fromBinary: typeof import("@bufbuild/protobuf").fromBinary;
+  readonly toJson: typeof import("@bufbuild/protobuf").toJson;
+  readonly ValueSchema: typeof import("@bufbuild/protobuf/wkt").ValueSchema;
+}
+
+let loaded: Protobuf | undefined;
+
+/** Loaded with the first value: a worker has no other use for the library, which would be megabytes of every sidecar. */
+function protobuf(): Protobuf {
+  if (loaded === undefined) {
+    const require = createRequire(import.meta.url);
+    // Proof: what the packages export under these names.
+    const { fromBinary, toJson } =
+      require("@bufbuild/protobuf") as typeof import("@bufbuild/protobuf");
+    const { ValueSchema } =
+      require("@bufbuild/protobuf/wkt") as typeof import("@bufbuild/protobuf/wkt");
+    loaded = { fromBinary, toJson, ValueSchema };
+  }
+  return loaded;
+}
+
 /** The octets of a `google.protobuf.Value`. */
 export function protobufValue(text: string): Json | undefined {
+  const { fromBinary, toJson, ValueSchema } = protobuf();
   try {
     return toJson(ValueSchema, fromBinary(ValueSchema, Buffer.from(text, "latin1")));
   } catch {

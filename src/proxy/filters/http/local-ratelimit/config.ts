@@ -1,11 +1,11 @@
 import type { RuntimeFractionalPercentJson } from "#gen/envoy/config/core/v3/base_pb.js";
 import type { LocalRateLimitJson } from "#gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit_pb.js";
 import type { HttpStatusJson } from "#gen/envoy/type/v3/http_status_pb.js";
-import { StatusCode } from "#gen/envoy/type/v3/http_status_pb.js";
 import { refuse } from "#lib/config-error.ts";
 import { compileRateLimits, type RateLimit } from "../../../rate-limit/rate-limits.ts";
 import { compileAdditions } from "../../../route/header-changes.ts";
 import type { Services } from "../../../services.ts";
+import { statusOfName } from "../../../status-code.ts";
 import type { HttpFilterFactory } from "../filter.ts";
 import { type LocalLimit, LocalRateLimitFilter } from "./local-ratelimit.ts";
 import { planLimiter } from "./make-limiter.ts";
@@ -99,6 +99,6 @@ const tooManyRequests = 429;
 
 /** Only errors may be answered. */
 function statusOf(config: HttpStatusJson | undefined): number {
-  const status = Number(StatusCode[config?.code as keyof typeof StatusCode] ?? 0);
+  const status = statusOfName(config?.code);
   return status < 400 ? tooManyRequests : status;
 }
