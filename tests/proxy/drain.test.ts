@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { existsSync, readFileSync, renameSync } from "node:fs";
-import { connect as dial } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { byHand, response } from "../../testkit/fake-upstream.ts";
 import { extension } from "../parity/harness/config.ts";
-import type { ProxyProcess } from "../parity/harness/proxy-process.ts";
 import {
   bootstrap,
   cluster,
@@ -14,23 +11,13 @@ import {
   eventually,
   GET,
   ok,
+  refuses,
   start,
   temporaryFolder,
   upstream,
 } from "./support.ts";
 
 const toMain = { match: { prefix: "/" }, route: { cluster: "main" } };
-
-/** Undefined while the listener still accepts. */
-async function refuses(proxy: ProxyProcess): Promise<true | undefined> {
-  const socket = dial(proxy.listener("main") as { host: string; port: number });
-  const outcome = await Promise.race([
-    once(socket, "connect").then(() => "accepted"),
-    once(socket, "error").then(([error]) => (error as NodeJS.ErrnoException).code),
-  ]).catch((error: NodeJS.ErrnoException) => error.code);
-  socket.destroy();
-  return outcome === "ECONNREFUSED" ? true : undefined;
-}
 
 for (const workers of ["1", "2"]) {
   test(`SIGTERM with ${workers} workers: idle connections end, the request in flight is answered`, async (t) => {

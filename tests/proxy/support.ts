@@ -1,6 +1,8 @@
 /** A proxy process for tests of what belongs to the process: signals, workers, the command line. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { connect as dial } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -119,6 +121,17 @@ export async function connect(
   );
   t.after(() => client.close());
   return client;
+}
+
+/** Undefined while the listener still accepts. */
+export async function refuses(proxy: ProxyProcess, listener = "main"): Promise<true | undefined> {
+  const socket = dial(proxy.listener(listener) as { host: string; port: number });
+  const outcome = await Promise.race([
+    once(socket, "connect").then(() => "accepted"),
+    once(socket, "error").then(([error]) => (error as NodeJS.ErrnoException).code),
+  ]).catch((error: NodeJS.ErrnoException) => error.code);
+  socket.destroy();
+  return outcome === "ECONNREFUSED" ? true : undefined;
 }
 
 /** Looks again until `look` finds something: for states that no event announces. */
