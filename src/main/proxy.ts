@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import type { LocalityJson } from "#gen/envoy/config/core/v3/base_pb.js";
 import { addressText } from "#net/address.ts";
 import { ConfigFileError } from "#proxy/config-file-error.ts";
 import { type LoadedBootstrap, loadBootstrap } from "#proxy/configuration.ts";
@@ -7,6 +8,7 @@ import { ProcessLog } from "#proxy/process-log.ts";
 import { ProxyProcess } from "#proxy/proxy-process.ts";
 import { LayeredRuntime } from "#proxy/runtime-layers.ts";
 import { ProxyServer, type ServerOptions, StartError } from "#proxy/server.ts";
+import type { NodeInfo } from "#proxy/services.ts";
 import { packageVersion } from "./package-version.ts";
 import { type ProxyFlags, parseProxyFlags } from "./proxy-flags.ts";
 
@@ -81,6 +83,15 @@ function withTags(bootstrap: BootstrapJson, { statsTags }: ProxyFlags): Bootstra
   };
 }
 
+function localityOf(
+  configured: LocalityJson | undefined,
+  serviceZone: string,
+): NodeInfo["locality"] {
+  if (configured === undefined && serviceZone === "") return undefined;
+  const { region = "", zone = "", subZone = "" } = configured ?? {};
+  return { region, zone: serviceZone || zone, subZone };
+}
+
 function serverOptions(
   bootstrap: BootstrapJson,
   flags: ProxyFlags,
@@ -94,6 +105,7 @@ function serverOptions(
       cluster: flags.serviceCluster || (bootstrap.node?.cluster ?? ""),
       zone: flags.serviceZone || (bootstrap.node?.locality?.zone ?? ""),
       hostname: hostname(),
+      locality: localityOf(bootstrap.node?.locality, flags.serviceZone),
     },
     // A refused configuration is refused by one worker as by many.
     concurrency: flags.mode === "validate" ? 1 : Math.max(1, flags.concurrency),

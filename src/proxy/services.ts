@@ -2,6 +2,7 @@ import type { Clock } from "#lib/clock.ts";
 import type { Random } from "#lib/random.ts";
 import type { Timers } from "#lib/timers.ts";
 import type { AccessLogSinks } from "./access-log/sinks.ts";
+import type { Locality } from "./cluster/host.ts";
 import type { ClusterManager } from "./cluster/manager.ts";
 import type { Health } from "./health.ts";
 import type { ImmediateFailure } from "./health-check/host-check.ts";
@@ -56,4 +57,6 @@ export interface NodeInfo {
   readonly cluster: string;
   readonly hostname: string;
   readonly zone: string;
+  /** Undefined: nothing is known of it. */
+  readonly locality?: Locality | undefined;
 }

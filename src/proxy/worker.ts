@@ -46,6 +46,9 @@ export class Worker {
           sharedCells(spec),
         ),
       ),
+      problemsOf("cluster_manager", () =>
+        this.#services.clusters.chooseLocal(bootstrap.clusterManager?.localClusterName ?? ""),
+      ),
     ];
     this.#listeners = new ListenerManager(this.#services, {
       workerIndex: spec.index,

@@ -2,7 +2,10 @@ import type {
   ClusterJson,
   LoadBalancingPolicy_PolicyJson,
 } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
-import type { LocalityLbConfigJson } from "#gen/envoy/extensions/load_balancing_policies/common/v3/common_pb.js";
+import type {
+  LocalityLbConfigJson,
+  LocalityLbConfig_ZoneAwareLbConfigJson as ZoneAwareConfig,
+} from "#gen/envoy/extensions/load_balancing_policies/common/v3/common_pb.js";
 import type { LeastRequestJson } from "#gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request_pb.js";
 import type { MaglevJson } from "#gen/envoy/extensions/load_balancing_policies/maglev/v3/maglev_pb.js";
 import type { RingHashJson } from "#gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.js";
@@ -35,6 +38,7 @@ export interface ChosenBalancer {
   readonly failTrafficOnPanic: boolean;
   /** Undefined: the cluster is one. */
   readonly subsets?: SubsetConfig | undefined;
+  readonly zoneAware: ZoneAwareConfig;
 }
 
 const types: Readonly<Record<string, BalancerFactory | "provided">> = {
@@ -93,6 +97,7 @@ function chosenBy(cluster: ClusterJson): ChosenBalancer {
         : cluster.roundRobinLbConfig,
     localityWeighted: common?.localityWeightedLbConfig !== undefined,
     failTrafficOnPanic: common?.zoneAwareLbConfig?.failTrafficOnPanic === true,
+    zoneAware: common?.zoneAwareLbConfig ?? {},
   };
   const subsets = compileLegacySubsets(cluster);
   const name = cluster.lbPolicy ?? "ROUND_ROBIN";
@@ -125,6 +130,7 @@ function chooseExtension(policies: readonly LoadBalancingPolicy_PolicyJson[]): C
       config: typed,
       localityWeighted: locality?.localityWeightedLbConfig !== undefined,
       failTrafficOnPanic: locality?.zoneAwareLbConfig?.failTrafficOnPanic === true,
+      zoneAware: locality?.zoneAwareLbConfig ?? {},
     };
   }
   throw refuse("load_balancing_policy", "none of the policies is supported by Heddle");
@@ -145,5 +151,6 @@ function chooseHashing(factory: BalancerFactory, any: unknown): ChosenBalancer {
     config: { hashing: within("load_balancing_policy", () => compileHashing(typed)) },
     localityWeighted: typed.localityWeightedLbConfig !== undefined,
     failTrafficOnPanic: false,
+    zoneAware: {},
   };
 }

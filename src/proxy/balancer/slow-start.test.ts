@@ -72,7 +72,7 @@ test("a host that checks take back begins anew", () => {
   const picks = (): number[] => {
     const counts = [0, 0];
     for (let i = 0; i < 110; i++) {
-      const index = sets.hosts.findIndex((it) => it === picked);
+      const index = picked === undefined ? -1 : sets.hosts.indexOf(picked);
       if (index >= 0) counts[index] = (counts[index] ?? 0) + 1;
       picked = sets.pick({});
     }

@@ -2,7 +2,7 @@ import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { HttpVersion } from "#http/message.ts";
 import { within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
-import type { PickContext } from "../balancer/balancer.ts";
+import type { HostSet, PickContext } from "../balancer/balancer.ts";
 import type { HostCheck } from "../health-check/host-check.ts";
 import { LazyHttp2Services } from "../http2-options.ts";
 import type { HostVerdict } from "../outlier/report.ts";
@@ -104,6 +104,10 @@ export class WorkerCluster implements Cluster {
       100,
       this.#services.random.unit(),
     );
+  }
+
+  get firstSet(): HostSet | undefined {
+    return this.#hosts.firstSet;
   }
 
   get hosts(): readonly Host[] {

@@ -15,6 +15,7 @@ import type { Counter, Gauge, StatsScope } from "../stats/stats.ts";
 import type { ClusterMembers, Host } from "./host.ts";
 import { localityKey } from "./host-locality.ts";
 import { type PriorityLoad, priorityLoads } from "./priority-load.ts";
+import { ZoneRouting } from "./zone-routing.ts";
 
 export interface HostPickersContext {
   readonly services: Services;
@@ -40,6 +41,10 @@ export class HostPickers implements Picker {
   readonly #balancer: ChosenBalancer;
   readonly #panicThreshold: number;
   readonly #panicPicks: Counter;
+  /** Of the cluster. */
+  readonly #name: string;
+  /** Undefined as long as there is no other cluster that the proxy belongs to. */
+  #zones: ZoneRouting | undefined;
   #hosts: readonly Host[] = [];
   #members: ClusterMembers | undefined;
   #pickers: readonly PriorityPickers[] = [];
@@ -53,6 +58,7 @@ export class HostPickers implements Picker {
   constructor(config: ClusterJson, context: HostPickersContext) {
     this.#context = context;
     this.#balancer = context.balancer;
+    this.#name = config.name ?? "";
     const threshold = config.commonLbConfig?.healthyPanicThreshold;
     // A message that is there with nothing in it is 0 %, which turns panic off.
     this.#panicThreshold = threshold === undefined ? 50 : Number(threshold.value ?? 0);
@@ -78,6 +84,8 @@ export class HostPickers implements Picker {
 
   /** Undefined: no host (UH). */
   pick(context: PickContext, hash?: Word64): Host | undefined {
+    if (this.#zones?.outdated(this.#context.services.clusters.local?.firstSet) === true)
+      this.#stale = true;
     if (this.#stale && this.#members !== undefined) this.#rebuild(this.#members);
     // As in Envoy: a hash stays with its priority.
     const exclusion = hash === undefined ? context.exclusion : undefined;
@@ -131,10 +139,12 @@ export class HostPickers implements Picker {
       hostSet(priority, this.#hosts, members),
     );
     this.#sets = sets;
+    const panicThreshold = Math.min(100, runtime.number(panicKey, this.#panicThreshold));
     this.#loads = priorityLoads(sets, {
       overprovisioning: members.overprovisioningFactor,
-      panicThreshold: Math.min(100, runtime.number(panicKey, this.#panicThreshold)),
+      panicThreshold,
     });
+    if (factory.byHash !== true) this.#updateZones(sets[0], panicThreshold);
     this.#pickers = sets.map((set, priority) =>
       factory.byHash === true
         ? this.#hashPickers(factory, set, this.#loads[priority])
@@ -146,6 +156,17 @@ export class HostPickers implements Picker {
     );
     const only = this.#loads.findIndex((load) => load.healthy === 100 && !load.panic);
     this.#only = this.#pickers[only]?.healthy;
+  }
+
+  #updateZones(set: HostSet | undefined, panicThreshold: number): void {
+    const { services, stats } = this.#context;
+    const { local } = services.clusters;
+    if (local === undefined || local.name === this.#name) return;
+    const localSet = local.firstSet;
+    if (localSet === undefined || set === undefined) return;
+    const own = services.node.locality;
+    this.#zones ??= new ZoneRouting(this.#balancer.zoneAware, own, { services, stats });
+    this.#zones.update(set, localSet, panicThreshold);
   }
 
   /** As in Envoy: one table for a priority, of its healthy hosts or, in panic, of all; degraded ones are never in it. */
@@ -182,7 +203,11 @@ export class HostPickers implements Picker {
 
   #picker(factory: BalancerFactory, options: PickerOptions): Picker {
     const weighted = this.#balancer.localityWeighted ? effectiveLocalities(options) : [];
-    if (weighted.length === 0) return this.#make(factory, options.hosts);
+    if (weighted.length === 0) {
+      const all = this.#make(factory, options.hosts);
+      if (this.#zones === undefined || options.set.priority > 0) return all;
+      return this.#zones.picker(options.hosts, all, (hosts) => this.#make(factory, hosts));
+    }
     const entries = weighted.map(({ weight, hosts }) => ({
       weight,
       picker: this.#make(factory, hosts),
@@ -218,7 +243,8 @@ function effectiveLocalities({ set, hosts, members }: PickerOptions): {
     .filter(({ weight }) => weight > 0);
 }
 
-function hostSet(priority: number, all: readonly Host[], members: ClusterMembers): HostSet {
+/** Hosts of one priority. */
+export function hostSet(priority: number, all: readonly Host[], members: ClusterMembers): HostSet {
   const hosts = all.filter((host) => host.priority === priority);
   const byLocality = new Map<string, Host[]>();
   for (const host of hosts) {

@@ -1,7 +1,7 @@
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import { Word64 } from "#lib/word64.ts";
 import { addressText } from "#net/address.ts";
-import type { PickContext, Picker } from "../balancer/balancer.ts";
+import type { HostSet, PickContext, Picker } from "../balancer/balancer.ts";
 import type { HashPolicy } from "../balancer/hash-policy.ts";
 import { type ChosenBalancer, chooseBalancer } from "../balancer/list.ts";
 import { SlowStart } from "../balancer/slow-start.ts";
@@ -11,13 +11,14 @@ import type { Gauge, StatsScope } from "../stats/stats.ts";
 import { clusterType } from "./cluster-type.ts";
 import { type ClusterMembers, type EndpointSpec, type Host, membersMax } from "./host.ts";
 import { applyFlags, combinedHealth } from "./host-health.ts";
-import { HostPickers, type HostPickersContext } from "./host-pickers.ts";
+import { HostPickers, type HostPickersContext, hostSet } from "./host-pickers.ts";
 import { makeHost } from "./make-host.ts";
 import type { Drop } from "./manager.ts";
 import { MembershipStats } from "./membership-stats.ts";
 import { OriginalDestinationHosts } from "./original-destination.ts";
 import { OverrideHosts } from "./override-hosts.ts";
 import { Subsets } from "./subsets.ts";
+import { zoneStats } from "./zone-routing.ts";
 
 interface HostSetsContext {
   readonly services: Services;
@@ -46,6 +47,9 @@ export class HostSets {
   #hosts: readonly Host[] = [];
   #byKey: Map<string, Host> = new Map();
   #dropFraction = 0;
+  #members: ClusterMembers | undefined;
+  /** Made when somebody asks: only the cluster that the proxy belongs to is asked. */
+  #firstSet: HostSet | undefined;
   /** Whether the balancer goes by a hash, and the current pick's. */
   readonly #hashes: boolean;
   readonly #hash = new Word64();
@@ -59,6 +63,7 @@ export class HostSets {
     this.#overrides = new OverrideHosts(config);
     // Shown by every cluster.
     context.stats.counter("lb_healthy_panic");
+    zoneStats(context.stats);
     if (clusterType(config) === "ORIGINAL_DST") {
       this.#original = new OriginalDestinationHosts(config, context);
       this.#picker = this.#original;
@@ -75,6 +80,13 @@ export class HostSets {
 
   get hosts(): readonly Host[] {
     return this.#original?.hosts ?? this.#hosts;
+  }
+
+  /** Of the first priority; another object after each change. */
+  get firstSet(): HostSet | undefined {
+    if (this.#members === undefined) return undefined;
+    this.#firstSet ??= hostSet(0, this.#hosts, this.#members);
+    return this.#firstSet;
   }
 
   /** The control plane's wish that this request be dropped (drop_overloads), drawn anew on each call. */
@@ -96,6 +108,8 @@ export class HostSets {
     this.#byKey = next;
     this.#hosts = [...next.values()];
     this.#dropFraction = members.dropFraction;
+    this.#members = members;
+    this.#firstSet = undefined;
     this.#slowStart?.note(this.#hosts);
     this.#balanced?.update(this.#hosts, members);
     this.#drain(previous, next);
@@ -109,6 +123,11 @@ export class HostSets {
     this.#membership?.changed(host.health, health);
     host.health = health;
     this.#slowStart?.note([host]);
+    this.#healthChanged();
+  }
+
+  #healthChanged(): void {
+    this.#firstSet = undefined;
     this.#balanced?.healthChanged();
   }
 
@@ -120,7 +139,7 @@ export class HostSets {
     this.#membership?.changed(before, host.health);
     if (host.excluded !== excludedBefore) this.#membership?.excludedChanged(host.excluded);
     this.#slowStart?.note([host]);
-    if (host.health !== before || host.excluded !== excludedBefore) this.#balanced?.healthChanged();
+    if (host.health !== before || host.excluded !== excludedBefore) this.#healthChanged();
   }
 
   /** Undefined: no host (UH). */

@@ -1,6 +1,6 @@
 import type { HttpVersion, RequestHead, RequestStream, ResponseSink } from "#http/message.ts";
 import type { Connection, ConnectionHandler } from "#net/connection.ts";
-import type { PickContext } from "../balancer/balancer.ts";
+import type { HostSet, PickContext } from "../balancer/balancer.ts";
 import type { StatsScope } from "../stats/stats.ts";
 import type { Metadata, StreamInfo } from "../stream-info.ts";
 import type { ClusterMembers, Host } from "./host.ts";
@@ -80,7 +80,16 @@ export interface Cluster {
   readonly hosts: readonly Host[];
 }
 
+/** The cluster that the proxy itself belongs to. */
+export interface LocalCluster {
+  readonly name: string;
+  /** Hosts of its first priority: another object after each change. */
+  readonly firstSet: HostSet | undefined;
+}
+
 export interface ClusterManager {
+  /** `local_cluster_name` */
+  readonly local?: LocalCluster | undefined;
   get(name: string): Cluster | undefined;
   /** The name stands in the configuration, even if its cluster was refused: a route to it is not the mistake. */
   declares(name: string): boolean;

@@ -1,5 +1,9 @@
 /** The fields of clusters and endpoints that Heddle implements. What is not here is refused by its path. */
 export const supported = {
+  "envoy.config.bootstrap.v3.Bootstrap": ["cluster_manager"],
+  "envoy.config.bootstrap.v3.ClusterManager": ["local_cluster_name"],
+  "envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone":
+    ["min_size"],
   "envoy.config.cluster.v3.Cluster": [
     "name",
     "alt_stat_name",
@@ -95,8 +99,11 @@ export const supported = {
     "override_host_status",
   ],
   "envoy.config.core.v3.HealthStatusSet": ["statuses"],
-  // Of zone awareness only what also holds without it.
-  "envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig": ["fail_traffic_on_panic"],
+  "envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig": [
+    "routing_enabled",
+    "min_cluster_size",
+    "fail_traffic_on_panic",
+  ],
   "envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig": [],
   "envoy.config.cluster.v3.Cluster.PreconnectPolicy": ["per_upstream_preconnect_ratio"],
   "envoy.config.cluster.v3.LoadBalancingPolicy": ["policies"],
@@ -208,7 +215,11 @@ export const supported = {
     "locality_weighted_lb_config",
   ],
   "envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig": [
+    "routing_enabled",
+    "min_cluster_size",
     "fail_traffic_on_panic",
+    "force_local_zone",
+    "locality_basis",
   ],
   "envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.LocalityWeightedLbConfig":
     [],

@@ -8,11 +8,12 @@ import type { SharedCells } from "./circuit-breakers.ts";
 import { WorkerCluster } from "./cluster.ts";
 import { checkDiscovery } from "./discovery/check.ts";
 import type { ClusterMembers } from "./host.ts";
-import type { Cluster, ClusterManager } from "./manager.ts";
+import type { Cluster, ClusterManager, LocalCluster } from "./manager.ts";
 
 /** All clusters of one worker by name. */
 export class WorkerClusters implements ClusterManager {
   readonly #clusters: Map<string, WorkerCluster> = new Map();
+  #local: WorkerCluster | undefined;
   readonly #declared: Set<string> = new Set();
 
   get(name: string): Cluster | undefined {
@@ -21,6 +22,18 @@ export class WorkerClusters implements ClusterManager {
 
   declares(name: string): boolean {
     return this.#declared.has(name);
+  }
+
+  get local(): LocalCluster | undefined {
+    return this.#local;
+  }
+
+  /** After the clusters have been added. */
+  chooseLocal(name: string): void {
+    if (name === "") return;
+    this.#local = this.#clusters.get(name);
+    if (this.#local === undefined)
+      throw refuse("local_cluster_name", `local cluster '${name}' must be defined`);
   }
 
   get all(): Iterable<Cluster> {
