@@ -55,7 +55,8 @@ export function compileLegacySubsets(cluster: ClusterJson): SubsetConfig | undef
 export function compileSubsets(config: SubsetJson): SubsetConfig {
   const compiled = compileEach("subset_selectors", config.subsetSelectors, compileSelector);
   return {
-    selectors: compiled.map(({ selector }) => selector),
+    // One without keys selects nothing.
+    selectors: compiled.map(({ selector }) => selector).filter(({ keys }) => keys.length > 0),
     selectorFallbacks: compileFallbacks(compiled),
     fallback: fallbacks[String(config.fallbackPolicy ?? "NO_FALLBACK")] ?? "none",
     // Proof: ProtoJSON of a Struct is an object of JSON values.

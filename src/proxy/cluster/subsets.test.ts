@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import { fakeServices } from "../../../testkit/fake-services.ts";
 import { endpoint, members } from "../../../testkit/hosts.ts";
+import { streamInfo } from "../../../testkit/stream-info.ts";
 import { MetadataMatch } from "../balancer/metadata-match.ts";
 import type { Json } from "../stream-info.ts";
 import type { EndpointSpec } from "./host.ts";
@@ -65,21 +67,66 @@ test("structs are equal whatever the order of their fields", () => {
   assert.equal(picked({ y: { q: 2, p: "1" }, x: 1 }), undefined);
 });
 
-test("a way of fallbacks has an end: their keys are a true subset", () => {
+const refusing = (cluster: ClusterJson) => () => {
   const services = fakeServices();
-  const fallback = (keys: string[]) => () =>
-    new HostSets(
-      {
-        lbSubsetConfig: {
-          subsetSelectors: [
-            { keys: ["a", "b"], fallbackPolicy: "KEYS_SUBSET", fallbackKeysSubset: keys },
-          ],
-        },
+  return new HostSets(cluster, {
+    services,
+    stats: services.stats.scope("cluster.c."),
+    onRemoved: () => {},
+  });
+};
+
+test("a way of fallbacks has an end: their keys are a true subset", () => {
+  const fallback = (keys: string[], policy: "KEYS_SUBSET" | "ANY_ENDPOINT" = "KEYS_SUBSET") =>
+    refusing({
+      lbSubsetConfig: {
+        subsetSelectors: [{ keys: ["a", "b"], fallbackPolicy: policy, fallbackKeysSubset: keys }],
       },
-      { services, stats: services.stats.scope("cluster.c."), onRemoved: () => {} },
-    );
+    });
   assert.throws(fallback([]), /cannot be empty/);
   assert.throws(fallback(["c"]), /must be a subset/);
   assert.throws(fallback(["b", "a"]), /cannot be equal/);
+  assert.throws(fallback(["a"], "ANY_ENDPOINT"), /can be set only for KEYS_SUBSET/);
   fallback(["a"])();
+});
+
+test("what has no subsets refuses to", () => {
+  const lbSubsetConfig = { subsetSelectors: [{ keys: ["a"] }] };
+  assert.throws(
+    refusing({ type: "ORIGINAL_DST", lbPolicy: "CLUSTER_PROVIDED", lbSubsetConfig }),
+    /CLUSTER_PROVIDED cannot be combined with lb_subset_config/,
+  );
+  assert.throws(
+    refusing({ loadBalancingPolicy: { policies: [] }, lbSubsetConfig }),
+    /load_balancing_policy cannot be combined with lb_subset_config/,
+  );
+});
+
+test("a subset follows what active checks say", () => {
+  const { sets, picked } = make();
+  sets.update(members([versioned(1, "a"), versioned(2, "a")]));
+  const [one] = sets.hosts;
+  assert.ok(one !== undefined);
+  assert.deepEqual(new Set([picked("a"), picked("a")]), new Set(["1", "2"]));
+  sets.checked(one, {
+    failed: true,
+    degraded: false,
+    pending: false,
+    excluded: false,
+    timedOut: false,
+    leaving: false,
+  });
+  assert.deepEqual(new Set([picked("a"), picked("a")]), new Set(["2"]));
+});
+
+test("the request's own metadata goes over its route's", () => {
+  const { sets } = make();
+  sets.update(members([versioned(1, "a"), versioned(2, "b")]));
+  const info = streamInfo();
+  const pick = (): string | undefined =>
+    sets.pick({ metadataMatch: MetadataMatch.of({ version: "a" }), info })?.address.ip;
+  assert.equal(pick(), "10.0.0.1");
+  info.addDynamicMetadata("envoy.lb", { version: "b" });
+  assert.equal(pick(), "10.0.0.2");
+  assert.equal(sets.pick({ info })?.address.ip, "10.0.0.2");
 });

@@ -44,21 +44,21 @@ export class Subsets implements Picker {
   }
 
   update(hosts: readonly Host[], members: ClusterMembers): void {
-    const { defaultSubset, listAsAny, localityWeightAware } = this.#config;
+    const { localityWeightAware, scaleLocalityWeight } = this.#config;
     const weighted = localityWeightAware ? members : { ...members, localityWeights: {} };
+    const weigh =
+      localityWeightAware && scaleLocalityWeight ? scaled(members, hosts) : () => weighted;
     this.#any?.adopt(hosts, weighted);
     if (this.#default !== undefined) {
-      const chosen = hosts.filter(({ metadata }) =>
-        defaultSubset.meets(balancingLabels(metadata), listAsAny),
-      );
-      this.#default.adopt(chosen, this.#weighedFor(chosen, hosts, weighted));
+      const chosen = hosts.filter((host) => this.#isInDefault(host));
+      this.#default.adopt(chosen, weigh(chosen));
     }
     const before = this.#byText;
     let duplicates = 0;
     this.#byText = new Map();
     for (const [text, { hosts: chosen, singleHost }] of this.#grouped(hosts)) {
       const subset = before.get(text) ?? (singleHost ? new SingleHost() : this.#make());
-      subset.adopt(chosen, this.#weighedFor(chosen, hosts, weighted));
+      subset.adopt(chosen, weigh(chosen));
       this.#byText.set(text, subset);
       if (singleHost) duplicates += chosen.length - prioritiesOf(chosen);
     }
@@ -128,6 +128,11 @@ export class Subsets implements Picker {
     return match;
   }
 
+  #isInDefault({ metadata }: Host): boolean {
+    const { defaultSubset, listAsAny } = this.#config;
+    return defaultSubset.meets(balancingLabels(metadata), listAsAny);
+  }
+
   #grouped(hosts: readonly Host[]): Map<string, Group> {
     const { selectors, listAsAny } = this.#config;
     const groups = new Map<string, Group>();
@@ -147,24 +152,31 @@ export class Subsets implements Picker {
     }
     return groups;
   }
+}
 
-  /** `scale_locality_weight`: a locality counts as far as its hosts are in the subset. */
-  #weighedFor(
-    chosen: readonly Host[],
-    all: readonly Host[],
-    members: ClusterMembers,
-  ): ClusterMembers {
-    const { localityWeightAware, scaleLocalityWeight } = this.#config;
-    if (!localityWeightAware || !scaleLocalityWeight) return members;
+/** `scale_locality_weight`: a locality counts as far as its hosts are in the subset. */
+function scaled(
+  members: ClusterMembers,
+  all: readonly Host[],
+): (chosen: readonly Host[]) => ClusterMembers {
+  const totals = hostsByLocality(all);
+  return (chosen) => {
     const localityWeights: Record<string, number> = {};
-    for (const [key, weight] of Object.entries(members.localityWeights)) {
-      const isIn = (host: Host): boolean => localityKey(host) === key;
-      const hosts = all.filter(isIn).length;
-      if (hosts > 0)
-        localityWeights[key] = Math.round((weight * chosen.filter(isIn).length) / hosts);
+    for (const [key, count] of hostsByLocality(chosen)) {
+      const weight = members.localityWeights[key] ?? 0;
+      localityWeights[key] = Math.round((weight * count) / (totals.get(key) ?? count));
     }
     return { ...members, localityWeights };
+  };
+}
+
+function hostsByLocality(hosts: readonly Host[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const host of hosts) {
+    const key = localityKey(host);
+    counts.set(key, (counts.get(key) ?? 0) + 1);
   }
+  return counts;
 }
 
 function prioritiesOf(hosts: readonly Host[]): number {
