@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, renameSync, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { type Address, ipAddress, pipeAddress, pipePath } from "./address.ts";
 import { localAddress, remoteAddress } from "./connect.ts";
@@ -60,6 +60,7 @@ export function listen(
         new OpenSocket(server, {
           address: bound,
           backlog: options.backlog ?? backlogDefault,
+          bound: options.fileDescriptor === undefined,
           onAccept: (client) => onAccept(accepted(client, bound, options)),
         }),
       );
@@ -70,12 +71,16 @@ export function listen(
 interface OpenOptions {
   readonly address: Address;
   readonly backlog: number;
+  /** By us, not by whom the descriptor is from. */
+  readonly bound: boolean;
   readonly onAccept: (client: NativeHandle) => void;
 }
 
 class OpenSocket implements ListeningSocket {
   readonly address: Address;
   readonly #options: OpenOptions;
+  /** Who removes the file of a Unix socket when it closes: the runtime does for a handle that it has bound. */
+  #fileOwner: "runtime" | "us" | "other";
   #state:
     | { readonly kind: "open"; readonly server: Server }
     | { readonly kind: "paused"; readonly fileDescriptor: number }
@@ -84,6 +89,8 @@ class OpenSocket implements ListeningSocket {
   constructor(server: Server, options: OpenOptions) {
     this.address = options.address;
     this.#options = options;
+    const isFile = options.address.family === "pipe" && !options.address.ip.startsWith("@");
+    this.#fileOwner = isFile && options.bound ? "runtime" : "other";
     this.#state = { kind: "open", server };
     this.#accept(server);
   }
@@ -106,6 +113,7 @@ class OpenSocket implements ListeningSocket {
     this.#state = { kind: "closed" };
     if (state.kind === "open") state.server.close();
     else if (state.kind === "paused") libc().close(state.fileDescriptor);
+    if (this.#fileOwner === "us") rmSync(this.address.ip, { force: true });
   }
 
   /** The runtime accepts whatever comes to a handle that listens: the handle goes, a second descriptor keeps the socket. */
@@ -115,7 +123,19 @@ class OpenSocket implements ListeningSocket {
     const fileDescriptor = libc().dup(nativeHandle(state.server).fd);
     if (fileDescriptor === -1) return;
     this.#state = { kind: "paused", fileDescriptor };
-    keepingFile(this.address, () => state.server.close());
+    if (this.#fileOwner === "runtime") this.#closeWithoutFile(state.server);
+    else state.server.close();
+  }
+
+  /** While the handle closes, the file that it would remove is elsewhere. */
+  #closeWithoutFile(server: Server): void {
+    const { ip } = this.address;
+    const elsewhere = `${ip}.paused`;
+    const isThere = lstatSync(ip, { throwIfNoEntry: false }) !== undefined;
+    if (isThere) renameSync(ip, elsewhere);
+    server.close();
+    if (isThere) renameSync(elsewhere, ip);
+    this.#fileOwner = "us";
   }
 
   resume(): void {
@@ -126,18 +146,6 @@ class OpenSocket implements ListeningSocket {
     this.#state = { kind: "open", server };
     this.#accept(server);
   }
-}
-
-/** The handle of a Unix socket takes the socket's file with it: while it closes, the file is elsewhere. */
-function keepingFile(address: Address, close: () => void): void {
-  if (address.family !== "pipe" || address.ip.startsWith("@")) {
-    close();
-    return;
-  }
-  const elsewhere = `${address.ip}.paused`;
-  renameSync(address.ip, elsewhere);
-  close();
-  renameSync(elsewhere, address.ip);
 }
 
 const backlogDefault = 128;
