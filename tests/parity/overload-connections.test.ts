@@ -13,6 +13,7 @@ import {
 import { type CaseContext, get } from "./harness/context.ts";
 import {
   action,
+  between,
   calm,
   connections,
   connectionsMonitor,
@@ -59,40 +60,35 @@ const runtime = (values: JsonObject): JsonObject => ({
 
 const refusals: readonly ParityCase[] = [
   {
-    name: "reject_incoming_connections closes what it accepts, and what is open goes on",
+    name: "tcp_listener_accept and reject_incoming_connections close what is accepted, and what is open goes on",
     config: http(hello),
-    own: { bootstrap: overload({ actions: [triggered(action("reject_incoming_connections"))] }) },
+    own: {
+      bootstrap: overload({
+        loadshed_points: [triggered(shedPoint("tcp_listener_accept"), from(0.5))],
+        actions: [triggered(action("reject_incoming_connections"), from(0.9))],
+      }),
+    },
     prepare: calm,
     run: async (t) => {
       const old = await t.connect();
       await serves(old);
-      await saturate(t, action("reject_incoming_connections"));
+      await saturate(t, shedPoint("tcp_listener_accept"), 0.5);
+      await isClosed(t);
+      await t.stats({
+        "listener.{case}.downstream_cx_overload_reject": 1,
+        [`overload.${shedPoint("tcp_listener_accept")}.shed_load_count`]: 1,
+        [`overload.${action("reject_incoming_connections")}.active`]: 0,
+      });
+      await saturate(t, action("reject_incoming_connections"), 0.9);
       await isClosed(t);
       await serves(old);
       await t.stats({
-        "listener.{case}.downstream_cx_overload_reject": 1,
+        "listener.{case}.downstream_cx_overload_reject": 2,
         "listener.{case}.downstream_cx_total": 1,
         "listener.{case}.downstream_pre_cx_active": 0,
       });
       await press(t, 0);
       await serves(await t.connect());
-    },
-  },
-  {
-    name: "tcp_listener_accept sheds connections",
-    config: http(hello),
-    own: {
-      bootstrap: overload({ loadshed_points: [triggered(shedPoint("tcp_listener_accept"))] }),
-    },
-    prepare: calm,
-    run: async (t) => {
-      await saturate(t, shedPoint("tcp_listener_accept"));
-      await isClosed(t);
-      await t.stats({
-        "listener.{case}.downstream_cx_overload_reject": 1,
-        "listener.{case}.downstream_cx_total": 0,
-        [`overload.${shedPoint("tcp_listener_accept")}.shed_load_count`]: 1,
-      });
     },
   },
   {
@@ -122,60 +118,41 @@ const refusals: readonly ParityCase[] = [
 
 const pauses: readonly ParityCase[] = [
   {
-    name: "stop_accepting_connections: clients wait in the kernel until the pressure has gone",
-    config: http(hello),
-    own: { bootstrap: overload({ actions: [triggered(action("stop_accepting_connections"))] }) },
-    prepare: calm,
-    run: async (t) => {
-      const old = await t.connect();
-      await serves(old);
-      for (let round = 1; round <= 2; round++) {
-        await saturate(t, action("stop_accepting_connections"));
-        const client = await t.connect();
-        await client.write(get("/"));
-        for (let i = 0; i < 10; i++) await serves(old);
-        await t.stats({ "listener.{case}.downstream_cx_total": round });
-        assert.equal(client.received, "");
-        await press(t, 0);
-        assert.equal((await client.response()).status, 200);
-      }
+    name: "stop_accepting_connections: when saturated, clients wait in the kernel until that has gone",
+    config: {
+      listeners: [
+        listener([connectionManager(hello)]),
+        listener(
+          [connectionManager(hello)],
+          { address: { pipe: { path: "{folder}/socket" } } },
+          "pipe",
+        ),
+      ],
     },
-  },
-  {
-    name: "stop_accepting_connections: on a Unix socket too",
-    config: http({ ...hello, listener: { address: { pipe: { path: "{folder}/socket" } } } }),
-    own: { bootstrap: overload({ actions: [triggered(action("stop_accepting_connections"))] }) },
-    prepare: calm,
-    run: async (t) => {
-      for (let round = 0; round < 2; round++) {
-        await saturate(t, action("stop_accepting_connections"));
-        const client = await t.connect();
-        await client.write(get("/"));
-        await t.stats({ "listener.{case}.downstream_cx_total": round });
-        await press(t, 0);
-        assert.equal((await client.response()).status, 200);
-      }
-    },
-  },
-  {
-    name: "stop_accepting_connections waits for the last of the way",
-    config: http(hello),
     own: {
       bootstrap: overload({
-        actions: [
-          triggered(action("stop_accepting_connections"), {
-            ...from(0),
-            threshold: undefined,
-            scaled: { scaling_threshold: 0.1, saturation_threshold: 0.9 },
-          }),
-        ],
+        actions: [triggered(action("stop_accepting_connections"), between(0.1, 0.9))],
       }),
     },
     prepare: calm,
     run: async (t) => {
-      await press(t, 0.89);
-      await t.stats({ [`overload.${action("stop_accepting_connections")}.active`]: 0 });
-      await serves(await t.connect());
+      const old = await t.connect();
+      await serves(old);
+      for (let round = 0; round < 2; round++) {
+        await press(t, 0.89);
+        await serves(await t.connect());
+        await serves(await t.connect("pipe"));
+        await saturate(t, action("stop_accepting_connections"));
+        const clients = [await t.connect(), await t.connect("pipe")];
+        for (const client of clients) await client.write(get("/"));
+        for (let i = 0; i < 10; i++) await serves(old);
+        await t.stats({
+          "listener.{case}.downstream_cx_total": 2 + 2 * round,
+          "listener.{case}-pipe.downstream_cx_total": 1 + 2 * round,
+        });
+        await press(t, 0);
+        for (const client of clients) assert.equal((await client.response()).status, 200);
+      }
     },
   },
 ];
@@ -183,6 +160,7 @@ const pauses: readonly ParityCase[] = [
 /** The limit of one is used up; a connection past it comes and goes. */
 async function closeIgnored(t: CaseContext): Promise<void> {
   await serves(await t.connect());
+  await isClosed(t);
   const ignored = await t.connect("free");
   await serves(ignored);
   ignored.close();
@@ -235,20 +213,7 @@ const limits: readonly ParityCase[] = [
     },
   },
   {
-    name: "ignore_global_conn_limit lets connections past the limit",
-    config: two({ ignore_global_conn_limit: true }),
-    own: { bootstrap: limitedTo(1) },
-    prepare: calm,
-    run: async (t) => {
-      await serves(await t.connect());
-      await isClosed(t);
-      await serves(await t.connect("free"));
-      await serves(await t.connect("free"));
-      await isClosed(t);
-    },
-  },
-  {
-    name: "what ignore_global_conn_limit has let in leaves the count alone when it closes",
+    name: "ignore_global_conn_limit: past the limit, and what it has let in leaves the count alone when it closes",
     config: two({ ignore_global_conn_limit: true }),
     own: { bootstrap: limitedTo(1) },
     prepare: calm,

@@ -39,9 +39,8 @@ const acting = (name: string, trigger?: JsonObject, extra?: JsonObject): Own => 
   bootstrap: overload({ actions: [triggered(action(name), trigger, extra)] }),
 });
 
-const shedding = (name: string, trigger?: JsonObject): Own => ({
-  bootstrap: overload({ loadshed_points: [triggered(shedPoint(name), trigger)] }),
-});
+const decodeHeaders = shedPoint("http_connection_manager_decode_headers");
+const creatingCodec = shedPoint("hcm_ondata_creating_codec");
 
 const reducing = (...timers: readonly JsonObject[]): Own =>
   acting("reduce_timeouts", between(0.5, 0.9), {
@@ -59,22 +58,28 @@ const manager = (common: JsonObject): JsonObject =>
 
 const requests: readonly ParityCase[] = [
   {
-    name: "stop_accepting_requests: 503, and 200 again when the pressure has gone",
-    config: http(hello),
+    name: "stop_accepting_requests: 503, what runs goes on, and 200 again when the pressure has gone",
+    config: http({ routes: [route({ prefix: "/slow" }), ...hello.routes] }),
+    upstream: byHand(),
     own: acting("stop_accepting_requests"),
     prepare: calm,
     run: async (t) => {
-      const client = await t.connect();
-      assert.equal((await client.exchange(get("/"))).status, 200);
+      const running = await t.connect();
+      await running.write(get("/slow"));
+      const upstream = await t.upstream().connection();
+      await upstream.request();
       await saturate(t, action("stop_accepting_requests"));
-      const refused = await client.exchange(get("/"));
-      assert.deepEqual([refused.status, refused.body], [503, "envoy overloaded"]);
-      assert.equal(refused.header("connection"), undefined);
+      const client = await t.connect();
+      const got = await client.exchange(get("/"));
+      assert.deepEqual([got.status, got.body], [503, "envoy overloaded"]);
+      assert.equal(got.header("connection"), undefined);
+      await upstream.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+      assert.equal((await running.response()).status, 200);
       await press(t, 0.89);
       assert.equal((await client.exchange(get("/"))).status, 200);
       assert.deepEqual(await t.log(3), [
-        "200 - direct_response",
         "503 - overload",
+        "200 - via_upstream",
         "200 - direct_response",
       ]);
       await t.stats({
@@ -82,23 +87,6 @@ const requests: readonly ParityCase[] = [
         "http.{case}.downstream_rq_5xx": 1,
         [`overload.${action("stop_accepting_requests")}.active`]: 0,
       });
-    },
-  },
-  {
-    name: "stop_accepting_requests: what runs goes on",
-    config: http(),
-    upstream: byHand(),
-    own: acting("stop_accepting_requests"),
-    prepare: calm,
-    run: async (t) => {
-      const client = await t.connect();
-      await client.write(get("/"));
-      const upstream = await t.upstream().connection();
-      await upstream.request();
-      await saturate(t, action("stop_accepting_requests"));
-      await upstream.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-      assert.equal((await client.response()).status, 200);
-      assert.equal((await client.exchange(get("/"))).status, 503);
     },
   },
   {
@@ -171,39 +159,34 @@ const requests: readonly ParityCase[] = [
     },
   },
   {
-    name: "http_connection_manager_decode_headers sheds requests",
-    config: http(hello),
-    own: shedding("http_connection_manager_decode_headers"),
+    name: "load-shed points: decode_headers refuses requests, creating_codec closes connections at their first bytes",
+    config: http({ ...hello, manager: closing }),
+    own: {
+      bootstrap: overload({
+        loadshed_points: [triggered(decodeHeaders, from(0.5)), triggered(creatingCodec, from(0.9))],
+      }),
+    },
     prepare: calm,
     run: async (t) => {
-      const point = shedPoint("http_connection_manager_decode_headers");
-      await saturate(t, point);
-      const refused = await t.get("/");
-      assert.deepEqual([refused.status, refused.body], [503, "envoy overloaded"]);
+      await saturate(t, decodeHeaders, 0.5);
+      const old = await t.connect();
+      const got = await old.exchange(get("/"));
+      assert.deepEqual([got.status, got.body], [503, "envoy overloaded"]);
       assert.equal(await t.logLine(), "503 - overload");
       await t.stats({
         "http.{case}.downstream_rq_overload_close": 1,
-        [`overload.${point}.shed_load_count`]: 1,
+        [`overload.${decodeHeaders}.shed_load_count`]: 1,
+        [`overload.${creatingCodec}.shed_load_count`]: 0,
       });
-    },
-  },
-  {
-    name: "hcm_ondata_creating_codec closes connections at their first bytes",
-    config: http({ ...hello, manager: { delayed_close_timeout: "0.05s" } }),
-    own: shedding("hcm_ondata_creating_codec"),
-    prepare: calm,
-    run: async (t) => {
-      const old = await t.connect();
-      assert.equal((await old.exchange(get("/"))).status, 200);
-      await saturate(t, shedPoint("hcm_ondata_creating_codec"));
+      await saturate(t, creatingCodec, 0.9);
       const client = await t.connect();
       await client.write(get("/"));
       await client.ended();
       assert.equal(client.received, "");
-      assert.equal((await old.exchange(get("/"))).status, 200);
+      assert.equal((await old.exchange(get("/"))).status, 503);
       await t.stats({
-        [`overload.${shedPoint("hcm_ondata_creating_codec")}.shed_load_count`]: 1,
-        "http.{case}.downstream_rq_overload_close": 1,
+        [`overload.${creatingCodec}.shed_load_count`]: 1,
+        "http.{case}.downstream_rq_overload_close": 3,
         "http.{case}.downstream_cx_delayed_close_timeout": 1,
       });
     },
@@ -251,9 +234,10 @@ const timeouts: readonly ParityCase[] = [
       await (await t.connect()).ended();
       await t.stats({
         "http.{case}.downstream_cx_max_duration_reached": 1,
-        "http.{case}.downstream_cx_idle_timeout": 2,
         "listener.{case}-tls.downstream_cx_transport_socket_connect_timeout": 1,
       });
+      // Envoy's timer may fire again while a connection drains.
+      assert.ok(((await t.stat("http.{case}.downstream_cx_idle_timeout")) ?? 0) >= 2);
     },
   },
   {
@@ -301,7 +285,7 @@ const heapMonitor: JsonObject = {
   name: second,
   typed_config: {
     "@type": "type.googleapis.com/envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
-    max_heap_size_bytes: 1_000_000_000_000,
+    max_heap_size_bytes: 1,
   },
 };
 
@@ -329,7 +313,7 @@ const monitors: readonly ParityCase[] = [
     },
   },
   {
-    name: "of two triggers the stronger counts, and the gauges show the one that changed last",
+    name: "fixed_heap weighs the process; of two triggers the stronger counts, and the gauges show the one that changed last",
     config: http(hello),
     own: {
       bootstrap: overload({
@@ -337,8 +321,7 @@ const monitors: readonly ParityCase[] = [
         actions: [
           {
             name: action("stop_accepting_requests"),
-            // The heap's pressure is always above 0.
-            triggers: [from(0, second), between(0.2, 0.6)],
+            triggers: [from(1, second), between(0.2, 0.6)],
           },
         ],
       }),
@@ -350,20 +333,7 @@ const monitors: readonly ParityCase[] = [
       await press(t, 0.3);
       await t.stats({ [`${name}.active`]: 0, [`${name}.scale_percent`]: 25 });
       for (let i = 0; i < 20; i++) assert.equal((await t.get("/")).status, 503);
-    },
-  },
-  {
-    name: "fixed_heap weighs the process",
-    config: http(hello),
-    own: {
-      bootstrap: overload({
-        resource_monitors: [extendHeap(1)],
-        actions: [triggered(action("stop_accepting_requests"), from(1, second))],
-      }),
-    },
-    run: async (t) => {
-      await t.stats({ [`overload.${action("stop_accepting_requests")}.active`]: 1 });
-      assert.equal((await t.get("/")).status, 503);
+      // A percentage of one byte.
       assert.ok(((await t.stat(`overload.${second}.pressure`)) ?? 0) > 100_000_000);
     },
   },
@@ -391,12 +361,6 @@ const monitors: readonly ParityCase[] = [
     },
   },
 ];
-
-function extendHeap(max: number): JsonObject {
-  const { typed_config } = heapMonitor;
-  assert.ok(typeof typed_config === "object" && typed_config !== null);
-  return { ...heapMonitor, typed_config: { ...typed_config, max_heap_size_bytes: max } };
-}
 
 /** Configurations that neither takes, and what both say of them. */
 const refused: readonly (readonly [string, JsonObject, RegExp])[] = [
