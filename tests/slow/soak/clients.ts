@@ -8,6 +8,7 @@ export interface Ports {
   readonly http1: number;
   readonly http2: number;
   readonly tls: number;
+  readonly tcp: number;
 }
 
 export interface LoadOptions {
@@ -15,6 +16,15 @@ export interface LoadOptions {
   readonly random: Random;
   /** Requests in a second, of all kinds together. */
   readonly rate: number;
+}
+
+interface How {
+  readonly kept?: boolean;
+  readonly tls?: boolean;
+  /** Through `tcp_proxy`. */
+  readonly tcp?: boolean;
+  readonly path?: string;
+  readonly method?: string;
 }
 
 /** Requests under way: a proxy that answers none must not make the clients grow without end. */
@@ -48,6 +58,7 @@ export class Load {
       { name: "new", share: 10, launch: (name) => this.#get(name, {}) },
       { name: "tls-kept", share: 8, launch: (name) => this.#get(name, { kept: true, tls: true }) },
       { name: "tls-new", share: 3, launch: (name) => this.#get(name, { tls: true }) },
+      { name: "tcp", share: 4, launch: (name) => this.#get(name, { tcp: true }) },
       { name: "cancelled", share: 8, launch: (name) => this.#cancelled(name) },
       { name: "slow-reader", share: 2, launch: (name) => this.#slowReader(name) },
       { name: "post", share: 8, launch: (name) => this.#post(name) },
@@ -117,14 +128,7 @@ export class Load {
   }
 
   /** A request whose end is counted once, however it ends. */
-  #request(
-    name: string,
-    {
-      kept = false,
-      tls = false,
-      ...extra
-    }: { kept?: boolean; tls?: boolean; path?: string; method?: string },
-  ): ClientRequest {
+  #request(name: string, { kept = false, tls = false, tcp = false, ...extra }: How): ClientRequest {
     const { ports, random } = this.#options;
     const common = {
       host: "127.0.0.1",
@@ -139,7 +143,7 @@ export class Load {
     const chosen = kept && agent !== undefined ? { agent } : { agent: false as const };
     const outgoing = tls
       ? secureRequest({ ...common, ...chosen, port: ports.tls, rejectUnauthorized: false })
-      : request({ ...common, ...chosen, port: ports.http1 });
+      : request({ ...common, ...chosen, port: tcp ? ports.tcp : ports.http1 });
     let outcome = "no answer";
     outgoing.on("response", (incoming) => {
       outcome = `${incoming.statusCode}`;
@@ -151,7 +155,7 @@ export class Load {
     return outgoing;
   }
 
-  #get(name: string, how: { kept?: boolean; tls?: boolean }): void {
+  #get(name: string, how: How): void {
     const outgoing = this.#request(name, how);
     outgoing.on("response", (incoming) => incoming.resume()).end();
   }

@@ -44,9 +44,10 @@ export function bootstrap({ folder, tls }: SoakFolder & { readonly tls: TlsFiles
     cluster_manager: { outlier_detection: { event_log_path: `${folder}/outliers.log` } },
     static_resources: {
       listeners: [
-        listener("http1", folder, {}),
-        listener("http2", folder, {}),
-        listener("tls", folder, secured),
+        listener("http1", manager("http1", folder), {}),
+        listener("http2", manager("http2", folder), {}),
+        listener("tls", manager("tls", folder), secured),
+        listener("tcp", tcpProxy, {}),
       ],
       clusters: clusterNames.map((name) => cluster(name, folder, tls)),
     },
@@ -55,13 +56,19 @@ export function bootstrap({ folder, tls }: SoakFolder & { readonly tls: TlsFiles
 
 const anyPort: JsonObject = { socket_address: { address: "127.0.0.1", port_value: 0 } };
 
-function listener(name: string, folder: string, chain: JsonObject): JsonObject {
+const tcpProxy: JsonObject = extension(
+  "envoy.filters.network.tcp_proxy",
+  `${filters}.network.tcp_proxy.v3.TcpProxy`,
+  { stat_prefix: "tcp", cluster: "plain", idle_timeout: "3s", max_connect_attempts: 2 },
+);
+
+function listener(name: string, filter: JsonObject, chain: JsonObject): JsonObject {
   return {
     name,
     stat_prefix: name,
     address: anyPort,
     per_connection_buffer_limit_bytes: 65_536,
-    filter_chains: [{ filters: [manager(name, folder)], ...chain }],
+    filter_chains: [{ filters: [filter], ...chain }],
   };
 }
 

@@ -44,11 +44,20 @@ export interface SoakOptions {
   readonly tell: (line: string) => void;
 }
 
-export interface Rest {
-  readonly requests: number;
-  readonly seconds: number;
+/** What the proxy holds. */
+interface Held {
   readonly sample: Sample;
   readonly heaps: readonly ThreadHeap[];
+}
+
+interface Look extends Held {
+  /** What is not as it should be. */
+  readonly restless: readonly string[];
+}
+
+export interface Rest extends Held {
+  readonly requests: number;
+  readonly seconds: number;
 }
 
 export interface SoakResult {
@@ -65,6 +74,8 @@ const endpointsEveryMs = 3000;
 const sampleEveryMs = 5000;
 /** Idle connections, ejections and retries all end in far less; only a leak takes so long. */
 const restPatienceMs = 60_000;
+/** Longer than the interval of health checks. */
+const settledMs = 1500;
 /** The process's own, which no request moves. */
 const movingGauges = /^server\.|^cluster\..*\.version$|\.ring_hash_lb\./;
 const rotateBytes = 16 * 1024 * 1024;
@@ -89,6 +100,8 @@ class Soak {
   readonly #startedMs = systemClock.monotonicMs();
   readonly #rests: Rest[] = [];
   readonly #problems: string[] = [];
+  /** Before the first load there is no rest to compare with: all must stay as it is for a while. */
+  #previous: Held | undefined;
 
   private constructor(
     options: SoakOptions,
@@ -212,17 +225,13 @@ class Soak {
       upstream.sick = false;
       upstream.calm = true;
     }
-    let sample = await takeSample(this.#proxy);
-    let restless = this.#restless(sample);
-    while (restless.length > 0 && systemClock.monotonicMs() < deadlineMs) {
-      await delay(250);
-      sample = await takeSample(this.#proxy);
-      restless = this.#restless(sample);
+    let found = await this.#look();
+    while (found.restless.length > 0 && systemClock.monotonicMs() < deadlineMs) {
+      await delay(this.#rests.length === 0 ? settledMs : 250);
+      found = await this.#look();
     }
-    for (const line of restless) this.#problem(line);
-    const { folder } = this.#options;
-    const heaps = await collectHeaps(this.#proxy, { folder, threads: workers + 1 });
-    for (const line of this.#resourcesLeft(heaps)) this.#problem(line);
+    for (const line of found.restless) this.#problem(line);
+    const { sample, heaps } = found;
     this.#rests.push({
       requests: this.#load.launched,
       seconds: this.#seconds(),
@@ -234,27 +243,17 @@ class Soak {
     this.#tell(`rest, heaps ${kept}, timers ${timers}`, await takeSample(this.#proxy));
   }
 
-  /** What is not as it was before the first request. */
-  #restless(sample: Sample): readonly string[] {
-    if (hasChildren(this.#proxy)) return ["it reads configuration"];
-    const first = this.#rests[0]?.sample;
-    if (first === undefined) return unhealthy(sample.gauges);
-    return [
-      ...differences(sample.gauges, first.gauges).filter((line) => !movingGauges.test(line)),
-      ...differences(sample.descriptors, first.descriptors).map((line) => `descriptors: ${line}`),
-    ];
-  }
-
-  /** Whatever keeps a thread's event loop alive. */
-  #resourcesLeft(heaps: readonly ThreadHeap[]): readonly string[] {
-    const first = this.#rests[0]?.heaps;
-    return heaps.flatMap((heap, thread) =>
-      first === undefined
-        ? []
-        : differences(heap.resources, first[thread]?.resources ?? {}).map(
-            (line) => `thread ${thread}: ${line}`,
-          ),
-    );
+  async #look(): Promise<Look> {
+    const { folder } = this.#options;
+    const sample = await takeSample(this.#proxy);
+    const heaps = await collectHeaps(this.#proxy, { folder, threads: workers + 1 });
+    const now = { sample, heaps };
+    const reference = this.#rests[0] ?? this.#previous;
+    this.#previous = now;
+    if (hasChildren(this.#proxy)) return { ...now, restless: ["it reads configuration"] };
+    if (reference === undefined) return { ...now, restless: ["nothing to compare with"] };
+    const ill = this.#rests.length === 0 ? unhealthy(sample.gauges) : [];
+    return { ...now, restless: [...ill, ...restlessness(now, reference)] };
   }
 
   #problem(line: string): void {
@@ -287,11 +286,29 @@ class Soak {
   }
 }
 
+function restlessness(now: Held, then: Held): readonly string[] {
+  return [
+    ...differences(now.sample.gauges, then.sample.gauges).filter(
+      (line) => !movingGauges.test(line),
+    ),
+    ...differences(now.sample.descriptors, then.sample.descriptors).map(
+      (line) => `descriptors: ${line}`,
+    ),
+    // Whatever keeps a thread's event loop alive.
+    ...now.heaps.flatMap(({ resources }, thread) =>
+      differences(resources, then.heaps[thread]?.resources ?? {}).map(
+        (line) => `thread ${thread}: ${line}`,
+      ),
+    ),
+  ];
+}
+
 /** Clusters with hosts that health checks have not found yet. */
 function unhealthy(gauges: Counts): readonly string[] {
   return clusterNames
     .filter(
       (name) =>
+        gauges[`cluster.${name}.membership_total`] === 0 ||
         gauges[`cluster.${name}.membership_healthy`] !== gauges[`cluster.${name}.membership_total`],
     )
     .map((name) => `${name} has unhealthy hosts`);
@@ -314,7 +331,7 @@ function portsOf(proxy: ProxyProcess): Ports {
     if (!("port" in address)) throw new Error(`${name} has no port`);
     return address.port;
   };
-  return { http1: port("http1"), http2: port("http2"), tls: port("tls") };
+  return { http1: port("http1"), http2: port("http2"), tls: port("tls"), tcp: port("tcp") };
 }
 
 function allEndpoints(folder: string, upstreams: readonly Upstream[]): void {
