@@ -25,19 +25,16 @@ async function main(): Promise<number> {
   const minutes = Number(values.minutes);
   const every = Math.min(Number(values["rest-every-minutes"]), minutes);
   const folder = mkdtempSync(join(tmpdir(), "heddle-soak-"));
-  try {
-    const result = await runSoak({
-      folder,
-      cycle: { seconds: every * 60, requests: 1 },
-      cycles: Math.max(1, Math.round(minutes / every)),
-      rate: Number(values.rate),
-      seed: Number(values.seed),
-      tell,
-    });
-    return report(result);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const result = await runSoak({
+    folder,
+    cycle: { seconds: every * 60, requests: 1 },
+    cycles: Math.max(1, Math.round(minutes / every)),
+    rate: Number(values.rate),
+    seed: Number(values.seed),
+    tell,
+  });
+  return report(result);
 }
 
 function report(result: SoakResult): number {
