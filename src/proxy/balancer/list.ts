@@ -11,7 +11,7 @@ import type { MaglevJson } from "#gen/envoy/extensions/load_balancing_policies/m
 import type { RingHashJson } from "#gen/envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash_pb.js";
 import type { SubsetJson } from "#gen/envoy/extensions/load_balancing_policies/subset/v3/subset_pb.js";
 import { refuse, within } from "#lib/config-error.ts";
-import { clusterType } from "../cluster/cluster-type.ts";
+import { aggregateTypeName, clusterType } from "../cluster/cluster-type.ts";
 import type { BalancerConfig, BalancerFactory } from "./balancer.ts";
 import { compileHashing, compileLegacyHashing } from "./hashing-config.ts";
 import { leastRequest } from "./least-request.ts";
@@ -65,11 +65,11 @@ export function chooseBalancer(config: ClusterJson): ChosenBalancer {
       `Cannot use hostname for consistent hashing loadbalancing for cluster of type: 'envoy.cluster.${type.toLowerCase()}'`,
     );
   }
-  const provides = type === "ORIGINAL_DST";
+  const provides = type === "ORIGINAL_DST" || config.clusterType?.name === aggregateTypeName;
   if (provides && chosen.factory !== undefined) {
     throw refuse(
       "lb_policy",
-      "only CLUSTER_PROVIDED is allowed with the cluster type ORIGINAL_DST",
+      `only CLUSTER_PROVIDED is allowed with the cluster type ${config.clusterType?.name ?? type}`,
     );
   }
   if (!provides && chosen.factory === undefined) {

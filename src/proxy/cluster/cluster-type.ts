@@ -16,6 +16,8 @@ const typeNames: Readonly<Record<string, Cluster_DiscoveryTypeJson>> = {
   "envoy.cluster.original_dst": "ORIGINAL_DST",
 };
 
+export const aggregateTypeName = "envoy.clusters.aggregate";
+
 /** How the cluster finds its hosts, whichever of the two fields says it. */
 export function clusterType(config: ClusterJson): Cluster_DiscoveryTypeJson {
   if (config.clusterType === undefined) return config.type ?? "STATIC";
@@ -24,6 +26,8 @@ export function clusterType(config: ClusterJson): Cluster_DiscoveryTypeJson {
     return dns.allAddressesInSingleEndpoint === true ? "LOGICAL_DNS" : "STRICT_DNS";
   }
   const name = config.clusterType.name ?? "";
+  // It has no hosts of its own.
+  if (name === aggregateTypeName) return "STATIC";
   const type = typeNames[name];
   if (type === undefined) throw refuse("cluster_type", `"${name}" is not supported by Heddle`);
   return type;

@@ -17,6 +17,7 @@ import type { StatsScope } from "../stats/stats.ts";
 import type { Metadata } from "../stream-info.ts";
 import type { RequestedName } from "../tls/auto-sni.ts";
 import { compileUpstreamTransport } from "../tls/transport-socket.ts";
+import { Aggregate } from "./aggregate.ts";
 import {
   type CircuitBreaker,
   CircuitBreakers,
@@ -27,7 +28,7 @@ import { ClusterStats } from "./cluster-stats.ts";
 import { compileConnect } from "./connect-options.ts";
 import type { ClusterMembers, Host } from "./host.ts";
 import { HostSets } from "./host-set.ts";
-import type { Cluster, Drop, Priority, UpstreamCallbacks } from "./manager.ts";
+import type { BalancedHosts, Cluster, Drop, Priority, UpstreamCallbacks } from "./manager.ts";
 import { compileUpstreamHttp, type UpstreamHttp } from "./upstream-http.ts";
 
 type RequestOptions = Parameters<Cluster["request"]>[0];
@@ -48,6 +49,7 @@ export class WorkerCluster implements Cluster {
   readonly config: ClusterJson;
   readonly #services: Services;
   readonly #hosts: HostSets;
+  readonly #aggregate: Aggregate | undefined;
   readonly #breakers: CircuitBreakers;
   readonly #outlier: WorkerOutlier | undefined;
   /** Its hosts are checked. */
@@ -83,6 +85,7 @@ export class WorkerCluster implements Cluster {
     this.#checked = (config.healthChecks ?? []).length > 0;
     this.#maintenanceKey = `upstream.maintenance_mode.${this.name}`;
     this.#http = compileUpstreamHttp(config, this.bufferLimit);
+    this.#aggregate = Aggregate.of(config, services);
     this.#hosts = new HostSets(config, {
       services,
       stats: this.stats,
@@ -121,7 +124,12 @@ export class WorkerCluster implements Cluster {
     return protocol ?? 11;
   }
 
+  get balanced(): BalancedHosts {
+    return this.#hosts;
+  }
+
   pickHost(context: PickContext): Host | undefined {
+    if (this.#aggregate !== undefined) return this.#aggregate.pick(context);
     return this.#hosts.pick(context);
   }
 
@@ -155,6 +163,8 @@ export class WorkerCluster implements Cluster {
   }
 
   request(options: RequestOptions): { cancel(): void } {
+    const owner = this.#aggregate?.ownerOf(options.host);
+    if (owner !== undefined) return owner.request(options);
     const preamble = this.#settings.transport?.preambleFor?.(options.host, options.info);
     const requested = this.#http.requestedName?.(options.head);
     const pool =
@@ -205,6 +215,8 @@ export class WorkerCluster implements Cluster {
   }
 
   connect(options: TcpOptions): { cancel(): void } {
+    const owner = this.#aggregate?.ownerOf(options.host);
+    if (owner !== undefined) return owner.connect(options);
     return this.#tcp.connect(options, this.breaker("DEFAULT"));
   }
 

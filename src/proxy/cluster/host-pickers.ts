@@ -82,6 +82,12 @@ export class HostPickers implements Picker {
     this.#stale = true;
   }
 
+  /** By priority; another list after each change. */
+  get sets(): readonly HostSet[] {
+    if (this.#stale && this.#members !== undefined) this.#rebuild(this.#members);
+    return this.#sets;
+  }
+
   /** Undefined: no host (UH). */
   pick(context: PickContext, hash?: Word64): Host | undefined {
     if (this.#zones?.outdated(this.#context.services.clusters.local?.firstSet) === true)
@@ -95,11 +101,11 @@ export class HostPickers implements Picker {
     let draw = hash?.modulo(100) ?? this.#context.services.random.below(100);
     for (let priority = 0; priority < loads.length; priority++) {
       draw -= loads[priority]?.healthy ?? 0;
-      if (draw < 0) return this.#pickAt(priority, "healthy", context, hash);
+      if (draw < 0) return this.pickAt(priority, "healthy", context, hash);
     }
     for (let priority = 0; priority < loads.length; priority++) {
       draw -= loads[priority]?.degraded ?? 0;
-      if (draw < 0) return this.#pickAt(priority, "degraded", context, hash);
+      if (draw < 0) return this.pickAt(priority, "degraded", context, hash);
     }
     return undefined;
   }
@@ -117,7 +123,7 @@ export class HostPickers implements Picker {
     });
   }
 
-  #pickAt(
+  pickAt(
     priority: number,
     health: "healthy" | "degraded",
     context: PickContext,

@@ -31,6 +31,8 @@ interface HostSetsContext {
   readonly httpHashPolicy?: HashPolicy | undefined;
 }
 
+const noSets: readonly HostSet[] = [];
+
 /** A cluster's hosts in one worker, and which of them the next request gets. */
 export class HostSets {
   readonly #context: HostSetsContext;
@@ -80,6 +82,17 @@ export class HostSets {
 
   get hosts(): readonly Host[] {
     return this.#original?.hosts ?? this.#hosts;
+  }
+
+  get sets(): readonly HostSet[] {
+    return this.#balanced instanceof HostPickers ? this.#balanced.sets : noSets;
+  }
+
+  /** Of one priority's hosts of one health, whatever its share of requests. */
+  pickAt(priority: number, health: "healthy" | "degraded", context: PickContext): Host | undefined {
+    if (!(this.#balanced instanceof HostPickers)) return undefined;
+    const hash = this.#hashes ? this.#hashOf(context) : undefined;
+    return this.#balanced.pickAt(priority, health, context, hash);
   }
 
   /** Of the first priority; another object after each change. */

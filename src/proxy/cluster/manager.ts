@@ -37,6 +37,13 @@ export interface Breaker {
   release(resource: "connections" | "pending" | "requests" | "retries"): void;
 }
 
+/** A cluster's hosts as an aggregate of clusters takes them. */
+export interface BalancedHosts {
+  /** By priority; another list after each change. */
+  readonly sets: readonly HostSet[];
+  pickAt(priority: number, health: "healthy" | "degraded", context: PickContext): Host | undefined;
+}
+
 /** A cluster in one worker. */
 export interface Cluster {
   readonly name: string;
@@ -78,6 +85,8 @@ export interface Cluster {
   /** New membership from discovery. */
   update(members: ClusterMembers): void;
   readonly hosts: readonly Host[];
+  /** Undefined: its hosts have no priorities. */
+  readonly balanced?: BalancedHosts | undefined;
 }
 
 /** The cluster that the proxy itself belongs to. */

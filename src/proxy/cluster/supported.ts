@@ -1,5 +1,6 @@
 /** The fields of clusters and endpoints that Heddle implements. What is not here is refused by its path. */
 export const supported = {
+  "envoy.extensions.clusters.aggregate.v3.ClusterConfig": ["clusters"],
   "envoy.config.bootstrap.v3.Bootstrap": ["cluster_manager"],
   "envoy.config.bootstrap.v3.ClusterManager": ["local_cluster_name"],
   "envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone":
