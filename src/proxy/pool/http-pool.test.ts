@@ -120,9 +120,10 @@ class Waiter implements UpstreamCallbacks {
   }
 }
 
-/** Open, with bytes the kernel does not take. */
+/** Open, with bytes the kernel does not take for as long as it is stuck. */
 class StuckConnection implements Connection {
   readonly id = 1;
+  stuck = true;
   handler: ConnectionHandler = {
     onData: nothing,
     onEnd: nothing,
@@ -144,7 +145,9 @@ class StuckConnection implements Connection {
   pause = nothing;
   resume = nothing;
   shutdown = nothing;
-  closeAfterFlush = nothing;
+  closeAfterFlush(): void {
+    if (!this.stuck) this.destroy();
+  }
 
   destroy(): void {
     if (this.closed) return;
@@ -191,6 +194,20 @@ for (const protocol of [11, 20] as const) {
     await waiter.done;
     assert.notEqual(waiter.upstream?.connection, ending);
     pool.destroy();
+  });
+
+  test(`a connection that its peer ends is counted as ended by the peer, once (${protocol})`, () => {
+    const pool = makePool(protocol);
+    const { stats } = pool.settings;
+    const earlier = [stats.connectionDestroyRemote.value, stats.connectionDestroyLocal.value];
+    const ending = new StuckConnection();
+    ending.stuck = false;
+    adopt(pool, ending);
+    ending.handler.onEnd();
+    assert.equal(ending.closed, true);
+    const [remote = 0, local = 0] = earlier;
+    assert.equal(stats.connectionDestroyRemote.value, remote + 1);
+    assert.equal(stats.connectionDestroyLocal.value, local);
   });
 }
 

@@ -44,6 +44,8 @@ export class PooledConnection
   /** No request after the current ones. */
   #closing = false;
   #gone = false;
+  /** The peer has ended it, and that is counted. */
+  #peerEnded = false;
 
   constructor(pool: HttpPool, connection: Connection, counted: boolean) {
     super();
@@ -186,9 +188,8 @@ export class PooledConnection
   }
 
   onEnd(): void {
-    const { stats } = this.#pool.settings;
-    stats.connectionDestroyRemote.inc();
-    if (this.#active > 0) stats.connectionDestroyRemoteActive.inc();
+    this.#peerEnded = true;
+    this.#countEnd("remote");
     // What is written may leave later than a request comes.
     this.#closing = true;
     this.#pool.onClosing(this);
@@ -217,11 +218,16 @@ export class PooledConnection
     stats.connectionLengthMs.record(settings.now() - this.#bornMs);
     stats.bytesSent.add(this.connection.bytesSent);
     host.connectionsActive--;
-    if (reason.kind === "local") stats.connectionDestroyLocal.inc();
-    else stats.connectionDestroyRemote.inc();
-    if (this.#active > 0 && reason.kind !== "local") stats.connectionDestroyRemoteActive.inc();
-    else if (this.#active > 0) stats.connectionDestroyLocalActive.inc();
+    if (!this.#peerEnded) this.#countEnd(reason.kind === "local" ? "local" : "remote");
     this.#codec.onEnd();
     this.#pool.onGone(this);
+  }
+
+  #countEnd(by: "local" | "remote"): void {
+    const { stats } = this.#pool.settings;
+    const isLocal = by === "local";
+    (isLocal ? stats.connectionDestroyLocal : stats.connectionDestroyRemote).inc();
+    if (this.#active === 0) return;
+    (isLocal ? stats.connectionDestroyLocalActive : stats.connectionDestroyRemoteActive).inc();
   }
 }
