@@ -79,7 +79,7 @@ function bitsOf(text: string, words: Readonly<Record<string, number>>): number {
   return splitWords(text).reduce((bits, word) => bits | (words[word] ?? 0), 0);
 }
 
-function splitWords(text: string): string[] {
+export function splitWords(text: string): string[] {
   return text
     .split(",")
     .map((word) => word.trim())

@@ -158,6 +158,10 @@ export abstract class Attempts extends Timer {
     return true;
   }
 
+  /**
+   * RFC 9110 §9.2.2: a connection that was kept open closed as the request was written, before any byte of an answer. Nobody's policy is
+   * needed to repeat what may be repeated, once.
+   */
   #repeatsAtOnce(by: UpstreamRequest): boolean {
     const { services } = this.settings;
     const head = this.head;

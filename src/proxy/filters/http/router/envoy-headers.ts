@@ -1,4 +1,5 @@
 import type { HeaderList } from "#http/headers.ts";
+import { splitWords } from "../../../route/retry-policy.ts";
 
 /** What a trusted request asks of the router; requests from outside have lost these headers in the connection manager. */
 export interface EnvoyRequestHeaders {
@@ -39,10 +40,10 @@ export function takeEnvoyHeaders(headers: HeaderList): EnvoyRequestHeaders | und
     retryOn: headers.get("x-envoy-retry-on"),
     retryGrpcOn: headers.get("x-envoy-retry-grpc-on"),
     maxRetries: wholeNumber(headers.get("x-envoy-max-retries")),
-    retriableStatusCodes: words(headers.get("x-envoy-retriable-status-codes"))
+    retriableStatusCodes: splitWords(headers.get("x-envoy-retriable-status-codes") ?? "")
       .map((word) => wholeNumber(word) ?? 0)
       .filter((code) => code > 0),
-    retriableHeaderNames: words(headers.get("x-envoy-retriable-header-names")),
+    retriableHeaderNames: splitWords(headers.get("x-envoy-retriable-header-names") ?? ""),
     timeout: headers.get("x-envoy-upstream-rq-timeout-ms"),
     perTryTimeout: headers.get("x-envoy-upstream-rq-per-try-timeout-ms"),
     hedgeOnPerTryTimeout: hedge === undefined ? undefined : hedge === "true",
@@ -50,13 +51,6 @@ export function takeEnvoyHeaders(headers: HeaderList): EnvoyRequestHeaders | und
   };
   headers.removeIf((name) => names.has(name));
   return asked;
-}
-
-function words(text: string | undefined): string[] {
-  return (text ?? "")
-    .split(",")
-    .map((word) => word.trim())
-    .filter((word) => word !== "");
 }
 
 /** Decimal digits only; undefined for anything else. */

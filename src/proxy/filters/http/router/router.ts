@@ -95,6 +95,8 @@ export class Router extends Attempts implements HttpFilter, AttemptListener {
   #reply(reply: LocalReply): void {
     this.done = true;
     this.cancel();
+    // With hedging a slow attempt may still be under way.
+    this.release();
     this.stream.reply(reply);
   }
 
@@ -298,11 +300,6 @@ export class Router extends Attempts implements HttpFilter, AttemptListener {
     return this.head?.headers.get("x-envoy-internal") !== "true";
   }
 
-  /**
-   * RFC 9110 §9.2.2: a connection that was kept open closed as the request was written, before any byte of an answer. Nobody's policy is
-   * needed to repeat what may be repeated, once.
-   */
-
   onAttemptTimeout(by: UpstreamRequest, idle: boolean): void {
     if (this.done) return;
     const stats = this.cluster?.clusterStats;
@@ -348,6 +345,7 @@ export class Router extends Attempts implements HttpFilter, AttemptListener {
     info.responseHead = head;
     const route = this.route;
     if (route?.internalRedirect !== undefined && this.#redirect(by, route, head, end)) return;
+    this.replay = undefined;
     if (this.cluster !== undefined) this.#count(by, head.status, now);
     if (this.settings.envoyHeaders) {
       head.headers.set(
