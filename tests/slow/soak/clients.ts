@@ -151,7 +151,10 @@ export class Load {
         outcome = `${outcome} cut`;
       });
     });
-    outgoing.on("error", () => {}).on("close", () => this.#finish(name, outcome));
+    outgoing.on("error", (error: NodeJS.ErrnoException) => {
+      if (outcome === "no answer") outcome = `no answer: ${error.code}`;
+    });
+    outgoing.on("close", () => this.#finish(name, outcome));
     return outgoing;
   }
 
