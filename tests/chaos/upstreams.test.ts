@@ -53,6 +53,7 @@ const hangs: readonly ParityCase[] = [
   chaos({
     name: "stops in the middle of its body",
     upstream: sends(`${head}half`),
+    action: { timeout: "1.5s" },
     sees: "cut 200 UT response_timeout",
   }),
   chaos({

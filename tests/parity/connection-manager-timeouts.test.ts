@@ -120,7 +120,7 @@ parityArea("connection-manager-timeouts", [
   },
   {
     name: "stream_idle_timeout in mid-response resets",
-    config: http({ manager: { stream_idle_timeout: "0.1s" } }),
+    config: http({ manager: { stream_idle_timeout: "0.7s" } }),
     upstream: byHand(),
     run: async (t) => {
       const client = await t.connect();
@@ -233,7 +233,7 @@ parityArea("connection-manager-timeouts", [
   },
   {
     name: "max_stream_duration in mid-response resets",
-    config: http({ manager: common({ max_stream_duration: "0.1s" }) }),
+    config: http({ manager: common({ max_stream_duration: "0.7s" }) }),
     upstream: byHand(),
     run: async (t) => {
       const client = await t.connect();

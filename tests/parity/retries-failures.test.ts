@@ -182,7 +182,7 @@ const hanging = (count: number): Script => {
 const timeouts: readonly ParityCase[] = [
   retried({
     name: "per_try_timeout: the next attempt answers",
-    policy: { retry_on: "5xx", per_try_timeout: "0.1s" },
+    policy: { retry_on: "5xx", per_try_timeout: "0.6s" },
     upstream: hanging(1),
     status: 200,
     attempts: 2,
@@ -209,7 +209,7 @@ const timeouts: readonly ParityCase[] = [
   }),
   retried({
     name: "per_try_idle_timeout",
-    policy: { retry_on: "5xx", per_try_idle_timeout: "0.1s" },
+    policy: { retry_on: "5xx", per_try_idle_timeout: "0.6s" },
     upstream: hanging(1),
     status: 200,
     attempts: 2,
@@ -230,15 +230,15 @@ const timeouts: readonly ParityCase[] = [
     name: "x-envoy-upstream-rq-per-try-timeout-ms",
     policy: { retry_on: "5xx" },
     upstream: hanging(1),
-    request: get("/", "x-envoy-upstream-rq-per-try-timeout-ms: 100"),
+    request: get("/", "x-envoy-upstream-rq-per-try-timeout-ms: 600"),
     status: 200,
     attempts: 2,
     log: via(200),
-    more: (t) => assert.match(t.upstream().received, /^x-envoy-expected-rq-timeout-ms: 100\r$/m),
+    more: (t) => assert.match(t.upstream().received, /^x-envoy-expected-rq-timeout-ms: 600\r$/m),
   }),
   retried({
     name: "include_is_timeout_retry_header",
-    policy: { retry_on: "5xx", num_retries: 2, per_try_timeout: "0.1s" },
+    policy: { retry_on: "5xx", num_retries: 2, per_try_timeout: "0.6s" },
     host: { include_is_timeout_retry_header: true },
     upstream: hangingThen(answers(failing(503), ok)),
     status: 200,
@@ -254,7 +254,7 @@ const timeouts: readonly ParityCase[] = [
   }),
   retried({
     name: "hedge_on_per_try_timeout: the slow attempt goes on, the first good answer wins",
-    policy: { retry_on: "5xx", per_try_timeout: "0.1s" },
+    policy: { retry_on: "5xx", per_try_timeout: "0.6s" },
     action: { hedge_policy: { hedge_on_per_try_timeout: true } },
     upstream: hanging(1),
     status: 200,
@@ -269,7 +269,7 @@ const timeouts: readonly ParityCase[] = [
         route(
           { prefix: "/" },
           toCluster("main", {
-            retry_policy: { retry_on: "5xx", per_try_timeout: "0.1s", ...quickly },
+            retry_policy: { retry_on: "5xx", per_try_timeout: "0.6s", ...quickly },
             hedge_policy: { hedge_on_per_try_timeout: true },
           }),
         ),
@@ -295,7 +295,7 @@ const timeouts: readonly ParityCase[] = [
         route(
           { prefix: "/" },
           toCluster("main", {
-            retry_policy: { retry_on: "5xx", per_try_timeout: "0.1s", ...quickly },
+            retry_policy: { retry_on: "5xx", per_try_timeout: "0.6s", ...quickly },
             hedge_policy: { hedge_on_per_try_timeout: true },
           }),
         ),
