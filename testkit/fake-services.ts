@@ -2,6 +2,7 @@ import type { Clock } from "#lib/clock.ts";
 import type { Random } from "#lib/random.ts";
 import { Timers } from "#lib/timers.ts";
 import type { AccessLogSink } from "#proxy/access-log/sinks.ts";
+import { DnsCaches } from "#proxy/dns-cache/dns-caches.ts";
 import { Health } from "#proxy/health.ts";
 import { ConnectionCounts } from "#proxy/overload/connection-counts.ts";
 import { WorkerOverload } from "#proxy/overload/worker-overload.ts";
@@ -37,6 +38,7 @@ export function fakeServices(
     },
     secrets: new SecretStore(),
     tlsContexts: [],
+    dnsCaches: new DnsCaches(),
     workerIndex: 0,
     sharedSlots: undefined,
     ticketSecret: new Uint8Array(32),

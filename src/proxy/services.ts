@@ -4,6 +4,7 @@ import type { Timers } from "#lib/timers.ts";
 import type { AccessLogSinks } from "./access-log/sinks.ts";
 import type { Locality } from "./cluster/host.ts";
 import type { ClusterManager } from "./cluster/manager.ts";
+import type { DnsCaches } from "./dns-cache/dns-caches.ts";
 import type { Health } from "./health.ts";
 import type { ImmediateFailure } from "./health-check/host-check.ts";
 import type { OutlierReport } from "./outlier/report.ts";
@@ -28,6 +29,8 @@ export interface Services {
   readonly secrets: SecretStore;
   /** Every TLS context that was compiled: /certs asks what they hold, and watched directories have them read files anew. */
   readonly tlsContexts: TlsContextHolder[];
+  /** Names that clients ask for (dynamic forward proxies). */
+  readonly dnsCaches: DnsCaches;
   /** What the workers of a process count together; undefined with one worker. */
   readonly sharedSlots: SharedSlots | undefined;
   /** 0 in the first: gauges that say the same in all workers are set there only. */

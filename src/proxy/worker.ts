@@ -10,6 +10,7 @@ import { createAccessLogSinks } from "./access-log/sinks.ts";
 import { SharedCells } from "./cluster/circuit-breakers.ts";
 import { hostStatus } from "./cluster/host-status.ts";
 import { WorkerClusters } from "./cluster/worker-clusters.ts";
+import { DnsCaches } from "./dns-cache/dns-caches.ts";
 import { Health } from "./health.ts";
 import { ListenerManager } from "./listener/listener-manager.ts";
 import { compileOverload } from "./overload/config.ts";
@@ -154,6 +155,7 @@ export class Worker {
   #stop(): void {
     this.#listeners.stop();
     this.#services.clusters.destroy();
+    this.#services.dnsCaches.destroy();
     this.#services.logSinks.flush();
     this.#post({ kind: "stopped" });
   }
@@ -205,6 +207,7 @@ function makeServices(
     }),
     secrets: secretsOf(spec),
     tlsContexts: [],
+    dnsCaches: new DnsCaches(),
     workerIndex: spec.index,
     sharedSlots: spec.sharedSlots === undefined ? undefined : new SharedSlots(spec.sharedSlots),
     ticketSecret: spec.ticketSecret,

@@ -72,7 +72,14 @@ export function chooseBalancer(config: ClusterJson): ChosenBalancer {
       `only CLUSTER_PROVIDED is allowed with the cluster type ${config.clusterType?.name ?? type}`,
     );
   }
-  if (!provides && chosen.factory === undefined) {
+  const dynamic = type === "DYNAMIC_FORWARD_PROXY";
+  if (dynamic && chosen.factory !== undefined) {
+    throw refuse(
+      "lb_policy",
+      `cluster provided LB not specified but cluster '${config.name}' provided one. Check cluster documentation`,
+    );
+  }
+  if (!provides && !dynamic && chosen.factory === undefined) {
     throw refuse(
       "lb_policy",
       `cluster provided LB specified but cluster '${config.name}' did not provide one`,

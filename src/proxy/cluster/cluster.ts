@@ -25,7 +25,9 @@ import {
   type SharedCells,
 } from "./circuit-breakers.ts";
 import { ClusterStats } from "./cluster-stats.ts";
+import { clusterType } from "./cluster-type.ts";
 import { compileConnect } from "./connect-options.ts";
+import { dynamicPort } from "./dynamic-hosts.ts";
 import type { ClusterMembers, Host } from "./host.ts";
 import { HostSets } from "./host-set.ts";
 import type { BalancedHosts, Cluster, Drop, Priority, UpstreamCallbacks } from "./manager.ts";
@@ -47,6 +49,7 @@ export class WorkerCluster implements Cluster {
   readonly connectTimeoutMs: number;
   readonly bufferLimit: number;
   readonly config: ClusterJson;
+  readonly dynamicPort: number | undefined;
   readonly #services: Services;
   readonly #hosts: HostSets;
   readonly #aggregate: Aggregate | undefined;
@@ -79,6 +82,8 @@ export class WorkerCluster implements Cluster {
       durationMs(config.connectTimeout, 5000),
     );
     this.bufferLimit = config.perConnectionBufferLimitBytes ?? mebibyte;
+    this.dynamicPort =
+      clusterType(config) === "DYNAMIC_FORWARD_PROXY" ? dynamicPort(config) : undefined;
     this.#services = services;
     this.#breakers = new CircuitBreakers(config, { services, stats: this.stats, cells });
     this.#outlier = WorkerOutlier.of(config, services);

@@ -9,6 +9,7 @@ import type { HostCheck } from "../health-check/host-check.ts";
 import type { Services } from "../services.ts";
 import type { Gauge, StatsScope } from "../stats/stats.ts";
 import { clusterType } from "./cluster-type.ts";
+import { DynamicHosts } from "./dynamic-hosts.ts";
 import { type ClusterMembers, type EndpointSpec, type Host, membersMax } from "./host.ts";
 import { applyFlags, combinedHealth } from "./host-health.ts";
 import { HostPickers, type HostPickersContext, hostSet } from "./host-pickers.ts";
@@ -42,7 +43,8 @@ export class HostSets {
   readonly #picker: Picker;
   /** The same, unless hosts come into being with requests. */
   readonly #balanced: HostPickers | Subsets | undefined;
-  readonly #original: OriginalDestinationHosts | undefined;
+  /** Hosts that no discovery reports: clients name them. */
+  readonly #provided: OriginalDestinationHosts | DynamicHosts | undefined;
   readonly #overrides: OverrideHosts;
   readonly #slowStart: SlowStart | undefined;
   readonly #membership: MembershipStats | undefined;
@@ -66,9 +68,11 @@ export class HostSets {
     // Shown by every cluster.
     context.stats.counter("lb_healthy_panic");
     zoneStats(context.stats);
-    if (clusterType(config) === "ORIGINAL_DST") {
-      this.#original = new OriginalDestinationHosts(config, context);
-      this.#picker = this.#original;
+    const type = clusterType(config);
+    if (type === "ORIGINAL_DST") this.#provided = new OriginalDestinationHosts(config, context);
+    if (type === "DYNAMIC_FORWARD_PROXY") this.#provided = new DynamicHosts(config, context);
+    if (this.#provided !== undefined) {
+      this.#picker = this.#provided;
       return;
     }
     this.#membership = MembershipStats.of(context.stats, context.services);
@@ -81,7 +85,7 @@ export class HostSets {
   }
 
   get hosts(): readonly Host[] {
-    return this.#original?.hosts ?? this.#hosts;
+    return this.#provided?.hosts ?? this.#hosts;
   }
 
   get sets(): readonly HostSet[] {
@@ -111,7 +115,7 @@ export class HostSets {
 
   /** Replace the membership. Hosts whose address stays keep their identity, counts and connections. */
   update(members: ClusterMembers): void {
-    if (this.#original !== undefined) return;
+    if (this.#provided !== undefined) return;
     const next = new Map<string, Host>();
     for (const endpoint of members.endpoints.slice(0, membersMax)) {
       const key = hostKey(endpoint);
@@ -178,7 +182,7 @@ export class HostSets {
   }
 
   destroy(): void {
-    this.#original?.destroy();
+    this.#provided?.destroy();
   }
 
   #drain(previous: ReadonlyMap<string, Host>, next: ReadonlyMap<string, Host>): void {

@@ -52,6 +52,8 @@ export interface Cluster {
   readonly stats: StatsScope;
   readonly metadata: Metadata | undefined;
   readonly maintenanceMode: boolean;
+  /** Of a dynamic forward proxy: the port of hosts that say none. */
+  readonly dynamicPort?: number | undefined;
   /** HTTP protocol options' fixed upstream protocol for a downstream of `version`. */
   upstreamProtocol(downstream: HttpVersion): HttpVersion;
   readonly connectTimeoutMs: number;

@@ -3,6 +3,7 @@ import type {
   Http1ProtocolOptionsJson,
   Http2ProtocolOptionsJson,
   HttpProtocolOptionsJson,
+  UpstreamHttpProtocolOptionsJson,
 } from "#gen/envoy/config/core/v3/protocol_pb.js";
 import type { HttpProtocolOptionsJson as UpstreamHttpOptionsJson } from "#gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
 import type { Http1ClientOptions } from "#http/h1/client.ts";
@@ -13,6 +14,7 @@ import { compileNameCase, fieldsMax } from "../http-options.ts";
 import { type CompiledHttp2, compileHttp2 } from "../http2-options.ts";
 import { compileHashPolicy } from "../route/hash-policy.ts";
 import { compileAutoSni, type RequestedName } from "../tls/auto-sni.ts";
+import { dynamicClusterOf } from "./cluster-type.ts";
 
 const optionsKey = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
@@ -58,11 +60,28 @@ export function compileUpstreamHttp(config: ClusterJson, bufferLimit: number): U
     http2: within("http2_protocol_options", () =>
       compileHttp2(http2, { common, headersKb: common?.maxResponseHeadersKb ?? 60, bufferLimit }),
     ),
-    requestedName: compileAutoSni(
-      typedOptions(config)?.upstreamHttpProtocolOptions ?? config.upstreamHttpProtocolOptions,
-    ),
+    requestedName: compileAutoSni(serverNames(config)),
     hashPolicy: within(optionsKey, () => compileHashPolicy(typedOptions(config)?.hashPolicy)),
   };
+}
+
+/** Servers that clients choose must be who they are said to be, unless the configuration is told to be insecure. */
+function serverNames(config: ClusterJson): UpstreamHttpProtocolOptionsJson | undefined {
+  const typed = typedOptions(config);
+  const old = config.upstreamHttpProtocolOptions;
+  const dynamic = dynamicClusterOf(config);
+  if (dynamic === undefined) return typed?.upstreamHttpProtocolOptions ?? old;
+  const chosen =
+    typed === undefined
+      ? (old ?? { autoSni: true, autoSanValidation: true })
+      : typed.upstreamHttpProtocolOptions;
+  const secure = chosen?.autoSni === true && chosen.autoSanValidation === true;
+  if (!secure && dynamic.allowInsecureClusterOptions !== true)
+    throw refuse(
+      "upstream_http_protocol_options",
+      "dynamic_forward_proxy cluster must have auto_sni and auto_san_validation true unless allow_insecure_cluster_options is set.",
+    );
+  return chosen;
 }
 
 /** The new way (typed_extension_protocol_options) or the old fields, never both. */

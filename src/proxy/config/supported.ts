@@ -4,6 +4,7 @@ import { supported as accessLog } from "#proxy/access-log/supported.ts";
 import { supported as admin } from "#proxy/admin/supported.ts";
 import { supported as cluster } from "#proxy/cluster/supported.ts";
 import { supported as compression } from "#proxy/compression/supported.ts";
+import { supported as dnsCache } from "#proxy/dns-cache/supported.ts";
 import { supported as filterState } from "#proxy/filter-state/supported.ts";
 import { supported as adaptiveConcurrency } from "#proxy/filters/http/adaptive-concurrency/supported.ts";
 import { supported as admissionControl } from "#proxy/filters/http/admission-control/supported.ts";
@@ -13,6 +14,7 @@ import { supported as compressor } from "#proxy/filters/http/compressor/supporte
 import { supported as cors } from "#proxy/filters/http/cors/supported.ts";
 import { supported as csrf } from "#proxy/filters/http/csrf/supported.ts";
 import { supported as decompressor } from "#proxy/filters/http/decompressor/supported.ts";
+import { supported as dynamicForwardProxy } from "#proxy/filters/http/dynamic-forward-proxy/supported.ts";
 import { supported as fault } from "#proxy/filters/http/fault/supported.ts";
 import { supported as grpcHttp1Bridge } from "#proxy/filters/http/grpc-http1-bridge/supported.ts";
 import { supported as grpcStats } from "#proxy/filters/http/grpc-stats/supported.ts";
@@ -37,6 +39,7 @@ import { supported as connectionManager } from "#proxy/filters/network/http-conn
 import { supported as localRatelimit } from "#proxy/filters/network/local-ratelimit/supported.ts";
 import { supported as setConnectionState } from "#proxy/filters/network/set-filter-state/supported.ts";
 import { supported as sniCluster } from "#proxy/filters/network/sni-cluster/supported.ts";
+import { supported as sniDynamicForwardProxy } from "#proxy/filters/network/sni-dynamic-forward-proxy/supported.ts";
 import { supported as tcpProxy } from "#proxy/filters/network/tcp-proxy/supported.ts";
 import { supported as activeHealthCheck } from "#proxy/health-check/supported.ts";
 import { supported as listener } from "#proxy/listener/supported.ts";
@@ -56,6 +59,9 @@ type Table = Readonly<Record<string, readonly string[]>>;
 
 export const tables: readonly Table[] = [
   filterState,
+  dnsCache,
+  dynamicForwardProxy,
+  sniDynamicForwardProxy,
   setConnectionState,
   setFilterState,
   statefulSession,

@@ -59,6 +59,8 @@ export class ActiveConnection
   #info: StreamInfo | undefined;
   #filterState: Map<string, unknown> | undefined;
   #filters: readonly NetworkFilter[] = [];
+  /** The first filter that has not heard of the connection; -1: all have. */
+  #unconnectedFrom = -1;
   /** The network filter that data waits at; -1: it flows. */
   #parkedAt = -1;
   #parkedBytes: Uint8Array[] = [];
@@ -222,12 +224,22 @@ export class ActiveConnection
     this.#info = this.#makeInfo(chain);
     this.#state = "open";
     this.#filters = chain.filters.map((make) => make(this));
-    for (const filter of this.#filters) {
-      if (filter.onConnect?.() === "park") break;
-      if (this.connection.closed) return;
-    }
+    this.#connectFilters(0);
+    if (this.connection.closed) return;
     this.#replayPeeked();
     if (this.#draining) this.drain();
+  }
+
+  /** Those after one that parks wait until it resumes. */
+  #connectFilters(from: number): void {
+    this.#unconnectedFrom = -1;
+    for (let i = from; i < this.#filters.length; i++) {
+      const parks = this.#filters[i]?.onConnect?.() === "park";
+      if (this.connection.closed) return;
+      if (!parks) continue;
+      this.#unconnectedFrom = i + 1;
+      return;
+    }
   }
 
   /** use_original_dst: the connection belongs to the listener that its restored destination names. */
@@ -354,6 +366,8 @@ export class ActiveConnection
   }
 
   resume(): void {
+    if (this.connection.closed) return;
+    if (this.#unconnectedFrom >= 0) this.#connectFilters(this.#unconnectedFrom);
     if (this.#parkedAt < 0 || this.connection.closed) return;
     const next = this.#parkedAt + 1;
     this.#parkedAt = -1;

@@ -21,6 +21,8 @@ export function checkDiscovery(config: ClusterJson): void {
     case "EDS":
       checkFile(edsFile(config).path);
       return;
+    case "DYNAMIC_FORWARD_PROXY":
+      return;
     case "ORIGINAL_DST":
       if ((config.loadAssignment?.endpoints ?? []).length === 0) return;
       throw refuse(

@@ -43,6 +43,7 @@ export function createDiscovery(config: ClusterJson, context: DiscoveryContext):
     case "STATIC":
       return new FixedDiscovery(membersOf(config.name ?? "", config.loadAssignment), stats);
     case "ORIGINAL_DST":
+    case "DYNAMIC_FORWARD_PROXY":
       // None: its hosts come into being in the workers, with the first request for each.
       return new FixedDiscovery(membersOf(config.name ?? "", undefined), stats);
     case "STRICT_DNS":

@@ -16,6 +16,8 @@ export interface ResolverOptions {
   readonly servers: readonly string[];
   readonly timeoutMs: number;
   readonly tries: number;
+  /** A name without addresses is a failure that says why, and not an empty answer. */
+  readonly absenceFails?: boolean;
 }
 
 /** The options of a DNS cluster, from the cluster's own fields or from its `envoy.clusters.dns` extension. */
@@ -52,7 +54,7 @@ export function dnsOptions(config: ClusterJson, type: "STRICT_DNS" | "LOGICAL_DN
   };
 }
 
-function failureRate(
+export function failureRate(
   rate: NonNullable<ClusterJson["dnsFailureRefreshRate"]>,
 ): NonNullable<DnsOptions["failure"]> {
   const baseMs = durationMs(rate.baseInterval, 0);
@@ -74,7 +76,7 @@ function checkSingleEndpoint(config: ClusterJson): void {
 const defaultTimeoutSeconds = 5;
 const defaultTries = 4;
 
-function resolverOptions(extension: TypedExtensionConfigJson | undefined): ResolverOptions {
+export function resolverOptions(extension: TypedExtensionConfigJson | undefined): ResolverOptions {
   const typed = extension?.typedConfig;
   const type = String(typed?.["@type"] ?? "");
   if (typed !== undefined && !type.endsWith(".CaresDnsResolverConfig")) {

@@ -6,7 +6,7 @@ import type { Discovery, DiscoveryContext } from "./discovery.ts";
 import type { DiscoveryStats } from "./discovery-stats.ts";
 import type { DnsOptions } from "./dns-options.ts";
 import { type UnresolvedEndpoint, unresolvedOf, weightsOf } from "./load-assignment.ts";
-import type { ResolvedAddress, Resolver } from "./resolver.ts";
+import { type ResolvedAddress, type Resolver, resolveName } from "./resolver.ts";
 
 interface DnsContext extends Omit<DiscoveryContext, "stats" | "resolver" | "random"> {
   readonly stats: DiscoveryStats;
@@ -86,7 +86,7 @@ class Target {
   start(onAnswer: (changed: boolean) => void): void {
     const { context, endpoint, cluster } = this.#parts;
     context.stats.attempt.inc();
-    resolve(context.resolver, endpoint.host, this.#parts.options.family).then(
+    resolveName(context.resolver, endpoint.host, this.#parts.options.family).then(
       (addresses) => {
         if (!this.#stopped) this.#onAddresses(addresses, onAnswer);
       },
@@ -162,33 +162,4 @@ class Target {
     const ceiling = Math.min(maxMs, baseMs * 2 ** Math.min(this.#failures - 1, 30));
     return Math.max(1, context.random.unit() * ceiling);
   }
-}
-
-async function resolve(
-  resolver: Resolver,
-  name: string,
-  family: DnsOptions["family"],
-): Promise<readonly ResolvedAddress[]> {
-  switch (family) {
-    case "V4_ONLY":
-      return resolver.resolve(name, 4);
-    case "V6_ONLY":
-      return resolver.resolve(name, 6);
-    case "ALL":
-      return (await Promise.all([resolver.resolve(name, 4), resolver.resolve(name, 6)])).flat();
-    case "V4_PREFERRED":
-      return firstOf(resolver, name, [4, 6]);
-    case "AUTO":
-      return firstOf(resolver, name, [6, 4]);
-  }
-}
-
-/** The other family is asked when the preferred one has no address or cannot be asked. */
-async function firstOf(
-  resolver: Resolver,
-  name: string,
-  [preferred, other]: readonly [4 | 6, 4 | 6],
-): Promise<readonly ResolvedAddress[]> {
-  const found = await resolver.resolve(name, preferred).catch(() => []);
-  return found.length > 0 ? found : resolver.resolve(name, other);
 }

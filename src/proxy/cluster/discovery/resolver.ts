@@ -1,7 +1,7 @@
 import type { Resolver as DnsResolver } from "node:dns/promises";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
-import type { ResolverOptions } from "./dns-options.ts";
+import type { LookupFamily, ResolverOptions } from "./dns-options.ts";
 
 export interface ResolvedAddress {
   readonly ip: string;
@@ -21,7 +21,8 @@ function nodeDns(): typeof import("node:dns/promises") {
 
 /** The hosts file first, then servers, as c-ares does in Envoy; the system's search list is left to getaddrinfo. */
 export function systemResolver(options: ResolverOptions, hostsFile = "/etc/hosts"): Resolver {
-  if (options.getaddrinfo) return { resolve: lookUp };
+  const absenceFails = options.absenceFails === true;
+  if (options.getaddrinfo) return { resolve: (name, family) => lookUp(name, family, absenceFails) };
   const dns = new (nodeDns().Resolver)({ timeout: options.timeoutMs, tries: options.tries });
   if (options.servers.length > 0) dns.setServers(options.servers);
   return {
@@ -30,16 +31,22 @@ export function systemResolver(options: ResolverOptions, hostsFile = "/etc/hosts
         return isIP(name) === family ? [{ ip: name, ttlSeconds: undefined }] : [];
       const listed = await inHostsFile(hostsFile, name, family);
       if (listed.length > 0) return listed;
-      const found = await ask(dns, name, family);
-      return found.length > 0 || options.servers.length > 0 ? found : lookUp(name, family);
+      const named = options.servers.length > 0;
+      const found = await ask(dns, { name, family, absenceFails: absenceFails && named });
+      return found.length > 0 || named ? found : lookUp(name, family, absenceFails);
     },
   };
 }
 
+interface Question {
+  readonly name: string;
+  readonly family: 4 | 6;
+  readonly absenceFails: boolean;
+}
+
 async function ask(
   dns: DnsResolver,
-  name: string,
-  family: 4 | 6,
+  { name, family, absenceFails }: Question,
 ): Promise<readonly ResolvedAddress[]> {
   try {
     const records =
@@ -48,17 +55,21 @@ async function ask(
         : await dns.resolve6(name, { ttl: true });
     return records.map(({ address, ttl }) => ({ ip: address, ttlSeconds: ttl }));
   } catch (error) {
-    if (isAbsence(error)) return [];
+    if (isAbsence(error) && !absenceFails) return [];
     throw error;
   }
 }
 
-async function lookUp(name: string, family: 4 | 6): Promise<readonly ResolvedAddress[]> {
+async function lookUp(
+  name: string,
+  family: 4 | 6,
+  absenceFails: boolean,
+): Promise<readonly ResolvedAddress[]> {
   try {
     const found = await nodeDns().lookup(name, { family, all: true });
     return found.map(({ address }) => ({ ip: address, ttlSeconds: undefined }));
   } catch (error) {
-    if (isAbsence(error)) return [];
+    if (isAbsence(error) && !absenceFails) return [];
     throw error;
   }
 }
@@ -82,4 +93,34 @@ async function inHostsFile(
     if (isIP(ip) === family && names.includes(wanted)) found.push({ ip, ttlSeconds: undefined });
   }
   return found;
+}
+
+/** By the families that are wanted. */
+export async function resolveName(
+  resolver: Resolver,
+  name: string,
+  family: LookupFamily,
+): Promise<readonly ResolvedAddress[]> {
+  switch (family) {
+    case "V4_ONLY":
+      return resolver.resolve(name, 4);
+    case "V6_ONLY":
+      return resolver.resolve(name, 6);
+    case "ALL":
+      return (await Promise.all([resolver.resolve(name, 4), resolver.resolve(name, 6)])).flat();
+    case "V4_PREFERRED":
+      return firstOf(resolver, name, [4, 6]);
+    case "AUTO":
+      return firstOf(resolver, name, [6, 4]);
+  }
+}
+
+/** The other family is asked when the preferred one has no address or cannot be asked. */
+async function firstOf(
+  resolver: Resolver,
+  name: string,
+  [preferred, other]: readonly [4 | 6, 4 | 6],
+): Promise<readonly ResolvedAddress[]> {
+  const found = await resolver.resolve(name, preferred).catch(() => []);
+  return found.length > 0 ? found : resolver.resolve(name, other);
 }

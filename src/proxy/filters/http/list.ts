@@ -6,6 +6,7 @@ import { factory as compressor } from "./compressor/config.ts";
 import { factory as cors } from "./cors/config.ts";
 import { factory as csrf } from "./csrf/config.ts";
 import { factory as decompressor } from "./decompressor/config.ts";
+import { factory as dynamicForwardProxy } from "./dynamic-forward-proxy/config.ts";
 import { factory as fault } from "./fault/config.ts";
 import type { HttpFilterFactory } from "./filter.ts";
 import { factory as grpcHttp1Bridge } from "./grpc-http1-bridge/config.ts";
@@ -31,6 +32,7 @@ export const httpFilters: readonly HttpFilterFactory[] = [
   cors,
   csrf,
   decompressor,
+  dynamicForwardProxy,
   fault,
   grpcHttp1Bridge,
   grpcStats,

@@ -7,6 +7,7 @@ import { factory as localRatelimit } from "./local-ratelimit/config.ts";
 import { factory as rbac } from "./rbac/config.ts";
 import { factory as setFilterState } from "./set-filter-state/config.ts";
 import { factory as sniCluster } from "./sni-cluster/config.ts";
+import { factory as sniDynamicForwardProxy } from "./sni-dynamic-forward-proxy/config.ts";
 import { factory as tcpProxy } from "./tcp-proxy/config.ts";
 
 /** Every network filter. A new one is a folder and a line here. */
@@ -19,5 +20,6 @@ export const networkFilters: readonly NetworkFilterFactory[] = [
   rbac,
   setFilterState,
   sniCluster,
+  sniDynamicForwardProxy,
   tcpProxy,
 ];
