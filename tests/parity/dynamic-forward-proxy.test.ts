@@ -228,6 +228,25 @@ const requests: readonly ParityCase[] = [
       assert.deepEqual(await t.log(2), [`one.test:${port}`, `two.test:${port}`]);
     },
   },
+  {
+    name: "a host that the route itself writes",
+    config: forward({
+      routes: [route({ prefix: "/" }, toCluster("main", { host_rewrite_literal: "127.0.0.9:1" }))],
+      logFormat: "%RESPONSE_FLAGS% %UPSTREAM_HOST%",
+    }),
+    upstream: ok,
+    run: async (t) => {
+      assert.equal(await status(t, at(t, "one.test")), 503);
+      assert.equal(await t.logLine(), "UF 127.0.0.9:1");
+    },
+    heddle: {
+      difference: "Dynamic forward proxies ask in each worker",
+      run: async (t) => {
+        assert.equal(await status(t, at(t, "one.test")), 503);
+        assert.equal(await t.logLine(), "UH -");
+      },
+    },
+  },
 ];
 
 const failures: readonly ParityCase[] = [
