@@ -232,7 +232,10 @@ function compileHostPredicate(
     case "envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig":
       return omitByMetadata(config.typedConfig);
     default:
-      throw refuse("typed_config", `${config.name ?? ""} is not a retry host predicate of Heddle`);
+      throw refuse(
+        "typed_config",
+        `${typeName(config.typedConfig)} is not a retry host predicate of Heddle; there are previous_hosts, omit_canary_hosts and omit_host_metadata`,
+      );
   }
 }
 
@@ -258,7 +261,10 @@ function compilePriority(config: RetryPolicy_RetryPriorityJson | undefined): num
   if (config === undefined) return 0;
   const type = "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig";
   if (typeName(config.typedConfig) !== type)
-    throw refuse("typed_config", `${config.name ?? ""} is not a retry priority of Heddle`);
+    throw refuse(
+      "typed_config",
+      `${typeName(config.typedConfig)} is not a retry priority of Heddle; there is previous_priorities`,
+    );
   const { updateFrequency } = config.typedConfig as { readonly updateFrequency?: number };
   if (updateFrequency === undefined || updateFrequency < 1)
     throw refuse("typed_config.update_frequency", "value must be greater than 0");

@@ -424,16 +424,21 @@ export class Router extends Attempts implements HttpFilter, AttemptListener {
   onTimer(): void {
     if (this.done) return;
     const host = this.attempt?.host;
-    if (this.attempt !== undefined && !this.attempt.done) {
-      this.cluster?.clusterStats.requestTimeout.inc();
-      if (this.#tally !== undefined)
-        for (const stats of this.#tally.stats) stats.requestTimeout.inc();
-      this.attempt.host.requestsTimeout++;
-      if (this.attempt.awaitsHead) this.attempt.countTimeout(this.timeouts.alternativeStatus);
-    }
+    if (this.attempt !== undefined) this.#countTimeout(this.attempt);
+    if (this.slower !== undefined)
+      for (const attempt of this.slower) if (attempt !== this.attempt) this.#countTimeout(attempt);
     this.release();
     if (this.responseStarted) this.#abort("response_timeout", ResponseFlag.upstreamRequestTimeout);
     else this.#replyFailed(timeoutReply(this.timeouts.alternativeStatus, "response_timeout"), host);
+  }
+
+  #countTimeout(attempt: UpstreamRequest): void {
+    if (attempt.done) return;
+    this.cluster?.clusterStats.requestTimeout.inc();
+    if (this.#tally !== undefined)
+      for (const stats of this.#tally.stats) stats.requestTimeout.inc();
+    attempt.host.requestsTimeout++;
+    if (attempt.awaitsHead) attempt.countTimeout(this.timeouts.alternativeStatus);
   }
 
   #abort(details: string, flags: number): void {
