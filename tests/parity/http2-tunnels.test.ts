@@ -466,8 +466,10 @@ parityArea("http2-tunnels", [
       });
       client.send(rstStream(1));
       await t.stats({ "http.{case}.downstream_cx_upgrades_active": 0 });
-      return [await (await t.upstream().connection()).ended(), await t.logLine()];
+      // Whether by FIN or RST depends on what the upstream had still to read.
+      await (await t.upstream().connection()).ended();
+      return [await t.logLine()];
     },
-    sees: ["closed", "101 DR http2.remote_reset"],
+    sees: ["101 DR http2.remote_reset"],
   }),
 ]);
