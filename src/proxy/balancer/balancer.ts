@@ -7,6 +7,7 @@ import type { Host, Locality } from "../cluster/host.ts";
 import type { Runtime } from "../runtime.ts";
 import type { StatsScope } from "../stats/stats.ts";
 import type { OverrideHost, StreamInfo } from "../stream-info.ts";
+import type { LoadWeighing } from "./client-side-weighted-round-robin.ts";
 import type { HashPolicy } from "./hash-policy.ts";
 import type { HashingConfig } from "./hashing-config.ts";
 import type { MetadataMatch } from "./metadata-match.ts";
@@ -61,7 +62,11 @@ export interface HostSet {
 export type BalancerConfig = Pick<
   LeastRequestJson,
   "choiceCount" | "activeRequestBias" | "selectionMethod" | "slowStartConfig"
-> & { readonly hashing?: HashingConfig };
+> & {
+  readonly hashing?: HashingConfig;
+  /** Hosts' weights follow from what they report. */
+  readonly loadWeighing?: LoadWeighing;
+};
 
 export interface BalancerOptions {
   readonly config: BalancerConfig | undefined;

@@ -2,6 +2,7 @@ import type {
   ClusterJson,
   LoadBalancingPolicy_PolicyJson,
 } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
+import type { ClientSideWeightedRoundRobinJson } from "#gen/envoy/extensions/load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin_pb.js";
 import type {
   LocalityLbConfigJson,
   LocalityLbConfig_ZoneAwareLbConfigJson as ZoneAwareConfig,
@@ -13,6 +14,7 @@ import type { SubsetJson } from "#gen/envoy/extensions/load_balancing_policies/s
 import { refuse, within } from "#lib/config-error.ts";
 import { aggregateTypeName, clusterType } from "../cluster/cluster-type.ts";
 import type { BalancerConfig, BalancerFactory } from "./balancer.ts";
+import { compileLoadWeighing } from "./client-side-weighted-round-robin.ts";
 import { compileHashing, compileLegacyHashing } from "./hashing-config.ts";
 import { leastRequest } from "./least-request.ts";
 import { maglev } from "./maglev.ts";
@@ -50,6 +52,8 @@ const types: Readonly<Record<string, BalancerFactory | "provided">> = {
   "envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided": "provided",
 };
 
+const clientSideType =
+  "envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin";
 const subsetType = "envoy.extensions.load_balancing_policies.subset.v3.Subset";
 
 /** `load_balancing_policy` when there is one, else `lb_policy`. */
@@ -124,8 +128,9 @@ function chooseExtension(policies: readonly LoadBalancingPolicy_PolicyJson[]): C
       String(any?.["@type"] ?? "")
         .split("/")
         .pop() ?? "";
-    // Proof: the Any's type.
+    // Proof of both: the Any's type.
     if (type === subsetType) return chooseSubsets(any as SubsetJson);
+    if (type === clientSideType) return chooseClientSide(any as ClientSideWeightedRoundRobinJson);
     const known = types[type];
     if (known === undefined) continue;
     if (known !== "provided" && known.byHash === true) return chooseHashing(known, any);
@@ -148,6 +153,18 @@ function chooseSubsets(config: SubsetJson): ChosenBalancer {
     ...within("subset_lb_policy", () => chooseExtension(config.subsetLbPolicy?.policies ?? [])),
     subsets: compileSubsets(config),
   }));
+}
+
+function chooseClientSide(config: ClientSideWeightedRoundRobinJson): ChosenBalancer {
+  const loadWeighing = within("load_balancing_policy", () => compileLoadWeighing(config));
+  const { slowStartConfig } = config;
+  return {
+    factory: roundRobin,
+    config: { loadWeighing, ...(slowStartConfig === undefined ? {} : { slowStartConfig }) },
+    localityWeighted: false,
+    failTrafficOnPanic: false,
+    zoneAware: {},
+  };
 }
 
 function chooseHashing(factory: BalancerFactory, any: unknown): ChosenBalancer {

@@ -2,6 +2,7 @@ import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import { Word64 } from "#lib/word64.ts";
 import { addressText } from "#net/address.ts";
 import type { HostSet, PickContext, Picker } from "../balancer/balancer.ts";
+import { LoadWeights } from "../balancer/client-side-weighted-round-robin.ts";
 import type { HashPolicy } from "../balancer/hash-policy.ts";
 import { type ChosenBalancer, chooseBalancer } from "../balancer/list.ts";
 import { SlowStart } from "../balancer/slow-start.ts";
@@ -47,6 +48,8 @@ export class HostSets {
   readonly #provided: OriginalDestinationHosts | DynamicHosts | undefined;
   readonly #overrides: OverrideHosts;
   readonly #slowStart: SlowStart | undefined;
+  /** Undefined: hosts have the weights that they are configured with. */
+  readonly #loadWeights: LoadWeights | undefined;
   readonly #membership: MembershipStats | undefined;
   #hosts: readonly Host[] = [];
   #byKey: Map<string, Host> = new Map();
@@ -64,6 +67,7 @@ export class HostSets {
     this.#hashes = this.#balancer.factory?.byHash === true;
     this.#closesOnChange = config.commonLbConfig?.closeConnectionsOnHostSetChange === true;
     this.#slowStart = SlowStart.of(this.#balancer.config?.slowStartConfig, context.services);
+    this.#loadWeights = LoadWeights.of(this.#balancer.config?.loadWeighing, context.services.clock);
     this.#overrides = new OverrideHosts(config);
     // Shown by every cluster.
     context.stats.counter("lb_healthy_panic");
@@ -95,6 +99,7 @@ export class HostSets {
   /** Of one priority's hosts of one health, whatever its share of requests. */
   pickAt(priority: number, health: "healthy" | "degraded", context: PickContext): Host | undefined {
     if (!(this.#balanced instanceof HostPickers)) return undefined;
+    if (this.#loadWeights?.refresh() === true) this.#balanced.healthChanged();
     const hash = this.#hashes ? this.#hashOf(context) : undefined;
     return this.#balanced.pickAt(priority, health, context, hash);
   }
@@ -128,6 +133,7 @@ export class HostSets {
     this.#members = members;
     this.#firstSet = undefined;
     this.#slowStart?.note(this.#hosts);
+    this.#loadWeights?.adopt(this.#hosts);
     this.#balanced?.update(this.#hosts, members);
     this.#drain(previous, next);
     this.#membership?.recount(this.#hosts);
@@ -165,6 +171,7 @@ export class HostSets {
       const host = this.#overrides.find(this.#hosts, context.override);
       if (host !== undefined || context.override.strict) return host;
     }
+    if (this.#loadWeights?.refresh() === true) this.#balanced?.healthChanged();
     return this.#picker.pick(context, this.#hashes ? this.#hashOf(context) : undefined);
   }
 

@@ -1,3 +1,4 @@
+import type { HeaderList } from "#http/headers.ts";
 import type { Address } from "#net/address.ts";
 import type { EndpointCheckConfig, HostCheck } from "../health-check/host-check.ts";
 import type { HostOutlier } from "../outlier/host-outlier.ts";
@@ -47,6 +48,12 @@ export interface ClusterMembers {
   readonly outlier?: OutlierSlots | undefined;
 }
 
+/** What a host says of its load. */
+export interface HostLoad {
+  /** Fields or trailers of one of its responses. Returns whether a report was in them. */
+  report(fields: HeaderList): boolean;
+}
+
 /**
  * One endpoint in one worker. Survives updates that keep its address, so its counters and connections do too.
  * `active…` are read by balancers and by /clusters.
@@ -75,6 +82,8 @@ export interface Host extends UpstreamHostInfo {
   failImmediately: (() => void) | undefined;
   /** Whoever uses the host says how it went; undefined: the cluster has no outlier detection. */
   outlier: HostOutlier | undefined;
+  /** Undefined: its weight is the configured one, whatever it says. */
+  load: HostLoad | undefined;
   /** Monotonic, of its slow start; 0: it has not begun. */
   healthySinceMs: number;
   requestsActive: number;

@@ -23,6 +23,7 @@ export function makeHost(endpoint: EndpointSpec): Host {
     excluded: false,
     failImmediately: undefined,
     outlier: undefined,
+    load: undefined,
     healthySinceMs: 0,
     requestsActive: 0,
     connectionsActive: 0,

@@ -233,6 +233,16 @@ export const supported = {
     "locality_lb_config",
     "slow_start_config",
   ],
+  "envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin":
+    [
+      "enable_oob_load_report",
+      "blackout_period",
+      "weight_expiration_period",
+      "weight_update_period",
+      "error_utilization_penalty",
+      "metric_names_for_computing_utilization",
+      "slow_start_config",
+    ],
   "envoy.extensions.load_balancing_policies.random.v3.Random": ["locality_lb_config"],
   "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest": [
     "choice_count",

@@ -65,6 +65,8 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
   #idle: StreamTimer | undefined;
   /** A hedged attempt goes on after its own timeout, and may meet the route's. */
   #timeoutCounted = false;
+  /** The head said what load the host has: its trailers are not asked. */
+  #loadReported = false;
   /** Undefined until a stream is there. */
   connection: UpstreamConnection | undefined;
   meter: ByteMeter | undefined;
@@ -201,6 +203,7 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
     if (this.host.failImmediately !== undefined && head.headers.has(immediateFail))
       this.host.failImmediately();
     this.host.outlier?.onAnswer(this.#head, head);
+    if (this.host.load !== undefined) this.#loadReported = this.host.load.report(head.headers);
     this.#router.onAttemptHead(this, head, end);
   }
 
@@ -212,6 +215,7 @@ export class UpstreamRequest extends Timer implements UpstreamCallbacks, Respons
 
   onTrailers(trailers: HeaderList): void {
     if (this.#state === "done") return;
+    if (!this.#loadReported) this.host.load?.report(trailers);
     this.#router.onAttemptTrailers(this, trailers);
   }
 
