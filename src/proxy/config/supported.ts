@@ -23,6 +23,7 @@ import { supported as headerMutation } from "#proxy/filters/http/header-mutation
 import { supported as headerToMetadata } from "#proxy/filters/http/header-to-metadata/supported.ts";
 import { supported as healthCheck } from "#proxy/filters/http/health-check/supported.ts";
 import { supported as httpLocalRatelimit } from "#proxy/filters/http/local-ratelimit/supported.ts";
+import { supported as onDemand } from "#proxy/filters/http/on-demand/supported.ts";
 import { supported as router } from "#proxy/filters/http/router/supported.ts";
 import { supported as setFilterState } from "#proxy/filters/http/set-filter-state/supported.ts";
 import { supported as setMetadata } from "#proxy/filters/http/set-metadata/supported.ts";
@@ -84,6 +85,7 @@ export const tables: readonly Table[] = [
   directResponse,
   echo,
   httpLocalRatelimit,
+  onDemand,
   localRatelimit,
   rateLimit,
   sniCluster,

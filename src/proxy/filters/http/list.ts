@@ -16,6 +16,7 @@ import { factory as headerMutation } from "./header-mutation/config.ts";
 import { factory as headerToMetadata } from "./header-to-metadata/config.ts";
 import { factory as healthCheck } from "./health-check/config.ts";
 import { factory as localRatelimit } from "./local-ratelimit/config.ts";
+import { factory as onDemand } from "./on-demand/config.ts";
 import { factory as rbac } from "./rbac/config.ts";
 import { factory as router } from "./router/config.ts";
 import { factory as setFilterState } from "./set-filter-state/config.ts";
@@ -41,6 +42,7 @@ export const httpFilters: readonly HttpFilterFactory[] = [
   headerToMetadata,
   healthCheck,
   localRatelimit,
+  onDemand,
   rbac,
   router,
   setFilterState,

@@ -1,0 +1,4 @@
+export const supported = {
+  "envoy.extensions.filters.http.on_demand.v3.OnDemand": [],
+  "envoy.extensions.filters.http.on_demand.v3.PerRouteConfig": [],
+} as const;
