@@ -1,8 +1,8 @@
 import { hostname } from "node:os";
+import { ConfigFileError } from "#config/config-file-error.ts";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import type { LocalityJson } from "#gen/envoy/config/core/v3/base_pb.js";
 import { addressText } from "#net/address.ts";
-import { ConfigFileError } from "#proxy/config-file-error.ts";
 import { type LoadedBootstrap, loadBootstrap } from "#proxy/configuration.ts";
 import { ProcessLog } from "#proxy/process-log.ts";
 import { ProxyProcess } from "#proxy/proxy-process.ts";

@@ -6,11 +6,11 @@
  */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { ConfigFileError } from "#config/config-file-error.ts";
+import type { Input } from "#config/read.ts";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import type { Problem } from "#lib/config-error.ts";
 import type { LoadAnswer, LoadRequest } from "./config/load-process.ts";
-import type { Input } from "./config/read.ts";
-import { ConfigFileError } from "./config-file-error.ts";
 
 export interface LoadedBootstrap {
   /** Canonical ProtoJSON: checked, overlay merged, defaults left out. */

@@ -1,5 +1,5 @@
 /**
- * `npm run generate`: Envoy's v3 messages as JavaScript with type declarations, in src/gen.
+ * `npm run generate`: Envoy's v3 messages and Istio's as JavaScript with type declarations, in src/gen.
  *
  * The .proto files come from the npm package @grpc/grpc-js-xds, which carries them in deps/. Only the v3 ones and
  * what they import are taken; everything together takes about two seconds, because `buf` hands all files to one
@@ -18,16 +18,18 @@ import { registrySources } from "./registry.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const dependencies = join(root, "node_modules/@grpc/grpc-js-xds/deps");
-const includes = ["envoy-api", "xds", "googleapis", "protoc-gen-validate"].map((name) =>
-  join(dependencies, name),
-);
+const shipped = (name: string): string => join(dependencies, name);
+/** Istio's messages: no npm package has them. Its API's facts, without a word of its text. */
+const own = join(root, "tools/protos");
+const includes = [...["envoy-api", "xds", "googleapis", "protoc-gen-validate"].map(shipped), own];
 const output = join(root, "src/gen");
 const work = join(root, "node_modules/.cache/heddle-protos");
 
 const wanted = [
-  { include: "envoy-api", pattern: "envoy/**/v3/*.proto" },
-  { include: "xds", pattern: "xds/**/v3/*.proto" },
-  { include: "xds", pattern: "udpa/type/v1/*.proto" },
+  { include: shipped("envoy-api"), pattern: "envoy/**/v3/*.proto" },
+  { include: shipped("xds"), pattern: "xds/**/v3/*.proto" },
+  { include: shipped("xds"), pattern: "udpa/type/v1/*.proto" },
+  { include: own, pattern: "istio/**/*.proto" },
 ] as const;
 
 // These import OpenCensus and OpenTelemetry files that the package does not carry.
@@ -103,7 +105,7 @@ function main(): void {
 /** What the output depends on: these tools, their versions and nothing else. */
 function inputsHash(): string {
   const hash = createHash("sha256");
-  for (const path of globSync("tools/protos/*.{ts,json}", { cwd: root }).sort()) {
+  for (const path of globSync("tools/protos/**/*.{ts,json,proto}", { cwd: root }).sort()) {
     hash.update(readFileSync(join(root, path)));
   }
   for (const name of ["@bufbuild/buf", "@bufbuild/protoc-gen-es", "@grpc/grpc-js-xds"]) {
@@ -125,7 +127,7 @@ function copyProtos(additions: typeof newer): number {
   const copied = new Set<string>();
   const pending: string[] = [];
   for (const { include, pattern } of wanted) {
-    pending.push(...globSync(pattern, { cwd: join(dependencies, include) }));
+    pending.push(...globSync(pattern, { cwd: include }));
   }
   pending.push(...Object.keys(additions));
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
@@ -148,10 +150,10 @@ function copyProtos(additions: typeof newer): number {
 
 function patched(name: string, additions: typeof newer): string {
   const added = additions[name];
-  const shipped = includes
+  const found = includes
     .map((include) => readIfPresent(join(include, name)))
     .find((text) => text !== undefined);
-  const source = shipped ?? (added?.package === undefined ? undefined : emptyFile(added.package));
+  const source = found ?? (added?.package === undefined ? undefined : emptyFile(added.package));
   if (source === undefined) {
     throw new Error(`${name}: not in @grpc/grpc-js-xds/deps`);
   }

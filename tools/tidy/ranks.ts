@@ -7,6 +7,7 @@ export const ranks: Readonly<Record<string, number>> = {
   gen: 0,
   http: 1,
   net: 1,
+  config: 1,
   grpc: 2,
   model: 2,
   xds: 3,

@@ -1,9 +1,9 @@
 /** The short-lived process of #proxy/configuration.ts: one request on stdin, one answer on stdout. */
 import { readFileSync, writeFileSync } from "node:fs";
+import { ConfigFileError, type LocatedProblem } from "#config/config-file-error.ts";
+import { parsePath } from "#config/place.ts";
+import { type Input, readInput, readMessage } from "#config/read.ts";
 import { registry } from "#gen/registry.js";
-import { ConfigFileError, type LocatedProblem } from "../config-file-error.ts";
-import { parsePath } from "./place.ts";
-import { type Input, readInput, readMessage } from "./read.ts";
 import { supportedFields } from "./supported.ts";
 
 export type LoadRequest =

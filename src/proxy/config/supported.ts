@@ -1,5 +1,6 @@
 /** What Heddle supports: the tables of all modules in one. A field that is in none of them is refused by name. */
 
+import type { SupportedFields } from "#config/check.ts";
 import { supported as accessLog } from "#proxy/access-log/supported.ts";
 import { supported as admin } from "#proxy/admin/supported.ts";
 import { supported as cluster } from "#proxy/cluster/supported.ts";
@@ -53,7 +54,6 @@ import { supported as rbac } from "#proxy/rbac/supported.ts";
 import { supported as route } from "#proxy/route/supported.ts";
 import { supported as stats } from "#proxy/stats/supported.ts";
 import { supported as tls } from "#proxy/tls/supported.ts";
-import type { SupportedFields } from "./check.ts";
 import { supported as common } from "./common-supported.ts";
 
 type Table = Readonly<Record<string, readonly string[]>>;

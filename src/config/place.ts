@@ -1,4 +1,4 @@
-import { ConfigFileError, type LocatedProblem } from "../config-file-error.ts";
+import { ConfigFileError, type LocatedProblem } from "./config-file-error.ts";
 import type { SourceText } from "./source-text.ts";
 
 /** Where a value was written: a step of the path, from the root of one text. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject } from "@bufbuild/protobuf";
-import { ConfigFileError } from "../config-file-error.ts";
 import type { SupportedFields } from "./check.ts";
+import { ConfigFileError } from "./config-file-error.ts";
 import { readMessage } from "./read.ts";
 
 const bootstrap = "envoy.config.bootstrap.v3.Bootstrap";
