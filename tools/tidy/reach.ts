@@ -24,7 +24,14 @@ export function deadFiles(tree: Tree): readonly Violation[] {
   );
   const all = reachable(
     tree,
-    paths.filter((path) => product.has(path) || isTest(path) || scripts.includes(path)),
+    paths.filter(
+      (path) =>
+        product.has(path) ||
+        isTest(path) ||
+        scripts.includes(path) ||
+        // Programs of their own, which a heddle.yaml starts.
+        path.startsWith("samples/"),
+    ),
   );
   return paths
     .filter((path) => !isTest(path) && !path.endsWith(".d.ts"))
