@@ -15,7 +15,15 @@ import {
 } from "@bufbuild/protobuf";
 import { hint } from "./nearest.ts";
 import { below, type Place, type Problems } from "./place.ts";
-import { isDefault, type Read, readDuration, readScalar, readTimestamp, wrong } from "./scalars.ts";
+import {
+  isDefault,
+  type Read,
+  readDuration,
+  readGoDuration,
+  readScalar,
+  readTimestamp,
+  wrong,
+} from "./scalars.ts";
 
 /** Where each object of the result was written; several places when an overlay was merged into it. */
 export type Origins = Map<object, readonly Place[]>;
@@ -24,6 +32,11 @@ export interface DecodeContext {
   readonly registry: Registry;
   readonly problems: Problems;
   readonly origins: Origins;
+  /**
+   * Who is lenient about what. Envoy takes one value for a list of one and enums in any case; Istio does not, and writes durations as Go
+   * does ("1h"); what a user of Istio writes is kept even when it is the default, because it is shown to him again. Without a value: Envoy.
+   */
+  readonly dialect?: "envoy" | "istio";
 }
 
 const typedStructs: ReadonlySet<string> = new Set([
@@ -72,7 +85,8 @@ function decodeFields(
     const here = below(place, key);
     const field = fieldOf(message, key);
     if (field === undefined) {
-      const names = message.fields.map(({ name }) => name);
+      const istio = context.dialect === "istio";
+      const names = message.fields.map(({ name, jsonName }) => (istio ? jsonName : name));
       const problem = `unknown field of ${message.typeName}${hint(key, names)}`;
       context.problems.add(here, problem, "key");
       continue;
@@ -125,7 +139,8 @@ function decodeField(
     case "enum": {
       const result = decodeLeaf(context, field, value, place);
       // A member of a oneof is written even when it is zero; it says which member was chosen.
-      const implicit = field.oneof === undefined && !field.proto.proto3Optional;
+      const implicit =
+        context.dialect !== "istio" && field.oneof === undefined && !field.proto.proto3Optional;
       return implicit && result !== undefined && isZero(field, result) ? undefined : result;
     }
   }
@@ -142,7 +157,10 @@ function decodeLeaf(
   value: JsonValue,
   place: Place,
 ): JsonValue | undefined {
-  if (type.enum !== undefined) return taken(context, readEnum(type.enum, value), place);
+  if (type.enum !== undefined) {
+    const exact = context.dialect === "istio";
+    return taken(context, (exact ? readExactEnum : readEnum)(type.enum, value), place);
+  }
   return taken(context, readScalar(type.scalar ?? ScalarType.STRING, value), place);
 }
 
@@ -152,6 +170,10 @@ function decodeList(
   value: JsonValue,
   place: Place,
 ): JsonValue | undefined {
+  const strict = context.dialect === "istio";
+  if (strict && !Array.isArray(value)) {
+    return taken(context, wrong("a list", value), place);
+  }
   // Like Envoy, one value is taken for a list of one.
   const items = Array.isArray(value) ? value : [value];
   const decoded: JsonValue[] = [];
@@ -162,6 +184,8 @@ function decodeList(
       ? decodeMessage(context, field.message, item ?? {}, here)
       : decodeLeaf(context, field, item, here);
     if (result !== undefined) decoded.push(result);
+    // What follows keeps its place, so that later problems name the right one.
+    else if (strict) decoded.push(field.message ? {} : "");
   }
   return decoded.length > 0 ? decoded : undefined;
 }
@@ -202,6 +226,18 @@ function readEnum(type: DescEnum, value: JsonValue): Read {
   return { problem: `"${value}" is not a value of ${type.typeName}${choice}` };
 }
 
+function readExactEnum(type: DescEnum, value: JsonValue): Read {
+  const read = readEnum(type, value);
+  if ("problem" in read || read.value === value) {
+    return "value" in read && typeof read.value === "number"
+      ? { problem: `${value} is not a value of ${type.typeName}` }
+      : read;
+  }
+  return typeof value === "number"
+    ? read
+    : { problem: `"${value}" is not a value of ${type.typeName}; did you mean "${read.value}"?` };
+}
+
 function decodeWellKnown(
   context: DecodeContext,
   message: DescMessage,
@@ -214,7 +250,11 @@ function decodeWellKnown(
     case "google.protobuf.Any":
       return decodeAny(context, value, place);
     case "google.protobuf.Duration":
-      return taken(context, readDuration(value), place);
+      return taken(
+        context,
+        context.dialect === "istio" ? readGoDuration(value) : readDuration(value),
+        place,
+      );
     case "google.protobuf.Timestamp":
       return taken(context, readTimestamp(value), place);
     case "google.protobuf.FieldMask":

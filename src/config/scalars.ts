@@ -110,6 +110,38 @@ export function readDuration(value: JsonValue): Read {
   return { value: text };
 }
 
+const goUnits: ReadonlyMap<string, bigint> = new Map([
+  ["ns", 1n],
+  ["us", 1_000n],
+  ["µs", 1_000n],
+  ["μs", 1_000n],
+  ["ms", 1_000_000n],
+  ["s", 1_000_000_000n],
+  ["m", 60_000_000_000n],
+  ["h", 3_600_000_000_000n],
+]);
+
+/** Go's spelling, which Istio's files are written in ("1h30m", "250ms"), to ProtoJSON's. */
+export function readGoDuration(value: JsonValue): Read {
+  const expected = 'a duration such as "1.5s", "250ms" or "1h"';
+  if (typeof value !== "string") return wrong(expected, value);
+  if (value === "0") return { value: "0s" };
+  if (!/^-?(?:\d{1,15}(?:\.\d{1,9})?(?:ns|us|µs|μs|ms|s|m|h))+$/.test(value)) {
+    return wrong(expected, value, value.endsWith("d") ? " (days are written in hours)" : "");
+  }
+  let nanos = 0n;
+  for (const [, digits = "", fraction = "", unit = ""] of value.matchAll(
+    /(\d+)(?:\.(\d+))?([a-zµμ]+)/g,
+  )) {
+    const scale = goUnits.get(unit) ?? 0n;
+    nanos += BigInt(digits) * scale + (BigInt(fraction.padEnd(9, "0")) * scale) / 1_000_000_000n;
+  }
+  const sign = value.startsWith("-") ? "-" : "";
+  return readDuration(
+    `${sign}${nanos / 1_000_000_000n}.${String(nanos % 1_000_000_000n).padStart(9, "0")}s`,
+  );
+}
+
 export function readTimestamp(value: JsonValue): Read {
   const valid =
     typeof value === "string" &&

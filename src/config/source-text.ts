@@ -1,13 +1,16 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import {
+  type Document,
   isMap,
   isScalar,
   isSeq,
   LineCounter,
   type Node,
   type Pair,
+  parseAllDocuments,
   parseDocument,
   type ScalarTag,
+  type Tags,
 } from "yaml";
 
 export interface Position {
@@ -71,13 +74,17 @@ interface YamlText {
   positionOf(keys: readonly (string | number)[], at: "key" | "value"): Position;
 }
 
+const yamlOptions = {
+  prettyErrors: false,
+  customTags: (tags: Tags) => [...tags, wordBoolean],
+};
+
 function readYaml(text: string): YamlText {
   const lineCounter = new LineCounter();
-  const document = parseDocument(text, {
-    lineCounter,
-    prettyErrors: false,
-    customTags: (tags) => [...tags, wordBoolean],
-  });
+  return textOf(parseDocument(text, { ...yamlOptions, lineCounter }), lineCounter);
+}
+
+function textOf(document: Document.Parsed, lineCounter: LineCounter): YamlText {
   const position = (offset: number): Position => {
     const { line, col } = lineCounter.linePos(offset);
     return { line, column: col };
@@ -87,13 +94,26 @@ function readYaml(text: string): YamlText {
     message: error.message,
   }));
   return {
-    value: errors.length > 0 ? undefined : (toJson(document) ?? undefined),
-    errors,
+    ...contentOf(document, errors),
     positionOf: (keys, at) => position(offsetOf(document.contents, keys, at)),
   };
 }
 
-function toJson(document: ReturnType<typeof parseDocument>): JsonValue {
+function contentOf(
+  document: Document.Parsed,
+  errors: YamlText["errors"],
+): Pick<YamlText, "value" | "errors"> {
+  if (errors.length > 0) return { value: undefined, errors };
+  try {
+    return { value: toJson(document) ?? undefined, errors };
+  } catch (error) {
+    // Aliases that would grow without end.
+    const message = error instanceof Error ? error.message : String(error);
+    return { value: undefined, errors: [{ line: 1, column: 1, message }] };
+  }
+}
+
+function toJson(document: Document.Parsed): JsonValue {
   // The core schema makes null, booleans, numbers, strings, arrays and plain objects, and nothing else.
   return document.toJS({ maxAliasCount: 1000 }) as JsonValue;
 }
@@ -140,3 +160,53 @@ function startOf(node: unknown): number | undefined {
   const ranged = node as { range?: readonly number[] } | null | undefined; // every node of the tree has one
   return ranged?.range?.[0];
 }
+
+/** The most documents that are read of one text. */
+export const documentsMax = 10_000;
+
+/**
+ * A file of many YAML documents, or one of JSON. Each document is readable or not by itself; its positions are the file's. The syntax
+ * trees are read again when a position is asked for, because they take ten times the text's memory.
+ */
+export function readSources(name: string, text: string): readonly SourceText[] {
+  const json = /^\s*[{[]/.test(text) ? parseJson(text) : undefined;
+  let trees = new WeakRef<readonly YamlText[]>([]);
+  const treesAgain = (): readonly YamlText[] => {
+    const held = trees.deref();
+    if (held !== undefined && held.length > 0) return held;
+    const read = readDocuments(text);
+    trees = new WeakRef(read);
+    return read;
+  };
+  const documents: readonly Pick<YamlText, "value" | "errors">[] =
+    json === undefined ? treesAgain() : [{ value: json, errors: [] }];
+  return documents.map(({ value, errors }, index) => ({
+    name,
+    value,
+    unreadable: errors,
+    positionOf: (keys, at) => treesAgain()[index]?.positionOf(keys, at) ?? { line: 1, column: 1 },
+  }));
+}
+
+function readDocuments(text: string): readonly YamlText[] {
+  const lineCounter = new LineCounter();
+  try {
+    const documents = parseAllDocuments(text, { ...yamlOptions, lineCounter });
+    const read = [...documents].slice(0, documentsMax);
+    const texts = read.map((document) => textOf(document, lineCounter));
+    if (documents.length <= documentsMax) return texts;
+    const message = `holds more than ${documentsMax} documents`;
+    return [...texts, { ...emptyText, errors: [{ line: 1, column: 1, message }] }];
+  } catch (error) {
+    // The parser recurses: a text of ten thousand brackets overflows its stack.
+    return [
+      { ...emptyText, errors: [{ line: 1, column: 1, message: `cannot be read: ${error}` }] },
+    ];
+  }
+}
+
+const emptyText: YamlText = {
+  value: undefined,
+  errors: [],
+  positionOf: () => ({ line: 1, column: 1 }),
+};

@@ -24,8 +24,8 @@ export const ranks: Readonly<Record<string, number>> = {
   main: 6,
 };
 
-/** Subfolders that are API all the same: each is one codec or one set of messages, imported by name. */
-const publicFolders = ["gen/", "http/h1/", "http/h2/"];
+/** Subfolders that are API all the same: each is one codec, one set of messages or one kind, imported by name. */
+const publicFolders = ["gen/", "http/h1/", "http/h2/", "model/kinds/"];
 
 export function rankViolations(tree: Tree): readonly Violation[] {
   const violations: Violation[] = [];

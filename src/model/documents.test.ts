@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { printObjectProblem, readObjects } from "./documents.ts";
+
+const virtualService = (name: string, spec: string): string => `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: ${name}
+spec:
+${spec}
+`;
+
+const reviews = "  hosts: [reviews]\n  http:\n  - route:\n    - destination: {host: reviews}\n";
+
+const printed = (text: string): readonly string[] =>
+  readObjects("mesh.yaml", text).problems.map(printObjectProblem);
+
+test("many documents of a file, each with the lines of the file", () => {
+  const text = `${virtualService("a", reviews)}---\n# nothing\n---\n${virtualService("b", reviews)}`;
+  const { objects, problems } = readObjects("mesh.yaml", text);
+  assert.deepEqual(problems, []);
+  assert.deepEqual(
+    objects.map(({ metadata }) => metadata.name),
+    ["a", "b"],
+  );
+  assert.deepEqual(objects[1]?.source?.positionOf(["spec", "http", 0, "route", 0]), {
+    line: 22,
+    column: 7,
+  });
+});
+
+test("an object without a namespace is in default, or in the one that is asked for", () => {
+  const text = virtualService("a", reviews);
+  assert.equal(readObjects("a", text).objects[0]?.metadata.namespace, "default");
+  const shop = readObjects("a", text, { namespace: "shop" });
+  assert.equal(shop.objects[0]?.metadata.namespace, "shop");
+});
+
+test("every object is checked even when another is bad, and all problems are named", () => {
+  const bad = "  hosts: [reviews]\n  htpp: []\n  gateways: mesh\n";
+  const text = `${virtualService("a", bad)}---\n{ broken\n---\n${virtualService("b", reviews)}`;
+  assert.deepEqual(
+    printed(text).map((line) => line.replace(/(document: ).*/, "$1…")),
+    [
+      'mesh.yaml:7:3 VirtualService/default/a spec.htpp: unknown field of istio.networking.v1alpha3.VirtualService; did you mean "http"?',
+      'mesh.yaml:8:13 VirtualService/default/a spec.gateways: must be a list, not "mesh"',
+      "mesh.yaml:12:1 ?/?/? document: …",
+    ],
+  );
+  assert.equal(readObjects("mesh.yaml", text).objects.length, 1);
+});
+
+test("a List's items are objects of their own", () => {
+  const item = `  - ${virtualService("a", reviews).trimEnd().replaceAll("\n", "\n    ")}\n`;
+  const text = `kind: List\napiVersion: v1\nitems:\n${item}${item.replace("hosts", "hots")}`;
+  assert.deepEqual(printed(text), [
+    'mesh.yaml:18:7 VirtualService/default/a spec.hots: unknown field of istio.networking.v1alpha3.VirtualService; did you mean "hosts"?',
+  ]);
+});
+
+test("Go's durations are written as ProtoJSON's, and what is written as its default stays", () => {
+  const spec = `${reviews}    timeout: 1m30s\n    retries: {attempts: 0, perTryTimeout: 250ms}\n`;
+  const [object] = readObjects("a", virtualService("a", spec)).objects;
+  assert.deepEqual(object?.spec, {
+    hosts: ["reviews"],
+    http: [
+      {
+        route: [{ destination: { host: "reviews" } }],
+        timeout: "90s",
+        retries: { attempts: 0, perTryTimeout: "0.250s" },
+      },
+    ],
+  });
+});
+
+test("kinds: nobody's in Istio's groups is refused, anybody's elsewhere is passed over with a warning", () => {
+  const object = (apiVersion: string, kind: string): string =>
+    `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: x}\n`;
+  assert.deepEqual(printed(object("networking.istio.io/v1", "VirtualServise")), [
+    'mesh.yaml:2:7 VirtualServise/default/x kind: networking.istio.io has no kind "VirtualServise"; did you mean "VirtualService"?',
+  ]);
+  assert.deepEqual(printed(object("networking.istio.io/v2", "Sidecar")), [
+    'mesh.yaml:1:13 Sidecar/default/x apiVersion: "networking.istio.io/v2" is none of networking.istio.io/v1, networking.istio.io/v1beta1, networking.istio.io/v1alpha3',
+  ]);
+  const { problems, warnings } = readObjects("a", object("apps/v1", "Deployment"));
+  assert.deepEqual(problems, []);
+  assert.deepEqual(warnings.map(printObjectProblem), [
+    "a:2:7 Deployment/default/x kind: apps/v1 Deployment is not read by Heddle",
+  ]);
+});
+
+test("Kubernetes' objects keep what Heddle does not read", () => {
+  const text = `apiVersion: v1
+kind: Service
+metadata: {name: reviews, labels: {app: reviews}, creationTimestamp: "2026-01-31T12:00:00Z"}
+spec:
+  ports: [{name: http, port: 9080, targetPort: web}]
+  sessionAffinity: None
+status: {loadBalancer: {}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: cert, namespace: shop}
+type: kubernetes.io/tls
+data: {tls.crt: AA==}
+`;
+  const { objects, problems } = readObjects("a", text);
+  assert.deepEqual(problems, []);
+  assert.deepEqual(objects[0]?.spec, {
+    ports: [{ name: "http", port: 9080, targetPort: "web" }],
+    sessionAffinity: "None",
+  });
+  assert.equal(objects[0]?.metadata.creationMs, Date.UTC(2026, 0, 31, 12));
+  assert.deepEqual(objects[1]?.spec, { type: "kubernetes.io/tls", data: { "tls.crt": "AA==" } });
+  assert.deepEqual(
+    printed("apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: x}]}\n"),
+    [
+      'mesh.yaml:4:23 Service/default/a spec.ports[0].port: must be a port between 1 and 65535, not "x"',
+    ],
+  );
+});
