@@ -1,0 +1,46 @@
+import type { VirtualHostJson } from "#gen/envoy/config/route/v3/route_components_pb.js";
+import { decidedBy, type Rule } from "../../provenance.ts";
+import type { DroppedDomains } from "./dropped-domains.ts";
+
+export interface Candidate {
+  readonly name: string;
+  readonly domains: readonly string[];
+  /** Names short for a longer one, which give way to a service of that very name. */
+  readonly short: ReadonlySet<string>;
+  readonly virtualHost: Omit<VirtualHostJson, "name" | "domains">;
+  readonly rules: readonly Rule[];
+}
+
+/** The virtual hosts of a route configuration: no two have a name or a domain in common, the first keeps it. */
+export class VirtualHosts {
+  readonly list: VirtualHostJson[] = [];
+  readonly dropped: DroppedDomains[] = [];
+  readonly #names = new Set<string>();
+  readonly #domains = new Set<string>();
+  readonly #fullNames: ReadonlySet<string>;
+
+  constructor(fullNames: ReadonlySet<string>) {
+    this.#fullNames = fullNames;
+  }
+
+  add({ name, domains, short, virtualHost, rules }: Candidate): void {
+    if (this.#names.has(name)) {
+      this.dropped.push({ virtualHost: name, domains, rules });
+      return;
+    }
+    this.#names.add(name);
+    const free = domains.filter((domain) => this.#isFree(domain, short));
+    if (free.length < domains.length) {
+      const lost = domains.filter((domain) => !free.includes(domain));
+      this.dropped.push({ virtualHost: name, domains: lost, rules });
+    }
+    for (const domain of free) this.#domains.add(domain);
+    if (free.length > 0) {
+      this.list.push(decidedBy({ name, domains: free, ...virtualHost }, ...rules));
+    }
+  }
+
+  #isFree(domain: string, short: ReadonlySet<string>): boolean {
+    return !this.#domains.has(domain) && !(short.has(domain) && this.#fullNames.has(domain));
+  }
+}
