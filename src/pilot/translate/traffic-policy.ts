@@ -46,7 +46,7 @@ function atPort(
 ): EffectivePolicy & { readonly ofPort: boolean } {
   if (policy === undefined) return { ...none, ofPort: false };
   const { portLevelSettings = [], ...whole } = policy;
-  const index = portLevelSettings.findIndex((settings) => settings.port?.number === port);
+  const index = portLevelSettings.findIndex((candidate) => candidate.port?.number === port);
   const settings = portLevelSettings[index];
   if (settings === undefined) return { policy: whole, sources: [keys], ofPort: false };
   const { port: _port, ...blocks } = settings;

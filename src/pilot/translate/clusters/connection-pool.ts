@@ -133,4 +133,3 @@ export function upgradesToHttp2(
       return portSpeaksHttp && mesh.h2UpgradePolicy === "UPGRADE";
   }
 }
-

@@ -1,6 +1,6 @@
 import type {
-  ClusterJson,
   Cluster_DiscoveryTypeJson,
+  ClusterJson,
 } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { HttpProtocolOptionsJson } from "#gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
 import { packed } from "../any.ts";

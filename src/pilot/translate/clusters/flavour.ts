@@ -12,7 +12,8 @@ export interface Flavour {
 export function flavourOf({ node, scope }: ProxyView): Flavour {
   const { ipAddresses } = node;
   const v4 = ipAddresses.filter((address) => isIPv4(address)).length;
-  const family = v4 === 0 && ipAddresses.length > 0 ? "V6" : v4 < ipAddresses.length ? "both" : "V4";
+  const family =
+    v4 === 0 && ipAddresses.length > 0 ? "V6" : v4 < ipAddresses.length ? "both" : "V4";
   const ofMesh = scope.mesh.defaultConfig?.proxyHeaders?.preserveHttp1HeaderCase ?? false;
   return { family, keepsHeaderCase: ownHeaderCase(node.metadata["PROXY_CONFIG"]) ?? ofMesh };
 }

@@ -3,17 +3,18 @@ import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { AddressJson } from "#gen/envoy/config/core/v3/address_pb.js";
 import type { IstioIngressListenerJson } from "#gen/istio/networking/v1alpha3/sidecar_pb.js";
 import { localPortsOf } from "#model/local-ports.ts";
+import { protocolOf } from "#model/protocol.ts";
 import type { Protocol, Service } from "#model/service.ts";
 import { decidedBy, type Rule } from "../../provenance.ts";
 import type { ProxyView, ServiceTarget } from "../../view.ts";
 import { inboundCluster } from "../destination.ts";
 import { configPath } from "../metadata.ts";
-import { parseProtocol } from "../port-protocol.ts";
+
 import { policyFor } from "../traffic-policy.ts";
 import { applyConnectionPool } from "./connection-pool.ts";
 import { draftOf, finished } from "./draft.ts";
-import { flavourOf } from "./flavour.ts";
 import { magicSource } from "./fixed.ts";
+import { flavourOf } from "./flavour.ts";
 import { addIstioMetadata, serviceMetadata } from "./metadata.ts";
 import { delimitedStatName, statNameOf } from "./stat-name.ts";
 import { applyProtocol } from "./upstream-protocol.ts";
@@ -81,7 +82,7 @@ function ingressPort(
   return {
     port: number,
     address,
-    protocol: parseProtocol(port?.protocol ?? ""),
+    protocol: protocolOf(port?.protocol),
     targets: view.targets.filter(({ targetPort }) => targetPort === number),
     ingress,
   };

@@ -1,5 +1,6 @@
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { TrafficPolicyJson } from "#gen/istio/networking/v1alpha3/destination_rule_pb.js";
+import { isHttp } from "#model/protocol.ts";
 import type { Service, ServicePort } from "#model/service.ts";
 import { decidedBy } from "../../provenance.ts";
 import type { DestinationRule, OutboundScope } from "../../view.ts";
@@ -18,7 +19,7 @@ import { addIstioMetadata, serviceMetadata } from "./metadata.ts";
 import { applyOutlierDetection } from "./outlier-detection.ts";
 import { delimitedStatName, statNameOf } from "./stat-name.ts";
 import { applyProxyProtocol, applyTls } from "./tls.ts";
-import { applyProtocol, speaksHttp } from "./upstream-protocol.ts";
+import { applyProtocol } from "./upstream-protocol.ts";
 
 /** All that the clusters of one service depend on. */
 export interface ServiceClusters {
@@ -81,7 +82,10 @@ function withBaseline(policy: TrafficPolicyJson, { mesh }: OutboundScope): Traff
 function rulesOf(
   object: DestinationRule | undefined,
   { sources }: EffectivePolicy,
-): readonly { readonly object: DestinationRule; readonly keys: EffectivePolicy["sources"][number] }[] {
+): readonly {
+  readonly object: DestinationRule;
+  readonly keys: EffectivePolicy["sources"][number];
+}[] {
   return object === undefined ? [] : sources.map((keys) => ({ object, keys }));
 }
 
@@ -129,7 +133,7 @@ function applyPolicy(
 ): void {
   const { mesh } = scope;
   const { http } = policy.connectionPool ?? {};
-  if (upgradesToHttp2(http, { portSpeaksHttp: speaksHttp(port.protocol), mesh })) setHttp2(draft);
+  if (upgradesToHttp2(http, { portSpeaksHttp: isHttp(port.protocol), mesh })) setHttp2(draft);
   applyConnectionPool(draft, mesh, policy);
   applyOutlierDetection(draft, policy.outlierDetection);
   applyLoadBalancer(draft, policy.loadBalancer, {

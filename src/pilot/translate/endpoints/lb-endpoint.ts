@@ -50,7 +50,11 @@ function workloadOf({ labels, workloadName, namespace, clusterId }: Endpoint): s
     labels["version"] ??
     "latest";
   // "latest" is what readers assume when it is empty.
-  return [workloadName, namespace, canonical, revision === "latest" ? "" : revision, clusterId].join(
-    ";",
-  );
+  return [
+    workloadName,
+    namespace,
+    canonical,
+    revision === "latest" ? "" : revision,
+    clusterId,
+  ].join(";");
 }

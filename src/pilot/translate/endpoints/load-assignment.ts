@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
-import type { ClusterLoadAssignmentJson } from "#gen/envoy/config/endpoint/v3/endpoint_pb.js";
 import type { LocalityLbEndpointsJson } from "#gen/envoy/config/endpoint/v3/endpoint_components_pb.js";
+import type { ClusterLoadAssignmentJson } from "#gen/envoy/config/endpoint/v3/endpoint_pb.js";
 import type { MeshConfigJson } from "#gen/istio/mesh/v1alpha1/config_pb.js";
 import type { Endpoint, Service, ServicePort } from "#model/service.ts";
 import type { DestinationRule } from "../../view.ts";
@@ -10,7 +10,13 @@ import { localityChoice } from "../locality-setting.ts";
 import { policyFor } from "../traffic-policy.ts";
 import { addressOf, isDraining, lbEndpointOf } from "./lb-endpoint.ts";
 import { localityJson } from "./locality.ts";
-import { arranged, type Caller, groupsOf, type LocalityGroup, type Member } from "./locality-groups.ts";
+import {
+  arranged,
+  type Caller,
+  groupsOf,
+  type LocalityGroup,
+  type Member,
+} from "./locality-groups.ts";
 
 /** All that the endpoints of one cluster depend on. */
 export interface Destination {

@@ -46,11 +46,7 @@ export function groupsOf(members: readonly Member[]): readonly LocalityGroup[] {
     });
 }
 
-function groupOf(
-  locality: Locality,
-  members: readonly Member[],
-  priority: number,
-): LocalityGroup {
+function groupOf(locality: Locality, members: readonly Member[], priority: number): LocalityGroup {
   const weight = members.reduce((sum, { endpoint }) => sum + weightOf(endpoint), 0);
   return { locality, members, weight: Math.min(weight, 2 ** 32 - 1), priority };
 }
@@ -107,7 +103,8 @@ function byDistance(
   return compacted(
     groups.map((group) => {
       const near = distance(from, group.locality);
-      const place = near === 3 && rule !== undefined && rule.to !== group.locality.region ? 4 : near;
+      const place =
+        near === 3 && rule !== undefined && rule.to !== group.locality.region ? 4 : near;
       return { ...group, priority: group.priority * distances + place };
     }),
   );

@@ -47,9 +47,8 @@ function generated(scope: OutboundScope, name: string): ClusterLoadAssignmentJso
   const endpoints = scope.endpoints(service);
   const { mesh } = scope;
   const { subset, form } = parsed;
-  return remembered(
-    { endpoints, slot: `${name} ${callerKey(scope)}`, service, rule, mesh },
-    () => loadAssignment(name, { service, port, subset, form, rule, endpoints, mesh, caller: scope }),
+  return remembered({ endpoints, slot: `${name} ${callerKey(scope)}`, service, rule, mesh }, () =>
+    loadAssignment(name, { service, port, subset, form, rule, endpoints, mesh, caller: scope }),
   );
 }
 

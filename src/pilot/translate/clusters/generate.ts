@@ -71,7 +71,11 @@ const ofService = new WeakMap<Service, Map<string, Entry>>();
 function serviceClusters(
   scope: OutboundScope,
   flavour: Flavour,
-  { service, form, key }: { readonly service: Service; readonly form: ClusterForm; readonly key: string },
+  {
+    service,
+    form,
+    key,
+  }: { readonly service: Service; readonly form: ClusterForm; readonly key: string },
 ): readonly ClusterJson[] {
   const { mesh } = scope;
   const rule = scope.destinationRule(service.hostname);
