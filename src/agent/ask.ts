@@ -3,21 +3,21 @@ import type { HostPort } from "./bootstrap.ts";
 
 const answerBytesMax = 1_048_576;
 
-export interface AdminAnswer {
+export interface Answer {
   readonly status: number;
   readonly body: string;
 }
 
-/** Asks a proxy's admin port; undefined: nobody answers there (yet). */
-export function askAdmin(
+/** Asks over HTTP, a proxy's admin port or a program; undefined: nobody answers there (yet). */
+export function ask(
   { host, port }: HostPort,
   path: string,
   { method = "GET", timeoutMs = 1000 }: { method?: "GET" | "POST"; timeoutMs?: number } = {},
-): Promise<AdminAnswer | undefined> {
+): Promise<Answer | undefined> {
   return new Promise((resolve) => {
     // No agent of ours keeps connections: a proxy that drains waits for them.
     const asked = request({ host, port, path, method, agent: false, timeout: timeoutMs });
-    const give = (answer?: AdminAnswer): void => {
+    const give = (answer?: Answer): void => {
       resolve(answer);
       asked.destroy();
     };
