@@ -11,7 +11,7 @@ import {
 import type { Clock } from "#lib/clock.ts";
 import type { Connection } from "#net/connection.ts";
 import { decodeMessage } from "./decode.ts";
-import { frameMessage } from "./frame.ts";
+import { frameMessage, framePieces } from "./frame.ts";
 import { acceptedEncodings, encodingOf, type MessageEncoding, MessageReader } from "./messages.ts";
 import {
   addStatus,
@@ -218,6 +218,15 @@ export class ServerCall<M extends DescMethod = DescMethod> implements RequestSin
       frameMessage(bytes, this.#sendEncoding === "gzip" ? gzipSync : undefined),
       false,
     );
+    return this.#writable;
+  }
+
+  /** As `send`, of a message that is encoded already: its pieces may be shared with other calls. */
+  sendEncoded(pieces: readonly Uint8Array[]): boolean {
+    if (this.#done || this.#method === undefined) return false;
+    this.sendMetadata(undefined);
+    const gzip = this.#sendEncoding === "gzip" ? gzipSync : undefined;
+    for (const chunk of framePieces(pieces, gzip)) this.#stream.sendData(chunk, false);
     return this.#writable;
   }
 

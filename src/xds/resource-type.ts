@@ -7,7 +7,9 @@ export interface ResourceType {
   readonly message: string;
   /** A subscription that names nothing means everything (xDS protocol, "wildcard"). */
   readonly wildcard: boolean;
-  /** SotW: a resource that an answer leaves out is gone. True of listeners and clusters only. */
+  /** The field of the message that is the resource's name (ProtoJSON). */
+  readonly nameField: string;
+  /** SotW: a resource that an answer leaves out is gone. True of listeners, clusters and scoped routes only. */
   readonly complete: boolean;
 }
 
@@ -17,7 +19,7 @@ function resourceType(
   flags: Partial<ResourceType> = {},
 ): ResourceType {
   const typeUrl = `type.googleapis.com/${message}`;
-  return { name, typeUrl, message, wildcard: false, complete: false, ...flags };
+  return { name, typeUrl, message, wildcard: false, complete: false, nameField: "name", ...flags };
 }
 
 const whole = { wildcard: true, complete: true } as const;
@@ -30,6 +32,7 @@ export const clusterType: ResourceType = resourceType(
 export const endpointType: ResourceType = resourceType(
   "eds",
   "envoy.config.endpoint.v3.ClusterLoadAssignment",
+  { nameField: "clusterName" },
 );
 export const listenerType: ResourceType = resourceType(
   "lds",
@@ -43,6 +46,7 @@ export const routeType: ResourceType = resourceType(
 export const scopedRouteType: ResourceType = resourceType(
   "srds",
   "envoy.config.route.v3.ScopedRouteConfiguration",
+  whole,
 );
 export const virtualHostType: ResourceType = resourceType(
   "vhds",

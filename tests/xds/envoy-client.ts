@@ -1,0 +1,139 @@
+/** A real Envoy that gets everything from an xDS server. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import type {
+  ApiConfigSource_ApiTypeJson,
+  ApiConfigSourceJson,
+  ConfigSourceJson,
+} from "#gen/envoy/config/core/v3/config_source_pb.js";
+import { envoyPath } from "../../testkit/envoy-binary.ts";
+import { jsonPath } from "../parity/harness/placeholders.ts";
+import { ProxyProcess } from "../parity/harness/proxy-process.ts";
+
+export type Transport = "ads-sotw" | "ads-delta" | "streams-sotw" | "streams-delta" | "rest";
+
+export const transports: readonly Transport[] = [
+  "ads-sotw",
+  "ads-delta",
+  "streams-sotw",
+  "streams-delta",
+  "rest",
+];
+
+const apiTypes: Readonly<Record<Transport, ApiConfigSource_ApiTypeJson>> = {
+  "ads-sotw": "GRPC",
+  "ads-delta": "DELTA_GRPC",
+  "streams-sotw": "GRPC",
+  "streams-delta": "DELTA_GRPC",
+  rest: "REST",
+};
+
+/** Where resources name their sources: `edsConfig`, `rds.configSource`. */
+export function configSource(transport: Transport): ConfigSourceJson {
+  if (transport.startsWith("ads")) return { ads: {}, resourceApiVersion: "V3" };
+  return { apiConfigSource: apiSource(transport), resourceApiVersion: "V3" };
+}
+
+function apiSource(transport: Transport): ApiConfigSourceJson {
+  const apiType = apiTypes[transport];
+  if (transport === "rest")
+    return {
+      apiType,
+      transportApiVersion: "V3",
+      clusterNames: ["xds"],
+      refreshDelay: "0.05s",
+    };
+  const grpcServices = [{ envoyGrpc: { clusterName: "xds" } }];
+  return { apiType, transportApiVersion: "V3", grpcServices };
+}
+
+function bootstrap(transport: Transport, port: number, id: string): BootstrapJson {
+  const ads = transport.startsWith("ads");
+  const address = { socketAddress: { address: "127.0.0.1", portValue: port } };
+  const http2 = {
+    "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+    explicitHttpConfig: { http2ProtocolOptions: {} },
+  };
+  return {
+    node: { id, cluster: "test" },
+    admin: { address: { socketAddress: { address: "127.0.0.1", portValue: 0 } } },
+    dynamicResources: {
+      ...(ads ? { adsConfig: apiSource(transport) } : {}),
+      cdsConfig: configSource(transport),
+      ldsConfig: configSource(transport),
+    },
+    staticResources: {
+      clusters: [
+        {
+          name: "xds",
+          type: "STATIC",
+          ...(transport === "rest"
+            ? {}
+            : {
+                typedExtensionProtocolOptions: {
+                  "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2,
+                },
+              }),
+          loadAssignment: {
+            clusterName: "xds",
+            endpoints: [{ lbEndpoints: [{ endpoint: { address } }] }],
+          },
+        },
+      ],
+    },
+  };
+}
+
+const side = {
+  name: "envoy",
+  command: () => [envoyPath()],
+  serveArguments: ["--disable-hot-restart"],
+} as const;
+
+/** Resolves when Envoy has its first resources and listens. */
+export async function startEnvoy(
+  t: TestContext,
+  { transport, port, id = "envoy" }: { transport: Transport; port: number; id?: string },
+): Promise<ProxyProcess> {
+  const folder = mkdtempSync(join(tmpdir(), "heddle-xds-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const envoy = await ProxyProcess.start({
+    side,
+    // Proof: a bootstrap is JSON.
+    bootstrap: JSON.parse(JSON.stringify(bootstrap(transport, port, id))),
+    folder,
+  });
+  t.after(() => envoy.stop());
+  return envoy;
+}
+
+export async function stat(envoy: ProxyProcess, name: string): Promise<number> {
+  const { body } = await envoy.admin(`/stats?format=json&filter=^${name.replaceAll(".", "\\.")}$`);
+  const value = jsonPath(JSON.parse(body), "stats", 0, "value");
+  return typeof value === "number" ? value : 0;
+}
+
+/** GET through one of its listeners. */
+export function get(
+  envoy: ProxyProcess,
+  listener: string,
+): Promise<{ readonly status: number; readonly body: string }> {
+  const address = envoy.listener(listener);
+  return new Promise((resolve, reject) => {
+    const target = "path" in address ? { socketPath: address.path } : address;
+    request({ ...target, agent: false }, (response) => {
+      let body = "";
+      response.setEncoding("utf8");
+      response.on("data", (piece: string) => {
+        body += piece;
+      });
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
+    })
+      .on("error", reject)
+      .end();
+  });
+}
