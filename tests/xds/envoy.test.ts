@@ -3,7 +3,13 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
-import { clusterType, endpointType, listenerType, routeType } from "#xds/resource-type.ts";
+import {
+  clusterType,
+  endpointType,
+  listenerType,
+  type ResourceType,
+  routeType,
+} from "#xds/resource-type.ts";
 import { FixedSource } from "../../testkit/xds/fixed-source.ts";
 import type { ProxyProcess } from "../parity/harness/proxy-process.ts";
 import { configSource, get, startEnvoy, stat, type Transport, transports } from "./envoy-client.ts";
@@ -33,7 +39,7 @@ async function startUpstream(t: TestContext, answer: string): Promise<number> {
 function webOn(transport: Transport, port: number): FixedSource {
   const from = configSource(transport);
   return new FixedSource(
-    new Map<typeof clusterType, readonly object[]>([
+    new Map<ResourceType, readonly object[]>([
       [clusterType, [edsCluster("web", from)]],
       [endpointType, [assignment("web", [port])]],
       [listenerType, [httpListener("in", "main", from)]],
@@ -72,7 +78,7 @@ for (const transport of transports.filter((one) => one !== "rest")) {
     const clusters = [edsCluster("web", from), refusedCluster("bad"), edsCluster("more", from)];
     const both = [assignment("web", [two]), assignment("more", [two])];
     source.set(
-      new Map([
+      new Map<ResourceType, readonly object[]>([
         [clusterType, clusters],
         [endpointType, both],
       ]),
