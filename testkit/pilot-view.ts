@@ -72,6 +72,7 @@ export function aScope(seen: readonly Seen[], scope: Partial<OutboundScope> = {}
   const byHost = new Map(seen.map((entry) => [entry.service.hostname, entry]));
   const noEndpoints: readonly Endpoint[] = [];
   return {
+    key: {},
     type: "sidecar",
     namespace: "default",
     labels: {},

@@ -98,4 +98,6 @@ export interface Endpoint {
   readonly workloadName: string;
   readonly hostname?: string | undefined;
   readonly nodeName?: string | undefined;
+  /** The id of the only proxy that it belongs to; undefined: of whichever has the address. */
+  readonly proxyId?: string | undefined;
 }

@@ -22,6 +22,11 @@ export const meshGateway = "mesh";
  * (outbound clusters, routes, listeners, endpoints) is generated once and cached by this object.
  */
 export interface OutboundScope {
+  /**
+   * The same object until something other than endpoints changes: what does not read `endpoints` is cached under it. The scope itself is
+   * another one after a change of endpoints too.
+   */
+  readonly key: object;
   readonly type: NodeType;
   readonly namespace: string;
   /** Of the proxy's labels those that some rule looks at (sourceLabels, workload selectors). */
@@ -35,21 +40,25 @@ export interface OutboundScope {
   readonly mesh: MeshConfigJson;
   /** Of services, `cluster.local`. */
   readonly domain: string;
-  /** Services that the proxy may call (exportTo, Sidecar egress), the oldest first; one for each hostname. */
+  /** Services that the proxy may call (exportTo, Sidecar egress), private ones first, then the oldest; one for each hostname. */
   readonly services: readonly Service[];
   service(hostname: string): Service | undefined;
   /** Another list after each change of the service's endpoints, and only then. */
   endpoints(service: Service): readonly Endpoint[];
-  /** The rule that applies to calls of this host by this proxy: selected and merged (istio.md §1.2). */
+  /**
+   * The rule that applies to calls of this host by this proxy: selected and merged (istio.md §1.2), its host in full.
+   * `rulesBehind` of it, of its subsets and of its trafficPolicy says where they were written.
+   */
   destinationRule(hostname: string): DestinationRule | undefined;
   /**
-   * Those that apply through a gateway (`namespace/name`) or `mesh`, the oldest first: short names resolved, delegates merged in, no
-   * delegate by itself.
+   * Those that apply through a gateway (`namespace/name`) or `mesh`: short names resolved, delegates merged in, no delegate by itself.
+   * Those that only its namespace sees go first, then those exported to it by name, then public ones; in each the oldest first.
+   * `rulesBehind(route)` says where a route was written.
    */
   virtualServices(gateway: string): readonly VirtualService[];
   /** Undefined: everything that is exported to it. */
   readonly sidecar: Sidecar | undefined;
-  /** The listeners towards others, at least one: the catch-all without a port, last. */
+  /** The listeners towards others; the catch-all without a port is last. A Sidecar of listeners with ports only has no catch-all. */
   readonly egress: readonly EgressView[];
 }
 
