@@ -1,0 +1,83 @@
+/** A filter chain in the making: what it takes and what it does with it. */
+
+import type { CidrRangeJson } from "#gen/envoy/config/core/v3/address_pb.js";
+import type { MetadataJson } from "#gen/envoy/config/core/v3/base_pb.js";
+import type {
+  FilterChainMatchJson,
+  FilterJson,
+} from "#gen/envoy/config/listener/v3/listener_components_pb.js";
+import type { DownstreamTlsContextJson } from "#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
+import type { Rule } from "../../provenance.ts";
+import { cidrRange, maskedCidr } from "./cidr.ts";
+
+export interface ChainMatch {
+  readonly sniHosts?: readonly string[];
+  readonly destinationCidrs?: readonly string[];
+  readonly applicationProtocols?: readonly string[];
+  readonly transportProtocol?: "raw_buffer" | "tls";
+}
+
+export interface Chain extends ChainMatch {
+  readonly filters: readonly FilterJson[];
+  readonly metadata?: MetadataJson;
+  readonly tls?: DownstreamTlsContextJson;
+  /** What was written that made it. */
+  readonly rules: readonly Rule[];
+}
+
+/** What the HTTP inspector finds in plain text. */
+export function httpProtocols(traits: { readonly http10: boolean }): readonly string[] {
+  // Without http10 an HTTP/1.0 request would only be refused: as TCP it gets through.
+  return traits.http10 ? ["http/1.0", "http/1.1", "h2c"] : ["http/1.1", "h2c"];
+}
+
+export function matchesAll(chain: ChainMatch): boolean {
+  return (
+    serverNames(chain).length === 0 &&
+    (chain.applicationProtocols ?? []).length === 0 &&
+    chain.transportProtocol === undefined &&
+    (chain.destinationCidrs ?? []).length === 0
+  );
+}
+
+/** A host `*` means any server name, so none is asked for. */
+function serverNames({ sniHosts = [] }: ChainMatch): readonly string[] {
+  return sniHosts.includes("*") ? [] : [...sniHosts].sort();
+}
+
+export function chainMatch(chain: ChainMatch): FilterChainMatchJson | undefined {
+  if (matchesAll(chain)) return undefined;
+  const names = serverNames(chain);
+  const ranges = prefixRanges(chain);
+  return {
+    ...(ranges.length === 0 ? {} : { prefixRanges: [...ranges] }),
+    ...(names.length === 0 ? {} : { serverNames: [...names] }),
+    ...(chain.transportProtocol === undefined
+      ? {}
+      : { transportProtocol: chain.transportProtocol }),
+    ...(chain.applicationProtocols === undefined
+      ? {}
+      : { applicationProtocols: [...chain.applicationProtocols] }),
+  };
+}
+
+function prefixRanges({ destinationCidrs = [] }: ChainMatch): readonly CidrRangeJson[] {
+  return [...destinationCidrs].sort().flatMap((text) => {
+    const range = cidrRange(text);
+    return range === undefined || range.addressPrefix === "0.0.0.0" ? [] : [range];
+  });
+}
+
+/** Envoy refuses a listener with two chains of equal conditions. */
+export function sameMatch(a: ChainMatch, b: ChainMatch): boolean {
+  return matchKey(a) === matchKey(b);
+}
+
+function matchKey(chain: ChainMatch): string {
+  return JSON.stringify([
+    chain.transportProtocol ?? "",
+    chain.applicationProtocols ?? [],
+    (chain.sniHosts ?? []).filter((host) => host !== "*").sort(),
+    (chain.destinationCidrs ?? []).flatMap((text) => maskedCidr(text) ?? []).sort(),
+  ]);
+}

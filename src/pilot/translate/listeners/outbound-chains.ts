@@ -1,0 +1,172 @@
+/** Filter chains towards one service on one port: of VirtualServices' TLS and TCP routes, else of the service itself. */
+import type {
+  L4MatchAttributesJson,
+  TLSMatchAttributesJson,
+} from "#gen/istio/networking/v1alpha3/virtual_service_pb.js";
+import { overlap } from "#model/hostname.ts";
+import { isTls } from "#model/protocol.ts";
+import type { Service, ServicePort } from "#model/service.ts";
+import type { Rule } from "../../provenance.ts";
+import { meshGateway, type VirtualService } from "../../view.ts";
+import { configMetadata } from "../metadata.ts";
+import type { Chain } from "./chain.ts";
+import { httpConnectionManager } from "./http-connection-manager.ts";
+import { routeDestinations, serviceDestination, type TcpContext } from "./tcp-proxy.ts";
+
+export interface OutboundTarget {
+  readonly service: Service;
+  /** The listener's: what the Sidecar made up, or one of the service. */
+  readonly port: ServicePort;
+  /** The listener's address. */
+  readonly bind: string;
+  /** A range that the service is reached at, on a listener for all addresses. */
+  readonly cidr: string | undefined;
+  /** The address that clients dial, no range; undefined: none is known. */
+  readonly address: string | undefined;
+  readonly virtualServices: readonly VirtualService[];
+}
+
+export function httpChain(
+  { port, bind }: Pick<OutboundTarget, "port" | "bind">,
+  routes: string,
+  { scope, traits }: TcpContext,
+): Chain {
+  const filter = httpConnectionManager(
+    {
+      listenerClass: "outbound",
+      statPrefix: `outbound_${bind}_${port.number};`,
+      routes,
+      protocol: port.protocol,
+    },
+    { mesh: scope.mesh, traits },
+  );
+  return { filters: [filter], rules: [] };
+}
+
+export function tcpChains(target: OutboundTarget, context: TcpContext): readonly Chain[] {
+  const rules = target.virtualServices.filter(({ spec }) =>
+    (spec.hosts ?? []).some((host) => overlap(host, target.service.hostname)),
+  );
+  return isTls(target.port.protocol)
+    ? tlsRouteChains({ ...target, virtualServices: rules }, context)
+    : tcpRouteChains({ ...target, virtualServices: rules }, context);
+}
+
+/** A route with its conditions that can be decided now: the others are the proxy's to match. */
+function matchesNow(
+  match: TLSMatchAttributesJson | L4MatchAttributesJson,
+  { port }: OutboundTarget,
+  { scope }: TcpContext,
+): boolean {
+  const { gateways = [], sourceLabels = {}, sourceNamespace = "" } = match;
+  return (
+    (gateways.length === 0 || gateways.includes(meshGateway)) &&
+    Object.entries(sourceLabels).every(([name, value]) => scope.labels[name] === value) &&
+    (match.port === undefined || match.port === 0 || match.port === port.number) &&
+    (sourceNamespace === "" || sourceNamespace === scope.namespace)
+  );
+}
+
+/** Of several matches with equal conditions the first wins: Envoy takes no two chains with the same. */
+function tlsRouteChains(target: OutboundTarget, context: TcpContext): readonly Chain[] {
+  const { port, virtualServices } = target;
+  const handled = new Set<string>();
+  const chains: Chain[] = [];
+  for (const object of virtualServices) {
+    for (const [route, { match = [], route: routes = [] }] of (object.spec.tls ?? []).entries()) {
+      for (const [index, conditions] of match.entries()) {
+        if (!matchesNow(conditions, target, context) || routes.length === 0) continue;
+        const { sniHosts = [], destinationSubnets = [] } = conditions;
+        const key = JSON.stringify([sniHosts, destinationSubnets]);
+        if (handled.has(key)) continue;
+        handled.add(key);
+        const own = destinationSubnets.length > 0 && port.number > 0;
+        const { filters, rules } = routeDestinations({ routes, port, object }, context);
+        chains.push({
+          metadata: configMetadata(object),
+          sniHosts,
+          destinationCidrs: own ? destinationSubnets : serviceCidrs(target),
+          filters,
+          rules: [{ object, keys: ["spec", "tls", route, "match", index] }, ...rules],
+        });
+      }
+    }
+  }
+  return chains.length > 0
+    ? chains
+    : [serviceChain(target, context, { sniHosts: serviceSni(target) })];
+}
+
+/**
+ * On a listener for all addresses only the server's name tells services apart; with an address of its own it would only turn away
+ * clients that send none.
+ */
+function serviceSni({ service, bind, cidr, address }: OutboundTarget): readonly string[] {
+  const shared = bind === "0.0.0.0" || bind === "::";
+  return cidr !== undefined || (address === undefined && shared) ? [service.hostname] : [];
+}
+
+function tcpRouteChains(target: OutboundTarget, context: TcpContext): readonly Chain[] {
+  const { port, virtualServices } = target;
+  const chains: Chain[] = [];
+  let covered = false;
+  for (const object of virtualServices) {
+    for (const [index, { match = [], route: routes = [] }] of (object.spec.tcp ?? []).entries()) {
+      if (routes.length === 0) continue;
+      const subnets: string[] = [];
+      const applying = match.filter((conditions) => matchesNow(conditions, target, context));
+      if (match.length > 0 && applying.length === 0) continue;
+      const unconditional = applying.find(
+        ({ destinationSubnets = [] }) => destinationSubnets.length === 0 || port.number === 0,
+      );
+      for (const { destinationSubnets = [] } of applying) subnets.push(...destinationSubnets);
+      const { filters, rules } = routeDestinations({ routes, port, object }, context);
+      const own: Rule = {
+        object,
+        keys: ["spec", "tcp", index, ...matchKeys(match, unconditional)],
+      };
+      const chain = { metadata: configMetadata(object), filters, rules: [own, ...rules] };
+      if (match.length === 0 || unconditional !== undefined)
+        return [...chains, { ...chain, destinationCidrs: serviceCidrs(target) }];
+      chains.push({ ...chain, destinationCidrs: subnets });
+      // Envoy refuses two chains of equal conditions: the service's own would be the second.
+      covered ||= equalSets(subnets, serviceCidrs(target));
+    }
+  }
+  return covered ? chains : [...chains, serviceChain(target, context, {})];
+}
+
+function matchKeys(
+  match: readonly L4MatchAttributesJson[],
+  found: L4MatchAttributesJson | undefined,
+): readonly (string | number)[] {
+  return found === undefined ? [] : ["match", match.indexOf(found)];
+}
+
+function equalSets(a: readonly string[], b: readonly string[]): boolean {
+  return a.length > 0 && [...a].sort().join() === [...b].sort().join();
+}
+
+const serviceCidrs = ({ cidr }: OutboundTarget): readonly string[] =>
+  cidr === undefined ? [] : [cidr];
+
+function serviceChain(
+  target: OutboundTarget,
+  context: TcpContext,
+  match: Pick<Chain, "sniHosts">,
+): Chain {
+  const { service, port } = target;
+  const { filters, rules } = serviceDestination(service, port, context);
+  return {
+    ...match,
+    destinationCidrs: serviceCidrs(target),
+    filters,
+    rules: [...serviceRules(service, port), ...rules],
+  };
+}
+
+export function serviceRules(service: Service, port: ServicePort): readonly Rule[] {
+  if (service.object === undefined) return [];
+  const index = service.ports.findIndex(({ number }) => number === port.number);
+  return [{ object: service.object, keys: index < 0 ? ["spec"] : ["spec", "ports", index] }];
+}
