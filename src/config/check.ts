@@ -20,6 +20,8 @@ export type SupportedFields = ReadonlyMap<string, ReadonlySet<string>>;
 export interface CheckContext {
   readonly registry: Registry;
   readonly problems: Problems;
+  /** For what is valid, and not supported; by default `problems` too. */
+  readonly unsupported?: Problems;
   readonly origins: Origins;
   /** Undefined: rules only. */
   readonly supported: SupportedFields | undefined;
@@ -33,7 +35,7 @@ export function checkMessage(
 ): void {
   const listed = context.supported?.get(message.typeName);
   if (context.supported !== undefined && listed === undefined) {
-    context.problems.add(place, `${message.typeName} is not supported by Heddle`);
+    notSupported(context, place, `${message.typeName} is not supported by Heddle`);
     return;
   }
   for (const field of message.fields) {
@@ -42,7 +44,7 @@ export function checkMessage(
     if (value === undefined) {
       checkAbsent(context, field, here);
     } else if (listed !== undefined && !listed.has(field.name)) {
-      context.problems.add(here, "is not supported by Heddle", "key");
+      notSupported(context, here, "is not supported by Heddle", "key");
     } else if (isDisallowed(field)) {
       context.problems.add(here, "is deprecated, and refused by Envoy too", "key");
     } else {
@@ -57,6 +59,15 @@ export function checkMessage(
   }
 }
 
+function notSupported(
+  { problems, unsupported = problems }: CheckContext,
+  place: Place,
+  message: string,
+  at?: "key",
+): void {
+  unsupported.add(place, message, at);
+}
+
 /** After a merge an object has parts in two texts: the problem is where the field was written. */
 function placeOf(
   context: CheckContext,
@@ -64,7 +75,9 @@ function placeOf(
   field: DescField,
   fallback: Place,
 ): Place {
-  const places = context.origins.get(object) ?? [fallback];
+  const places = context.origins.get(object);
+  // It came as bytes: nobody wrote it with a spelling of their own.
+  if (places === undefined) return below(fallback, field.name);
   for (const place of places) {
     const written = valueAt(place);
     const key = [field.name, field.jsonName].find((name) => isObject(written) && name in written);
@@ -181,7 +194,7 @@ function checkAny(
   } else if (message === undefined || hasOwnForm(message)) {
     return;
   } else if (context.supported !== undefined && !context.supported.has(message.typeName)) {
-    context.problems.add(here, `extension ${message.typeName} is not supported by Heddle`);
+    notSupported(context, here, `extension ${message.typeName} is not supported by Heddle`);
   } else {
     checkMessage(context, message, value, here);
   }

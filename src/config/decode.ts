@@ -37,9 +37,11 @@ export interface DecodeContext {
    * does ("1h"); what a user of Istio writes is kept even when it is the default, because it is shown to him again. Without a value: Envoy.
    */
   readonly dialect?: "envoy" | "istio";
+  /** Fields that no message has are counted here instead of being a problem. */
+  readonly unknown?: { fields: number };
 }
 
-const typedStructs: ReadonlySet<string> = new Set([
+export const typedStructs: ReadonlySet<string> = new Set([
   "xds.type.v3.TypedStruct",
   "udpa.type.v1.TypedStruct",
 ]);
@@ -84,6 +86,10 @@ function decodeFields(
   for (const [key, value] of Object.entries(object)) {
     const here = below(place, key);
     const field = fieldOf(message, key);
+    if (field === undefined && context.unknown !== undefined) {
+      context.unknown.fields++;
+      continue;
+    }
     if (field === undefined) {
       const istio = context.dialect === "istio";
       const names = message.fields.map(({ name, jsonName }) => (istio ? jsonName : name));

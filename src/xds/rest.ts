@@ -7,8 +7,8 @@ import type { ResourceSet } from "./resource-set.ts";
 import type { ResourceType } from "./resource-type.ts";
 import { fetchResources } from "./server/fetch.ts";
 import { nodeJson } from "./server/node-json.ts";
-import { typeServices } from "./server/services.ts";
 import type { ResourceSource } from "./source.ts";
+import { typeServices } from "./type-services.ts";
 
 export interface RestAnswer {
   readonly status: number;

@@ -12,8 +12,8 @@ import { NamePool } from "./name-set.ts";
 import type { ResourceType } from "./resource-type.ts";
 import { type CallServices, DiscoveryCall, type XdsCounters } from "./server/discovery-call.ts";
 import { fetchHandler } from "./server/fetch.ts";
-import { typeServices } from "./server/services.ts";
 import type { ResourceSource, XdsConnection } from "./source.ts";
+import { typeServices } from "./type-services.ts";
 
 export interface XdsServerOptions {
   readonly clock: Clock;

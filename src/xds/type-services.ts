@@ -21,7 +21,7 @@ import {
   scopedRouteType,
   secretType,
   virtualHostType,
-} from "../resource-type.ts";
+} from "./resource-type.ts";
 
 /** The service of one type, outside ADS. Its methods are `stream…`, `delta…` and `fetch…`. */
 export interface TypeService {

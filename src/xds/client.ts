@@ -1,0 +1,181 @@
+/** The xDS client: sources of resources, made from the messages that configure them. */
+import { fromJson } from "@bufbuild/protobuf";
+import type { SupportedFields } from "#config/check.ts";
+import { type NodeJson, NodeSchema } from "#gen/envoy/config/core/v3/base_pb.js";
+import type { ApiConfigSourceJson } from "#gen/envoy/config/core/v3/config_source_pb.js";
+import type { GrpcServiceJson } from "#gen/envoy/config/core/v3/grpc_service_pb.js";
+import { registry } from "#gen/registry.js";
+import { HeaderList } from "#http/headers.ts";
+import type { BackoffOptions } from "#lib/backoff.ts";
+import type { Clock } from "#lib/clock.ts";
+import { compileEach, refuse, within } from "#lib/config-error.ts";
+import { durationMs } from "#lib/duration.ts";
+import type { Random } from "#lib/random.ts";
+import type { DecodeOptions } from "./client/any-resource.ts";
+import { ControlPlaneStats } from "./client/control-plane-stats.ts";
+import { GrpcSource, type GrpcSourceOptions } from "./client/grpc-source.ts";
+import type { NodeOptions } from "./client/protocol.ts";
+import { methodsOf } from "./client/services.ts";
+import type { XdsServer } from "./client/stream.ts";
+import type { ResourceType } from "./resource-type.ts";
+import type { Log, ResourceSource } from "./subscriber.ts";
+import type { XdsStatsScope } from "./subscription-stats.ts";
+
+/** How a management server is reached: what a cluster of the bootstrap says. */
+export type ClusterConnection = Pick<
+  XdsServer,
+  "connect" | "scheme" | "connectTimeoutMs" | "keepalive"
+> & {
+  /** Of requests, where the GrpcService names none; Envoy takes the cluster's name. */
+  readonly authority?: string;
+};
+
+export interface XdsClientServices {
+  /** As the bootstrap has it; who is asking is added here. */
+  readonly node: NodeJson;
+  /** Of this Heddle, for the node. */
+  readonly version: string;
+  /** The bootstrap's cluster of that name; undefined: there is none. */
+  readonly cluster: (name: string) => ClusterConnection | undefined;
+  /** Fields that a resource may have; undefined: all. */
+  readonly supported: SupportedFields | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** For `control_plane.…`. */
+  readonly stats?: XdsStatsScope;
+  /** Counted and ignored, as Envoy does by default. */
+  readonly onUnknownFields?: (count: number) => void;
+  /** What is known of a type has changed: time to save it. */
+  readonly onChange?: (type: ResourceType) => void;
+}
+
+/** What this client can do, by the names that servers know from Envoy and gRPC. */
+const clientFeatures = [
+  "envoy.lb.does_not_support_overprovisioning",
+  "envoy.lrs.supports_send_all_clusters",
+  "xds.config.resource-in-sotw",
+];
+
+/** `dynamic_resources.ads_config`: one stream for all types. */
+export function openAds(config: ApiConfigSourceJson, services: XdsClientServices): ResourceSource {
+  return new GrpcSource(grpcOptions(config, undefined, services));
+}
+
+/** `api_config_source` of one type, on a stream of its own. */
+export function openApi(
+  type: ResourceType,
+  config: ApiConfigSourceJson,
+  services: XdsClientServices,
+): ResourceSource {
+  return new GrpcSource(grpcOptions(config, type, services));
+}
+
+function grpcOptions(
+  config: ApiConfigSourceJson,
+  type: ResourceType | undefined,
+  services: XdsClientServices,
+): GrpcSourceOptions {
+  const { clock, random, log, stats, onUnknownFields, onChange } = services;
+  return {
+    servers: serversOf(config, services),
+    type,
+    delta: isDelta(config, type),
+    nodeOptions: nodeOptions(config, services),
+    backoff: backoffOf(config),
+    rateLimit: rateLimitOf(config),
+    decode: decodeOptions(services),
+    clock,
+    random,
+    log,
+    stats: stats && new ControlPlaneStats(stats),
+    onUnknownFields,
+    onChange,
+  };
+}
+
+function isDelta({ apiType }: ApiConfigSourceJson, type: ResourceType | undefined): boolean {
+  if (apiType !== "GRPC" && apiType !== "DELTA_GRPC") {
+    throw refuse("api_type", `${apiType ?? "none"} is not supported here: GRPC or DELTA_GRPC`);
+  }
+  const delta = apiType === "DELTA_GRPC";
+  const { sotw, delta: incremental } = methodsOf(type);
+  if ((delta ? incremental : sotw) === undefined) {
+    throw refuse("api_type", `there is no ${apiType} of ${type?.name}`);
+  }
+  return delta;
+}
+
+function serversOf(
+  { grpcServices }: ApiConfigSourceJson,
+  services: XdsClientServices,
+): GrpcSourceOptions["servers"] {
+  const servers = compileEach("grpc_services", grpcServices, (service) =>
+    serverOf(service, services),
+  );
+  const [first, ...others] = servers;
+  if (first === undefined) throw refuse("grpc_services", "at least one is required");
+  return [first, ...others];
+}
+
+function serverOf(service: GrpcServiceJson, services: XdsClientServices): XdsServer {
+  const { envoyGrpc, initialMetadata } = service;
+  if (envoyGrpc === undefined) throw refuse("google_grpc", "is not supported: use envoy_grpc");
+  const { clusterName = "", authority } = envoyGrpc;
+  const connection = services.cluster(clusterName);
+  if (connection === undefined) {
+    throw refuse("envoy_grpc.cluster_name", `there is no static cluster '${clusterName}'`);
+  }
+  const metadata = new HeaderList();
+  for (const { key = "", value = "" } of initialMetadata ?? []) metadata.add(key, value);
+  return {
+    ...connection,
+    name: clusterName,
+    authority: authority ?? connection.authority ?? clusterName,
+    metadata,
+  };
+}
+
+function nodeOptions(
+  { setNodeOnFirstMessageOnly = false }: ApiConfigSourceJson,
+  { node, version }: XdsClientServices,
+): NodeOptions {
+  const asking = {
+    userAgentName: "heddle",
+    userAgentVersion: version,
+    ...node,
+    clientFeatures: [...new Set([...(node.clientFeatures ?? []), ...clientFeatures])],
+  };
+  return {
+    node: fromJson(NodeSchema, asking, { registry }),
+    nodeOnFirstMessageOnly: setNodeOnFirstMessageOnly,
+  };
+}
+
+function decodeOptions({ supported }: XdsClientServices): DecodeOptions {
+  return { registry, supported };
+}
+
+const baseMs = 500;
+const maxMs = 30_000;
+
+/**
+ * Envoy waits for a random part of an interval that doubles; lib's back-off spreads a wait evenly around its middle, which is the same when the
+ * middle is half of the interval and the spread all of it.
+ */
+function backoffOf({ grpcServices }: ApiConfigSourceJson): BackoffOptions {
+  const { envoyGrpc, retryPolicy } = grpcServices?.[0] ?? {};
+  const { baseInterval, maxInterval } = (envoyGrpc?.retryPolicy ?? retryPolicy)?.retryBackOff ?? {};
+  const base = within("grpc_services[0].retry_policy", () => durationMs(baseInterval, baseMs));
+  const longest = baseInterval === undefined ? maxMs : base * 10;
+  const max = within("grpc_services[0].retry_policy", () => durationMs(maxInterval, longest));
+  if (max < base)
+    throw refuse("grpc_services[0].retry_policy", "max_interval is below base_interval");
+  return { initialMs: base / 2, maxMs: max / 2, multiplier: 2, jitter: 1 };
+}
+
+function rateLimitOf({ rateLimitSettings }: ApiConfigSourceJson): GrpcSourceOptions["rateLimit"] {
+  if (rateLimitSettings === undefined) return undefined;
+  const { maxTokens = 100, fillRate = 10 } = rateLimitSettings;
+  return { tokensMax: Number(maxTokens), tokensPerSecond: Number(fillRate) };
+}
