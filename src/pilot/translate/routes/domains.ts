@@ -1,7 +1,7 @@
 /** The names by which a service is called in the Host header. */
+import { isWildcard } from "#model/hostname.ts";
 import type { Service } from "#model/service.ts";
 import type { OutboundScope } from "../../view.ts";
-import { isWildcard } from "../hosts.ts";
 
 type Caller = Pick<OutboundScope, "namespace" | "domain" | "dnsCapture">;
 

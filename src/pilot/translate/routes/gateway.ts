@@ -1,9 +1,10 @@
 /** The routes of a gateway: what each host means that is called at one of its servers. */
 import type { RouteJson, VirtualHostJson } from "#gen/envoy/config/route/v3/route_components_pb.js";
 import type { RouteConfigurationJson } from "#gen/envoy/config/route/v3/route_pb.js";
+import { bySpecificity } from "#model/hostname.ts";
 import { decidedBy, type Rule } from "../../provenance.ts";
 import type { MergedServer, OutboundScope, ProxyView, VirtualService } from "../../view.ts";
-import { bySpecificity, commonHosts } from "../hosts.ts";
+import { commonHosts } from "../hosts.ts";
 import { hostPort } from "./domains.ts";
 import { routeLimits } from "./limits.ts";
 import { isCatchAll } from "./match.ts";

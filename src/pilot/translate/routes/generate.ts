@@ -1,8 +1,9 @@
 /** RDS: the routes of a proxy's listeners. */
 import type { VirtualHostJson } from "#gen/envoy/config/route/v3/route_components_pb.js";
 import type { RouteConfigurationJson } from "#gen/envoy/config/route/v3/route_pb.js";
+import { isHttp } from "#model/protocol.ts";
 import type { OutboundScope, ProxyView } from "../../view.ts";
-import { isHttp, isHttpOrSniffed } from "../protocols.ts";
+import { isHttpOrSniffed } from "../protocols.ts";
 import { hostPort } from "./domains.ts";
 import { gatewayRoutes } from "./gateway.ts";
 import { emptyRoutes } from "./limits.ts";

@@ -1,5 +1,6 @@
 /** Which hosts of a listener's port get which routes. */
 import type { RouteJson } from "#gen/envoy/config/route/v3/route_components_pb.js";
+import { HostTable, isWildcard, overlap } from "#model/hostname.ts";
 import type { Service, ServicePort } from "#model/service.ts";
 import { decidedBy, type Rule } from "../../provenance.ts";
 import {
@@ -9,7 +10,6 @@ import {
   type VirtualService,
 } from "../../view.ts";
 import { outboundCluster } from "../destination.ts";
-import { hostsOverlap, isWildcard, mostSpecificHost } from "../hosts.ts";
 import { isHttpOrSniffed } from "../protocols.ts";
 import { destinationHash, hashPolicies } from "./hash-policy.ts";
 import { defaultRoute, virtualServiceRoutes } from "./route.ts";
@@ -109,57 +109,37 @@ function serviceGroup(
 /** Hosts of VirtualServices among the services: an exact host is its service, a wildcard those that nothing narrower covers. */
 class RuleHosts {
   readonly #services: ReadonlyMap<string, Service>;
-  /** The oldest rule of each wildcard host. */
-  readonly #wildcards = new Map<string, VirtualService>();
-  readonly #exact = new Set<string>();
+  /** For each host the oldest rule that has it. */
+  readonly #owners = new HostTable<{ readonly host: string; readonly rule: VirtualService }>();
 
   constructor(rules: readonly VirtualService[], services: readonly Service[]) {
     this.#services = new Map(services.map((service) => [service.hostname.toLowerCase(), service]));
     for (const rule of rules) {
       for (const host of hostsOf(rule)) {
-        if (!isWildcard(host)) this.#exact.add(host);
-        else if (!this.#wildcards.has(host)) this.#wildcards.set(host, rule);
+        if (this.#owners.get(host) === undefined) this.#owners.set(host, { host, rule });
       }
     }
   }
 
   hostsOf(rule: VirtualService): readonly GroupHost[] {
-    const hosts = hostsOf(rule).flatMap((host, index) => {
+    const hosts = new Map<string, GroupHost>();
+    for (const [index, host] of hostsOf(rule).entries()) {
       const rules = [{ object: rule, keys: ["spec", "hosts", index] }];
-      const found = isWildcard(host) ? this.#covered(host, rule) : this.#exactly(host);
-      return found.map((each) => ({ ...each, rules }));
-    });
-    return hosts.filter(
-      ({ service }, index) =>
-        service === undefined || hosts.findIndex((other) => other.service === service) === index,
-    );
+      for (const found of this.#find(host, rule)) {
+        if (!hosts.has(found.hostname)) hosts.set(found.hostname, { ...found, rules });
+      }
+    }
+    return [...hosts.values()];
   }
 
-  #exactly(host: string): readonly Omit<GroupHost, "rules">[] {
-    return [{ hostname: host, service: this.#services.get(host) }];
-  }
-
-  #covered(host: string, rule: VirtualService): readonly Omit<GroupHost, "rules">[] {
-    const overlapping = [...this.#services.values()].filter(({ hostname }) =>
-      hostsOverlap(host, hostname),
-    );
+  #find(host: string, rule: VirtualService): readonly Omit<GroupHost, "rules">[] {
+    if (!isWildcard(host)) return [{ hostname: host, service: this.#services.get(host) }];
+    const overlapping = [...this.#services].filter(([hostname]) => overlap(host, hostname));
     if (overlapping.length === 0) return [{ hostname: host, service: undefined }];
-    return overlapping.flatMap((service) =>
-      this.#isNarrowest(host, { rule, hostname: service.hostname })
-        ? { hostname: service.hostname, service }
-        : [],
-    );
-  }
-
-  #isNarrowest(
-    host: string,
-    { rule, hostname }: { readonly rule: VirtualService; readonly hostname: string },
-  ): boolean {
-    if (this.#exact.has(hostname)) return false;
-    return (
-      mostSpecificHost(hostname, this.#wildcards.keys()) === host &&
-      this.#wildcards.get(host) === rule
-    );
+    return overlapping.flatMap(([hostname, service]) => {
+      const owner = this.#owners.match(hostname);
+      return owner?.host === host && owner.rule === rule ? { hostname, service } : [];
+    });
   }
 }
 

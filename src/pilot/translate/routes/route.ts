@@ -111,10 +111,11 @@ function routeAction(http: HTTPRouteJson, context: RouteContext): Action | undef
 
 /** The rule as it was written: of a delegate, if the rule came from one. */
 function origins({ rule, http, index, matchIndex }: HttpRule): readonly Rule[] {
-  const known = rulesBehind(http);
-  if (known.length > 0) return known;
-  const keys = ["spec", "http", index];
-  return [{ object: rule, keys: matchIndex === undefined ? keys : [...keys, "match", matchIndex] }];
+  const written = rulesBehind(http);
+  const [only = { object: rule, keys: ["spec", "http", index] }] = written;
+  // The matches of a delegate's rule are no longer those of either rule.
+  if (written.length > 1 || matchIndex === undefined) return written.length > 0 ? written : [only];
+  return [{ ...only, keys: [...only.keys, "match", matchIndex] }];
 }
 
 /** What traces call it: the destination, if there is one, and the path. */
