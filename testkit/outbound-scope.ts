@@ -68,6 +68,7 @@ export function fakeScope({ services, yaml = "", ...overrides }: ScopeOptions): 
   const virtualServices = (gateway: string): readonly VirtualService[] =>
     rules.filter(({ spec }) => (spec.gateways ?? [meshGateway]).includes(gateway));
   return {
+    key: {},
     type: "sidecar",
     namespace: "default",
     labels: {},

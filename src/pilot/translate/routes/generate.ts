@@ -23,8 +23,8 @@ export function generateRoutes(
 
 type Cache = Map<string, RouteConfigurationJson | undefined>;
 
-/** By the scope, and within it by a gateway's servers. */
-const caches = new WeakMap<OutboundScope, WeakMap<object, Cache>>();
+/** By what a scope's routes depend on, and within it by a gateway's servers. */
+const caches = new WeakMap<OutboundScope["key"], WeakMap<object, Cache>>();
 
 function routeConfiguration(name: string, view: ProxyView): RouteConfigurationJson | undefined {
   const cache = cacheOf(view);
@@ -45,9 +45,9 @@ function routeConfiguration(name: string, view: ProxyView): RouteConfigurationJs
 type VirtualHostFlags = Pick<VirtualHostJson, "includeRequestAttemptCount">;
 
 function cacheOf({ scope, servers }: ProxyView): Cache {
-  const byServers = caches.get(scope) ?? new WeakMap<object, Cache>();
-  caches.set(scope, byServers);
-  const owner = scope.type === "router" ? servers : scope;
+  const byServers = caches.get(scope.key) ?? new WeakMap<object, Cache>();
+  caches.set(scope.key, byServers);
+  const owner = scope.type === "router" ? servers : scope.key;
   const cache: Cache = byServers.get(owner) ?? new Map();
   byServers.set(owner, cache);
   return cache;
