@@ -148,6 +148,33 @@ spec: {egress: [{hosts: ["./*", "other/b.other.svc.cluster.local"]}]}
     assert.equal(third.services.length, 3);
   });
 
+  test("a gateway that shares its host listens where its metadata says", () => {
+    const { servers } = viewOf({
+      yaml: `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: one}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - {port: {number: 8080, name: http, protocol: HTTP}, hosts: ["*"]}
+  - {port: {number: 9443, name: tcp, protocol: TCP}, hosts: ["*"]}
+`,
+      node: {
+        type: "router",
+        labels: { istio: "ingressgateway" },
+        metadata: { HEDDLE_INBOUND: [{ servicePort: 8080, port: 9080, appPort: 9080 }] },
+      },
+    });
+    assert.deepEqual(
+      servers.map(({ port, bind, servers: [first] }) => [port, bind, first?.routeName]),
+      [
+        [9080, "127.0.0.1", "http.9080"],
+        [9443, "", undefined],
+      ],
+    );
+  });
+
   test("Gateways that select the proxy are merged by port, named as Istio names them", () => {
     const yaml = `
 apiVersion: networking.istio.io/v1

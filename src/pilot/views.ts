@@ -1,4 +1,5 @@
 /** From the state of the mesh to what one proxy may know. */
+import { localPortsOf } from "#model/local-ports.ts";
 import type { ProxyNode } from "#model/node.ts";
 import { egressViews, servicesOf, type Visible } from "./scope/egress.ts";
 import { mergeGateways, type RejectedServer } from "./scope/gateways.ts";
@@ -39,7 +40,7 @@ function gatewaysOf(
 ): ReturnType<typeof mergeGateways> {
   if (node.type !== "router") return { ports: [], rejected: [] };
   const selecting = state.gateways.filter(({ spec }) => selects(spec.selector ?? {}, node.labels));
-  return mergeGateways(selecting, targets);
+  return mergeGateways(selecting, { targets, local: localPortsOf(node.metadata)?.inbound ?? [] });
 }
 
 /** Endpoints belong to a proxy by address within its namespace; those of automatically registered workloads to the proxy itself. */

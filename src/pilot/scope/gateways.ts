@@ -1,4 +1,5 @@
 import type { GatewayJson, ServerJson } from "#gen/istio/networking/v1alpha3/gateway_pb.js";
+import type { InboundPort } from "#model/local-ports.ts";
 import type { ConfigObject } from "#model/object.ts";
 import { isHttp, protocolOf } from "#model/protocol.ts";
 import type { MergedPort, MergedServer, ServiceTarget } from "../view.ts";
@@ -21,10 +22,18 @@ export interface MergedGateways {
   readonly rejected: readonly RejectedServer[];
 }
 
+/** Where a gateway listens for the ports that Gateways name. */
+export interface GatewayPlaces {
+  /** Of Services before it. */
+  readonly targets: readonly ServiceTarget[];
+  /** On a host that it shares with others (`HEDDLE_INBOUND`). */
+  readonly local?: readonly InboundPort[];
+}
+
 /** What all Gateways that select a proxy ask of it, by port. `gateways`: the oldest first, which wins a conflict. */
 export function mergeGateways(
   gateways: readonly Gateway[],
-  targets: readonly ServiceTarget[],
+  { targets, local = [] }: GatewayPlaces,
 ): MergedGateways {
   const merge = new Merge();
   for (const object of gateways) {
@@ -33,8 +42,8 @@ export function mergeGateways(
         ...written,
         hosts: fullHosts(written.hosts ?? [], object.metadata.namespace),
       };
-      const port = listenPort(written.port?.number ?? 0, targets);
-      const reason = merge.add({ object, index, server, port });
+      const place = placeOf(written, { targets, local });
+      const reason = merge.add({ object, index, server, ...place });
       if (reason !== undefined) merge.rejected.push({ object, index, reason });
     }
   }
@@ -46,6 +55,7 @@ interface Asked {
   readonly index: number;
   readonly server: ServerJson;
   readonly port: number;
+  readonly bind: string;
 }
 
 interface Group {
@@ -70,9 +80,8 @@ class Merge {
 
   /** The reason when the server cannot be merged. */
   add(asked: Asked): string | undefined {
-    const { server, port } = asked;
+    const { server, port, bind } = asked;
     if (port === 0) return "the server has no port";
-    const bind = server.bind ?? "";
     const routeName = routeNameOf(asked);
     const tlsHosts = server.tls === undefined ? [] : this.#hostKeys(asked);
     if (tlsHosts.some((key) => this.#tlsHosts.has(key)))
@@ -86,8 +95,8 @@ class Merge {
     return undefined;
   }
 
-  #hostKeys({ server, port }: Asked): readonly string[] {
-    return (server.hosts ?? []).map((host) => `${port} ${server.bind ?? ""} ${host}`);
+  #hostKeys({ server, port, bind }: Asked): readonly string[] {
+    return (server.hosts ?? []).map((host) => `${port} ${bind} ${host}`);
   }
 
   #conflict(group: Group, { server }: Asked, routeName: string | undefined): string | undefined {
@@ -107,8 +116,7 @@ class Merge {
   }
 
   #place(known: Group | undefined, asked: Asked, routeName: string | undefined): void {
-    const { object, index, server, port } = asked;
-    const bind = server.bind ?? "";
+    const { object, index, server, port, bind } = asked;
     const group = known ?? {
       port,
       bind,
@@ -144,13 +152,19 @@ function routeNameOf({ object, server, port }: Asked): string | undefined {
   return `https.${server.port?.number}.${server.port?.name ?? ""}.${name}.${namespace}${bind}`;
 }
 
-/** The target port of the first Service that stands before the proxy and has this port, else the port itself. */
-function listenPort(number: number, targets: readonly ServiceTarget[]): number {
+/** The gateway's own port for it, else the target port of the first Service that stands before the proxy and has it, else the port itself. */
+function placeOf(
+  { port: asked, bind = "" }: ServerJson,
+  { targets, local = [] }: GatewayPlaces,
+): Pick<Asked, "port" | "bind"> {
+  const number = asked?.number ?? 0;
+  const own = local.find(({ servicePort }) => servicePort === number);
+  if (own !== undefined) return { port: own.port, bind: bind || own.bind };
   const target = targets.find(
     ({ service, port }) =>
       port.number === number && service.labels[noTranslationLabel] === undefined,
   );
-  return target?.targetPort ?? number;
+  return { port: target?.targetPort ?? number, bind };
 }
 
 /** `./host` is the Gateway's own namespace's; `*` before the slash says nothing. */
