@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import type { DataSourceJson } from "#gen/envoy/config/core/v3/base_pb.js";
 import { refuse } from "#lib/config-error.ts";
 
@@ -35,4 +35,22 @@ function readFile(path: string): Buffer {
     const reason = error instanceof Error ? error.message : String(error);
     throw refuse("filename", `cannot read ${path}: ${reason}`);
   }
+}
+
+/** Where distributions keep the authorities that their users trust. */
+const systemFiles: readonly string[] = [
+  "/etc/ssl/certs/ca-certificates.crt",
+  "/etc/pki/tls/certs/ca-bundle.crt",
+  "/etc/ssl/ca-bundle.pem",
+  "/etc/ssl/cert.pem",
+  "/usr/local/etc/ssl/cert.pem",
+];
+
+/** The system's trusted authorities. Throws ConfigError when it has none. */
+export function systemAuthorities(): SourceBytes {
+  const found = systemFiles.find((path) => existsSync(path));
+  if (found === undefined) {
+    throw refuse("", `this system has none of ${systemFiles.join(", ")}: name a trusted_ca`);
+  }
+  return { bytes: readFile(found), origin: found };
 }

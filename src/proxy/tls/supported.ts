@@ -59,8 +59,10 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
     "ocsp_staple",
   ],
   [`${tls}.TlsSessionTicketKeys`]: ["keys"],
+  [`${tls}.CertificateValidationContext.SystemRootCerts`]: [],
   [`${tls}.CertificateValidationContext`]: [
     "trusted_ca",
+    "system_root_certs",
     "watched_directory",
     "verify_certificate_spki",
     "verify_certificate_hash",

@@ -42,7 +42,8 @@ export class UpstreamTls {
     this.#updated = factory.counter("ssl_context_update_by_sds");
     factory.counter("downstream_context_secrets_not_ready");
     const common = config.commonTlsContext ?? {};
-    if (config.autoSniSanValidation === true && common.validationContext?.trustedCa === undefined) {
+    const { trustedCa, systemRootCerts } = common.validationContext ?? {};
+    if (config.autoSniSanValidation === true && (trustedCa ?? systemRootCerts) === undefined) {
       const dynamic = common.combinedValidationContext ?? common.validationContextSdsSecretConfig;
       if (dynamic === undefined)
         throw refuse(

@@ -6,7 +6,7 @@ import type { TlsInfo } from "#net/connection.ts";
 import type { VerifyTuning } from "#net/openssl.ts";
 import type { ChainError, PeerVerdict } from "#net/tls-connection.ts";
 import { parseCertificates } from "./certificates.ts";
-import { readDataSource, type SourceBytes } from "./data-source.ts";
+import { readDataSource, type SourceBytes, systemAuthorities } from "./data-source.ts";
 import { verifyFailure } from "./failure-text.ts";
 import { allNames, compileSanMatcher, dnsNameMatches, type SanMatcher } from "./san-matcher.ts";
 
@@ -92,7 +92,9 @@ export function compileValidation(config: CertificateValidationContextJson): Val
 function readAuthorities(
   config: CertificateValidationContextJson,
 ): (SourceBytes & { readonly certificates: readonly Certificate[] }) | undefined {
-  const source = readDataSource(config.trustedCa);
+  const source =
+    readDataSource(config.trustedCa) ??
+    (config.systemRootCerts === undefined ? undefined : systemAuthorities());
   if (source === undefined) {
     if (config.allowExpiredCertificate !== true) return undefined;
     throw refuse("", "Certificate validity period is always ignored without trusted CA");
