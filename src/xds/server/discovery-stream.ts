@@ -130,16 +130,20 @@ export class DiscoveryStream<S extends Subscription = Subscription> {
       this.#held = true;
       return;
     }
-    const waits = !this.#released && !this.#every(removedAfter, ({ settled }) => settled);
+    const kept = this.#keptByRefusal(subscription);
+    const waits = !kept && !this.#released && !this.#every(removedAfter, ({ settled }) => settled);
     if (waits) this.#held = true;
-    const keepRemoved = waits || this.#keptByRefusal(subscription);
+    const keepRemoved = kept || waits;
     const response = subscription.compose({ ...this.#stamp(), keepRemoved });
     if (response !== undefined) this.#deliver(response);
   }
 
   /** The client goes on with what it had: what that may refer to stays with it. */
   #keptByRefusal({ type }: Subscription): boolean {
-    return !this.#every(orderOf(type).removedAfter, ({ refused }) => refused === undefined);
+    return !this.#every(
+      orderOf(type).removedAfter,
+      (other) => other.refused === undefined && (other.settled || !this.#keptByRefusal(other)),
+    );
   }
 
   #every(types: readonly ResourceType[], test: (subscription: S) => boolean): boolean {
