@@ -7,7 +7,7 @@ import { isHttpOrSniffed } from "../protocols.ts";
 import { hostPort } from "./domains.ts";
 import { gatewayRoutes } from "./gateway.ts";
 import { emptyRoutes } from "./limits.ts";
-import { httpProxyRoute, sidecarRoutes } from "./sidecar.ts";
+import { httpProxyRoute, SidecarRoutes } from "./sidecar.ts";
 
 /**
  * The route configurations that a proxy asks for, in the order of their names; one that no listener has any longer is empty. A sidecar's
@@ -21,35 +21,39 @@ export function generateRoutes(
   return [...wanted].sort().map((name) => routeConfiguration(name, view) ?? emptyRoutes(name));
 }
 
-type Cache = Map<string, RouteConfigurationJson | undefined>;
+interface Cache {
+  readonly sidecar: SidecarRoutes;
+  readonly routes: Map<string, RouteConfigurationJson | undefined>;
+}
 
-/** By what a scope's routes depend on, and within it by a gateway's servers. */
-const caches = new WeakMap<OutboundScope["key"], WeakMap<object, Cache>>();
+/** More names than these are made anew each time: a proxy may ask for any. */
+const cachedMax = 16_384;
+
+/** By what a scope's routes depend on, by a gateway's servers, and by whether attempts are counted. */
+const caches = new WeakMap<OutboundScope["key"], WeakMap<object, Map<boolean, Cache>>>();
 
 function routeConfiguration(name: string, view: ProxyView): RouteConfigurationJson | undefined {
-  const cache = cacheOf(view);
   const counted = countsAttempts(view);
-  const key = `${name}\n${counted}`;
-  if (!cache.has(key)) {
-    const flags: VirtualHostFlags = counted ? { includeRequestAttemptCount: true } : {};
-    cache.set(
-      key,
-      view.scope.type === "router"
-        ? gatewayRoutes(name, view, flags)
-        : sidecarRoutes(name, view.scope, flags),
-    );
-  }
-  return cache.get(key);
+  const flags: VirtualHostFlags = counted ? { includeRequestAttemptCount: true } : {};
+  const { routes, sidecar } = cacheOf(view, counted, flags);
+  if (routes.has(name)) return routes.get(name);
+  const { scope } = view;
+  const made =
+    scope.type === "router" ? gatewayRoutes(name, view, flags) : sidecar.routes(name, scope);
+  if (routes.size < cachedMax) routes.set(name, made);
+  return made;
 }
 
 type VirtualHostFlags = Pick<VirtualHostJson, "includeRequestAttemptCount">;
 
-function cacheOf({ scope, servers }: ProxyView): Cache {
-  const byServers = caches.get(scope.key) ?? new WeakMap<object, Cache>();
+function cacheOf({ scope, servers }: ProxyView, counted: boolean, flags: VirtualHostFlags): Cache {
+  const byServers = caches.get(scope.key) ?? new WeakMap<object, Map<boolean, Cache>>();
   caches.set(scope.key, byServers);
   const owner = scope.type === "router" ? servers : scope.key;
-  const cache: Cache = byServers.get(owner) ?? new Map();
-  byServers.set(owner, cache);
+  const byFlag = byServers.get(owner) ?? new Map<boolean, Cache>();
+  byServers.set(owner, byFlag);
+  const cache = byFlag.get(counted) ?? { sidecar: new SidecarRoutes(flags), routes: new Map() };
+  byFlag.set(counted, cache);
   return cache;
 }
 

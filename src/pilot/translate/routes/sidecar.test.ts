@@ -4,7 +4,7 @@ import type { RouteConfigurationJson } from "#gen/envoy/config/route/v3/route_pb
 import { fakeScope, fakeService, type ScopeOptions } from "../../../../testkit/outbound-scope.ts";
 import { rulesBehind } from "../../provenance.ts";
 import { droppedDomains } from "./dropped-domains.ts";
-import { sidecarRoutes } from "./sidecar.ts";
+import { SidecarRoutes } from "./sidecar.ts";
 
 function virtualService(name: string, host: string, rest = ""): string {
   return `---
@@ -16,7 +16,10 @@ spec: {hosts: [${host}], http: [{name: ${name}, ${rest}directResponse: {status: 
 }
 
 function routesOf(name: string, options: ScopeOptions): RouteConfigurationJson {
-  const routes = sidecarRoutes(name, fakeScope(options), { includeRequestAttemptCount: true });
+  const routes = new SidecarRoutes({ includeRequestAttemptCount: true }).routes(
+    name,
+    fakeScope(options),
+  );
   assert(routes);
   return routes;
 }
@@ -203,8 +206,9 @@ test("an egress listener on a Unix socket is asked for by its address", () => {
     "ratings.default.svc.cluster.local:9080",
     "allow_any",
   ]);
-  assert.equal(sidecarRoutes("unix:///other", fakeScope(options), {}), undefined);
-  assert.equal(sidecarRoutes("9080", fakeScope(options), {}), undefined);
+  const routes = new SidecarRoutes({});
+  assert.equal(routes.routes("unix:///other", fakeScope(options)), undefined);
+  assert.equal(routes.routes("9080", fakeScope(options)), undefined);
 });
 
 test("a default route retries, waits without end and hashes what the service's rule says", () => {

@@ -2,6 +2,7 @@
 import type { VirtualHostJson } from "#gen/envoy/config/route/v3/route_components_pb.js";
 import type { RouteConfigurationJson } from "#gen/envoy/config/route/v3/route_pb.js";
 import type { Service } from "#model/service.ts";
+import { decidedBy, rulesBehind } from "../../provenance.ts";
 import type { EgressView, OutboundScope } from "../../view.ts";
 import { catchAllVirtualHost } from "./catch-all.ts";
 import { type Domains, hostDomains, hostPort, serviceDomains } from "./domains.ts";
@@ -15,31 +16,53 @@ export const httpProxyRoute = "http_proxy";
 
 type Flags = Pick<VirtualHostJson, "includeRequestAttemptCount">;
 
-/** Undefined: no egress listener asks for routes of this name. */
-export function sidecarRoutes(
-  name: string,
-  scope: OutboundScope,
-  flags: Flags,
-): RouteConfigurationJson | undefined {
-  const listener = listenerOf(name, scope);
-  if (listener === undefined) return undefined;
-  const { list, dropped } = listenerVirtualHosts(listener, scope, flags);
-  const virtualHosts = listener.host === undefined ? list : hostsNamed(listener.host, list);
-  virtualHosts.sort((a, b) => ((a.name ?? "") < (b.name ?? "") ? -1 : 1));
-  const everything = virtualHosts.some(({ domains }) => domains?.includes("*"));
-  if (listener.host === undefined && !everything) {
-    virtualHosts.push(catchAllVirtualHost(scope, flags));
+/** The routes of all sidecars that see the same: those of a sniffed port are one service's share of the port's. */
+export class SidecarRoutes {
+  readonly #flags: Flags;
+  readonly #ports = new WeakMap<EgressView, Map<number | undefined, VirtualHosts>>();
+
+  constructor(flags: Flags) {
+    this.#flags = flags;
   }
-  return rememberDropped(
-    {
+
+  /** Undefined: no egress listener asks for routes of this name. */
+  routes(name: string, scope: OutboundScope): RouteConfigurationJson | undefined {
+    const listener = listenerOf(name, scope);
+    if (listener === undefined) return undefined;
+    const { host, port } = listener;
+    const built = this.#virtualHosts(listener, scope);
+    const virtualHosts =
+      host === undefined ? withCatchAll(built.list, scope, this.#flags) : hostsNamed(host, built);
+    const configuration: RouteConfigurationJson = {
       name,
       ...(virtualHosts.length > 0 && { virtualHosts }),
       ...routeLimits,
       // An HTTP proxy's listener stands for all ports: there the port in the Host header decides.
-      ...(listener.port !== undefined && { ignorePortInHostMatching: true }),
-    },
-    dropped,
-  );
+      ...(port !== undefined && { ignorePortInHostMatching: true }),
+    };
+    return host === undefined ? rememberDropped(configuration, built.dropped) : configuration;
+  }
+
+  #virtualHosts(listener: Listener, scope: OutboundScope): VirtualHosts {
+    const { egress, port } = listener;
+    const byPort = this.#ports.get(egress) ?? new Map<number | undefined, VirtualHosts>();
+    const known = byPort.get(port);
+    if (known !== undefined) return known;
+    const built = listenerVirtualHosts(listener, scope, this.#flags);
+    built.list.sort((a, b) => ((a.name ?? "") < (b.name ?? "") ? -1 : 1));
+    // A proxy may ask for any number; only those of services are worth keeping.
+    if (built.list.length > 0) this.#ports.set(egress, byPort.set(port, built));
+    return built;
+  }
+}
+
+function withCatchAll(
+  list: readonly VirtualHostJson[],
+  scope: OutboundScope,
+  flags: Flags,
+): VirtualHostJson[] {
+  const everything = list.some(({ domains }) => domains?.includes("*"));
+  return everything ? [...list] : [...list, catchAllVirtualHost(scope, flags)];
 }
 
 interface Listener {
@@ -69,11 +92,10 @@ function listenerOf(name: string, { egress }: OutboundScope): Listener | undefin
 }
 
 /** A sniffed port's listener serves one service, by whatever name a request calls it. */
-function hostsNamed(host: string, virtualHosts: readonly VirtualHostJson[]): VirtualHostJson[] {
-  const found = virtualHosts.filter(({ domains }) => domains?.includes(host));
-  const [only] = found;
-  if (only !== undefined && found.length === 1) only.domains = ["*"];
-  return found;
+function hostsNamed(host: string, built: VirtualHosts): VirtualHostJson[] {
+  const found = built.ofDomain(host);
+  if (found === undefined) return [];
+  return [decidedBy({ ...found, domains: ["*"] }, ...rulesBehind(found))];
 }
 
 function listenerVirtualHosts(

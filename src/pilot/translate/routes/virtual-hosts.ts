@@ -16,7 +16,7 @@ export class VirtualHosts {
   readonly list: VirtualHostJson[] = [];
   readonly dropped: DroppedDomains[] = [];
   readonly #names = new Set<string>();
-  readonly #domains = new Set<string>();
+  readonly #owners = new Map<string, VirtualHostJson>();
   readonly #fullNames: ReadonlySet<string>;
 
   constructor(fullNames: ReadonlySet<string>) {
@@ -34,13 +34,18 @@ export class VirtualHosts {
       const lost = domains.filter((domain) => !free.includes(domain));
       this.dropped.push({ virtualHost: name, domains: lost, rules });
     }
-    for (const domain of free) this.#domains.add(domain);
-    if (free.length > 0) {
-      this.list.push(decidedBy({ name, domains: free, ...virtualHost }, ...rules));
-    }
+    if (free.length === 0) return;
+    const added = decidedBy({ name, domains: free, ...virtualHost }, ...rules);
+    this.list.push(added);
+    for (const domain of free) this.#owners.set(domain, added);
+  }
+
+  /** The one that has exactly this domain. */
+  ofDomain(domain: string): VirtualHostJson | undefined {
+    return this.#owners.get(domain);
   }
 
   #isFree(domain: string, short: ReadonlySet<string>): boolean {
-    return !this.#domains.has(domain) && !(short.has(domain) && this.#fullNames.has(domain));
+    return !this.#owners.has(domain) && !(short.has(domain) && this.#fullNames.has(domain));
   }
 }
