@@ -18,7 +18,7 @@ import type { NodeOptions } from "./client/protocol.ts";
 import { methodsOf } from "./client/services.ts";
 import type { XdsServer } from "./client/stream.ts";
 import type { ResourceType } from "./resource-type.ts";
-import type { Log, ResourceSource } from "./subscriber.ts";
+import type { Log, ResourceClient } from "./subscriber.ts";
 import type { XdsStatsScope } from "./subscription-stats.ts";
 
 /** How a management server is reached: what a cluster of the bootstrap says. */
@@ -58,7 +58,7 @@ const clientFeatures = [
 ];
 
 /** `dynamic_resources.ads_config`: one stream for all types. */
-export function openAds(config: ApiConfigSourceJson, services: XdsClientServices): ResourceSource {
+export function openAds(config: ApiConfigSourceJson, services: XdsClientServices): ResourceClient {
   return new GrpcSource(grpcOptions(config, undefined, services));
 }
 
@@ -67,7 +67,7 @@ export function openApi(
   type: ResourceType,
   config: ApiConfigSourceJson,
   services: XdsClientServices,
-): ResourceSource {
+): ResourceClient {
   return new GrpcSource(grpcOptions(config, type, services));
 }
 

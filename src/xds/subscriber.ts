@@ -62,7 +62,7 @@ export interface Subscription {
 
 export type ConnectionState = "connected" | "connecting" | "waiting" | "closed";
 
-export interface ResourceSource {
+export interface ResourceClient {
   /** What is there already is applied soon, without the server. */
   subscribe(subscriber: Subscriber, interest: Interest): Subscription;
   /** Begins to connect or to read; subscriptions may come before and after. */

@@ -8,7 +8,7 @@ import type {
   ConnectionState,
   Interest,
   Log,
-  ResourceSource,
+  ResourceClient,
   Subscriber,
   Subscription,
   TypeDump,
@@ -54,7 +54,7 @@ interface Attempt {
 }
 
 /** Resources over gRPC: one stream at a time, made again when it breaks, to the first server that answers. */
-export class GrpcSource implements ResourceSource {
+export class GrpcSource implements ResourceClient {
   readonly #options: GrpcSourceOptions;
   readonly #store: ResourceStore;
   readonly #backoff: Backoff;
