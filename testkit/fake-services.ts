@@ -6,6 +6,7 @@ import { DnsCaches } from "#proxy/dns-cache/dns-caches.ts";
 import { Health } from "#proxy/health.ts";
 import { ConnectionCounts } from "#proxy/overload/connection-counts.ts";
 import { WorkerOverload } from "#proxy/overload/worker-overload.ts";
+import { RouteConfigs } from "#proxy/route/route-configs.ts";
 import type { Runtime } from "#proxy/runtime.ts";
 import type { Services } from "#proxy/services.ts";
 import { WorkerStats } from "#proxy/stats/worker-stats.ts";
@@ -37,7 +38,8 @@ export function fakeServices(
       flush: () => undefined,
     },
     secrets: new SecretStore(),
-    tlsContexts: [],
+    tlsContexts: new Set(),
+    routeConfigs: new RouteConfigs(),
     dnsCaches: new DnsCaches(),
     workerIndex: 0,
     sharedSlots: undefined,

@@ -7,8 +7,9 @@ import { type LoadedBootstrap, loadBootstrap } from "#proxy/configuration.ts";
 import { ProcessLog } from "#proxy/process-log.ts";
 import { ProxyProcess } from "#proxy/proxy-process.ts";
 import { LayeredRuntime } from "#proxy/runtime-layers.ts";
-import { ProxyServer, type ServerOptions, StartError } from "#proxy/server.ts";
+import { ProxyServer, type ServerOptions } from "#proxy/server.ts";
 import type { NodeInfo } from "#proxy/services.ts";
+import { StartError } from "#proxy/start-error.ts";
 import { packageVersion } from "./package-version.ts";
 import { type ProxyFlags, parseProxyFlags } from "./proxy-flags.ts";
 
@@ -100,6 +101,7 @@ function serverOptions(
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   return {
     bootstrap,
+    version: packageVersion(),
     node: {
       id: flags.serviceNode || (bootstrap.node?.id ?? ""),
       cluster: flags.serviceCluster || (bootstrap.node?.cluster ?? ""),
@@ -109,6 +111,7 @@ function serverOptions(
     },
     // A refused configuration is refused by one worker as by many.
     concurrency: flags.mode === "validate" ? 1 : Math.max(1, flags.concurrency),
+    drain: { drainMs: flags.drainTimeMs, gradual: flags.drainStrategy === "gradual" },
     accessLogFlushMs: flags.fileFlushIntervalMs,
     accessLogFlushBytes: flags.fileFlushBytesMin,
     workerEntry: new URL(`./proxy-worker.${extension}`, import.meta.url),

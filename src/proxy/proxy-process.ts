@@ -6,10 +6,12 @@ import { type Address, addressText, ipAddress, pipeAddress } from "#net/address.
 import { AdminServer } from "./admin/server.ts";
 import type { AdminSource } from "./admin/source.ts";
 import type { ClusterMembers } from "./cluster/host.ts";
+import type { DynamicDump } from "./dynamic/dynamic-config.ts";
 import type { ClusterRates } from "./outlier/report.ts";
 import { ProcessLog } from "./process-log.ts";
 import type { LayeredRuntime, RuntimeListing } from "./runtime-layers.ts";
-import { type ProxyServer, StartError } from "./server.ts";
+import type { ProxyServer } from "./server.ts";
+import { StartError } from "./start-error.ts";
 import type { MainStats } from "./stats/main-stats.ts";
 import { certificateMessages } from "./tls/certs-page.ts";
 import type { HostStatus, ListenerStatus } from "./worker-protocol.ts";
@@ -177,6 +179,10 @@ export class ProxyProcess implements AdminSource {
 
   clusters(): Promise<ReadonlyMap<string, readonly HostStatus[]>> {
     return this.#parts.server.clusterStatus();
+  }
+
+  dynamic(): DynamicDump | undefined {
+    return this.#parts.server.dynamicConfig();
   }
 
   async certificates(): Promise<readonly object[]> {

@@ -2,30 +2,27 @@ import { randomBytes } from "node:crypto";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import { type Clock, systemClock } from "#lib/clock.ts";
 import { collectGarbage } from "#lib/collect-garbage.ts";
-import { ConfigError, type Problem } from "#lib/config-error.ts";
-import { systemRandom } from "#lib/random.ts";
+import { ConfigError } from "#lib/config-error.ts";
 import { type AccessLogSinks, createAccessLogSinks } from "./access-log/sinks.ts";
 import { SharedCells } from "./cluster/circuit-breakers.ts";
-import { createDiscovery, type Discovery } from "./cluster/discovery/discovery.ts";
 import type { ClusterMembers } from "./cluster/host.ts";
 import { mergeHostStatus } from "./cluster/host-status.ts";
-import { HealthCheckers } from "./health-check/checkers.ts";
-import { OutlierDetectors } from "./outlier/detectors.ts";
+import { isDynamic } from "./dynamic/config-source.ts";
+import { DynamicConfig, type DynamicDump } from "./dynamic/dynamic-config.ts";
+import type { Sources } from "./dynamic/sources.ts";
+import type { DrainOptions } from "./listener/listener-manager.ts";
+import { MainClusters } from "./main-clusters.ts";
 import type { ClusterRates } from "./outlier/report.ts";
 import { ConnectionCounts } from "./overload/connection-counts.ts";
 import { OverloadManager } from "./overload/overload-manager.ts";
 import { LayeredRuntime } from "./runtime-layers.ts";
 import type { NodeInfo } from "./services.ts";
 import { SharedSlots } from "./shared-slots.ts";
+import { StartError } from "./start-error.ts";
 import { MainStats } from "./stats/main-stats.ts";
 import { SecretFiles } from "./tls/secret-files.ts";
 import type { ContextStatus } from "./tls/status.ts";
-import {
-  startLocalWorker,
-  startThreadWorker,
-  type WorkerEvents,
-  type WorkerHandle,
-} from "./worker-handle.ts";
+import { WorkerGroup } from "./worker-group.ts";
 import type {
   FromWorker,
   HostStatus,
@@ -39,6 +36,7 @@ export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "critical
 export interface ServerOptions {
   readonly bootstrap: BootstrapJson;
   readonly node: NodeInfo;
+  readonly version: string;
   readonly concurrency: number;
   readonly accessLogFlushMs: number;
   readonly accessLogFlushBytes: number;
@@ -50,6 +48,8 @@ export interface ServerOptions {
     fields?: Record<string, unknown>,
   ) => void;
   readonly clock?: Clock;
+  /** For connections of listeners that a control plane replaces or takes away. */
+  readonly drain: DrainOptions;
 }
 
 /**
@@ -57,47 +57,34 @@ export interface ServerOptions {
  */
 export type ServerState = "PRE_INITIALIZING" | "INITIALIZING" | "LIVE" | "DRAINING" | "STOPPED";
 
-/** Why a proxy did not start. */
-export class StartError extends Error {
-  readonly problems: readonly Problem[];
-
-  constructor(
-    message: string,
-    options: { readonly problems?: readonly Problem[]; readonly cause?: unknown } = {},
-  ) {
-    super(message, options);
-    this.name = "StartError";
-    this.problems = options.problems ?? [];
-  }
-}
-
 /** The main thread's side of a proxy: workers, discovery, merged stats. No traffic passes through it. */
-export class ProxyServer implements WorkerEvents {
+export class ProxyServer {
   readonly options: ServerOptions;
   readonly stats: MainStats = new MainStats();
   readonly startedMs: number;
   state: ServerState = "PRE_INITIALIZING";
-  listeners: readonly ListenerStatus[] = [];
   readonly #clock: Clock;
-  readonly #workers: WorkerHandle[] = [];
-  readonly #discoveries: Discovery[] = [];
-  readonly #members: Map<string, ClusterMembers> = new Map();
+  readonly #workers: WorkerGroup;
   readonly #secrets: SecretFiles;
-  #outliers: OutlierDetectors | undefined;
-  #checkers: HealthCheckers | undefined;
+  #clusters: MainClusters | undefined;
+  #sources: Sources | undefined;
+  #dynamic: DynamicConfig | undefined;
   #overload: OverloadManager | undefined;
   readonly #connectionCounts: SharedArrayBuffer;
   #runtime: LayeredRuntime | undefined;
   #logs: AccessLogSinks | undefined;
-  readonly #waiting: ((index: number, message: FromWorker) => void)[] = [];
   readonly #ticketSecret: Uint8Array = randomBytes(32);
-  #lastQuery = 0;
   #crashed: ((error: Error) => void) | undefined;
 
   constructor(options: ServerOptions) {
     this.options = options;
     this.#clock = options.clock ?? systemClock;
     this.startedMs = this.#clock.wallMs();
+    this.#workers = new WorkerGroup({
+      ...options,
+      onMessage: (index, message) => this.#onMessage(index, message),
+      onCrash: (index, error) => this.#onCrash(index, error),
+    });
     this.#connectionCounts = ConnectionCounts.allocate(
       options.bootstrap.staticResources?.listeners?.length ?? 0,
     );
@@ -113,15 +100,21 @@ export class ProxyServer implements WorkerEvents {
     return this.#clock.wallMs() - this.startedMs;
   }
 
+  get listeners(): readonly ListenerStatus[] {
+    return this.#workers.listeners;
+  }
+
   /** Compile in every worker, discover, listen. Rejects with StartError when the configuration is refused or a port is taken. */
   async start(): Promise<void> {
     await this.compile();
     this.state = "INITIALIZING";
-    this.#watchHosts();
+    const dynamic = isDynamic(this.options.bootstrap) ? await this.#connectSources() : undefined;
+    const clusters = this.#watchHosts(dynamic);
     // A check that comes before its secrets would only find out that they are missing.
-    const secrets = this.#secrets.start().then(() => this.#checkers?.start());
-    await Promise.all([secrets, this.#discover()]);
-    await this.#listen();
+    const secrets = this.#secrets.start().then(() => clusters.startChecks());
+    await Promise.all([secrets, this.#discover(clusters)]);
+    await dynamic?.start(clusters);
+    await this.#workers.listen();
     this.#watchOverload();
     this.state = "LIVE";
   }
@@ -148,19 +141,9 @@ export class ProxyServer implements WorkerEvents {
 
   /** The workers exist and have taken the configuration: all that `--mode validate` does. */
   async compile(): Promise<void> {
-    const { concurrency, workerEntry } = this.options;
-    const shared = concurrency > 1 ? allocateShared(this.options.bootstrap) : undefined;
-    const compiled = this.#eachWorker("compiled", concurrency);
-    // A refused configuration is found by the first worker; the others are not even started.
-    for (let index = 0; index < concurrency; index++) {
-      const spec = this.#spec(index, shared);
-      this.#workers.push(
-        concurrency === 1
-          ? startLocalWorker(spec, this)
-          : startThreadWorker(spec, workerEntry, this),
-      );
-    }
-    await compiled;
+    const { concurrency, bootstrap } = this.options;
+    const shared = concurrency > 1 ? allocateShared(bootstrap) : undefined;
+    await this.#workers.compile((index) => this.#spec(index, shared));
   }
 
   #spec(index: number, shared: SharedMemory | undefined): WorkerSpec {
@@ -180,142 +163,78 @@ export class ProxyServer implements WorkerEvents {
     };
   }
 
-  /** After the workers have taken the configuration. */
-  #watchHosts(): void {
-    const runtime = LayeredRuntime.from(this.options.bootstrap.layeredRuntime);
-    const logs = createAccessLogSinks({
+  async #connectSources(): Promise<DynamicConfig> {
+    const { bootstrap, version, log } = this.options;
+    // Loaded only here: the messages of protobuf need memory that a proxy with a bootstrap alone has no use for.
+    const { connectSources } = await import("./dynamic/connect-sources.ts");
+    const common = { clock: this.#clock, log, stats: this.stats.own };
+    const sources = connectSources(bootstrap, {
+      ...common,
+      version,
+      logSinks: this.#openLogs(),
+      members: (cluster) => this.#clusters?.members(cluster),
+    });
+    this.#sources = sources;
+    this.#dynamic = new DynamicConfig(bootstrap, {
+      ...common,
+      sources,
+      workers: this.#workers,
+      secretFiles: this.#secrets,
+      broadcast: (message) => this.broadcast(message),
+    });
+    return this.#dynamic;
+  }
+
+  #openLogs(): AccessLogSinks {
+    this.#logs ??= createAccessLogSinks({
       flushIntervalMs: this.options.accessLogFlushMs,
       flushBytesMin: this.options.accessLogFlushBytes,
       clock: this.#clock,
       stats: this.stats.own,
       log: this.options.log,
     });
+    return this.#logs;
+  }
+
+  /** After the workers have taken the configuration. */
+  #watchHosts(assignments: DynamicConfig | undefined): MainClusters {
+    const { bootstrap, node, log, concurrency } = this.options;
+    const runtime = LayeredRuntime.from(bootstrap.layeredRuntime);
     this.#runtime = runtime;
-    this.#logs = logs;
     try {
-      this.#detectOutliers(runtime, logs);
-      this.#checkHealth(runtime, logs);
+      this.#clusters = new MainClusters(bootstrap, {
+        clock: this.#clock,
+        log,
+        broadcast: (message) => this.broadcast(message),
+        runtime,
+        stats: this.stats,
+        logs: this.#openLogs(),
+        node,
+        threads: concurrency > 1,
+        assignments,
+      });
+      return this.#clusters;
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       throw new StartError("configuration refused", { problems: error.problems, cause: error });
     }
   }
 
-  #detectOutliers(runtime: LayeredRuntime, logs: AccessLogSinks): void {
-    const { bootstrap, concurrency } = this.options;
-    this.#outliers = new OutlierDetectors(bootstrap, {
-      clock: this.#clock,
-      random: systemRandom,
-      runtime,
-      stats: this.stats.own,
-      logs,
-      threads: concurrency > 1,
-      onVerdict: (verdict) => this.broadcast({ kind: "host-verdict", verdict }),
-    });
-  }
-
-  #checkHealth(runtime: LayeredRuntime, logs: AccessLogSinks): void {
-    const { bootstrap, log } = this.options;
-    this.#checkers = new HealthCheckers(bootstrap, {
-      clock: this.#clock,
-      random: systemRandom,
-      runtime,
-      stats: this.stats,
-      logs,
-      log,
-      publish: (members) => this.#publish(members),
-      onChange: (checked) => this.broadcast({ kind: "checked", checked }),
-      onHealthy: (cluster, host) => this.#outliers?.onHealthCheckPassed(cluster, host),
-    });
-  }
-
-  #publish(members: ClusterMembers): void {
-    this.#members.set(members.cluster, members);
-    const counted = this.#outliers?.withSlots(members) ?? members;
-    this.broadcast({ kind: "members", members: counted });
-  }
-
-  async #discover(): Promise<void> {
-    const clusters = this.options.bootstrap.staticResources?.clusters ?? [];
-    const ready = clusters.map(
-      (cluster) =>
-        new Promise<void>((resolve) => {
-          const discovery = createDiscovery(cluster, {
-            clock: this.#clock,
-            stats: this.stats.own,
-            log: this.options.log,
-            node: this.options.node,
-          });
-          this.#discoveries.push(discovery);
-          discovery.start((members) => {
-            const checker = this.#checkers?.of(members.cluster);
-            if (checker !== undefined) checker.update(members, resolve);
-            else {
-              this.#publish(members);
-              resolve();
-            }
-          }, resolve);
-        }),
+  async #discover(clusters: MainClusters): Promise<void> {
+    const configs = this.options.bootstrap.staticResources?.clusters ?? [];
+    await Promise.all(
+      configs.map((config) => new Promise<void>((resolve) => clusters.add(config, resolve))),
     );
-    await Promise.all(ready);
   }
 
-  /** The first worker's ports decide for the others what port 0 means. */
-  async #listen(): Promise<void> {
-    const [first, ...others] = this.#workers;
-    if (first === undefined) return;
-    const listening = this.#eachWorker("listening", 1);
-    first.post({ kind: "listen", ports: {}, shared: {} });
-    await listening;
-    if (others.length === 0) return;
-    const ports: Record<string, number> = {};
-    const shared: Record<string, number> = {};
-    for (const listener of this.listeners) {
-      for (const [index, { port, descriptor }] of listener.addresses.entries()) {
-        ports[`${listener.name}#${index}`] = port;
-        if (descriptor !== undefined) shared[`${listener.name}#${index}`] = descriptor;
-      }
-    }
-    const rest = this.#eachWorker("listening", others.length);
-    for (const worker of others) worker.post({ kind: "listen", ports, shared });
-    await rest;
-  }
-
-  #eachWorker(kind: FromWorker["kind"], count: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      let left = count;
-      const listener = (_index: number, message: FromWorker): void => {
-        if (message.kind === "refused") {
-          this.#forget(listener);
-          reject(new StartError("configuration refused", { problems: message.problems }));
-        } else if (message.kind === "failed") {
-          this.#forget(listener);
-          reject(new StartError(message.message));
-        } else if (message.kind === kind && --left === 0) {
-          this.#forget(listener);
-          resolve();
-        }
-      };
-      this.#waiting.push(listener);
-    });
-  }
-
-  #forget(listener: (index: number, message: FromWorker) => void): void {
-    const at = this.#waiting.indexOf(listener);
-    if (at !== -1) this.#waiting.splice(at, 1);
-  }
-
-  onMessage(index: number, message: FromWorker): void {
+  #onMessage(index: number, message: FromWorker): void {
     if (message.kind === "stats") this.stats.addWorker(index, message.announcement);
-    else if (message.kind === "outlier") this.#outliers?.onReport(message.report);
-    else if (message.kind === "immediate-failure") this.#checkers?.failImmediately(message.failure);
     else if (message.kind === "log")
       this.options.log(levelOf(message.level), message.message, message.fields);
-    else if (message.kind === "listening" && index === 0) this.listeners = message.listeners;
-    for (const listener of [...this.#waiting]) listener(index, message);
+    else this.#clusters?.onWorker(message);
   }
 
-  onCrash(index: number, error: Error): void {
+  #onCrash(index: number, error: Error): void {
     this.options.log("error", `worker ${index} failed: ${error.message}`, { stack: error.stack });
     this.#crashed?.(error);
   }
@@ -329,13 +248,13 @@ export class ProxyServer implements WorkerEvents {
     // What the main thread does itself goes by the same runtime and the same files.
     if (message.kind === "runtime") this.#runtime?.setOverrides(message.overrides);
     else if (message.kind === "reopen-logs") this.#logs?.reopen();
-    else this.#checkers?.onBroadcast(message);
-    for (const worker of this.#workers) worker.post(message);
+    else this.#clusters?.onBroadcast(message);
+    this.#workers.broadcast(message);
   }
 
   /** Every cluster's hosts with the counts of all workers. */
   async clusterStatus(): Promise<ReadonlyMap<string, readonly HostStatus[]>> {
-    const statuses = await this.#statuses();
+    const statuses = await this.#workers.statuses();
     const merged = new Map<string, Map<string, HostStatus>>();
     for (const status of statuses) {
       for (const [cluster, hosts] of Object.entries(status.clusters)) {
@@ -348,54 +267,42 @@ export class ProxyServer implements WorkerEvents {
         }
       }
     }
-    const outliers = this.#outliers;
+    const mainClusters = this.#clusters;
     return new Map(
       [...merged].map(([name, hosts]) => {
         const all = [...hosts.values()];
-        return [name, outliers?.withRates(name, all) ?? all];
+        return [name, mainClusters?.withRates(name, all) ?? all];
       }),
     );
   }
 
-  async #statuses(): Promise<Extract<FromWorker, { kind: "status" }>["status"][]> {
-    const id = ++this.#lastQuery;
-    const answers: Extract<FromWorker, { kind: "status" }>["status"][] = [];
-    await new Promise<void>((resolve) => {
-      const listener = (_index: number, message: FromWorker): void => {
-        if (message.kind !== "status" || message.id !== id) return;
-        answers.push(message.status);
-        if (answers.length < this.#workers.length) return;
-        this.#forget(listener);
-        resolve();
-      };
-      this.#waiting.push(listener);
-      this.broadcast({ kind: "status", id });
-    });
-    return answers;
-  }
-
   /** What the TLS contexts hold; all workers hold the same. */
   async tlsContexts(): Promise<readonly ContextStatus[]> {
-    return (await this.#statuses())[0]?.tlsContexts ?? [];
+    return (await this.#workers.statuses())[0]?.tlsContexts ?? [];
   }
 
   async connections(): Promise<number> {
-    return (await this.#statuses()).reduce((sum, status) => sum + status.connections, 0);
+    return (await this.#workers.statuses()).reduce((sum, status) => sum + status.connections, 0);
   }
 
   /** Undefined: the cluster has no outlier detection. */
   successRates(cluster: string): ClusterRates | undefined {
-    return this.#outliers?.rates(cluster);
+    return this.#clusters?.successRates(cluster);
   }
 
   members(cluster: string): ClusterMembers | undefined {
-    return this.#members.get(cluster);
+    return this.#clusters?.members(cluster);
+  }
+
+  /** Undefined: the bootstrap says everything. */
+  dynamicConfig(): DynamicDump | undefined {
+    return this.#dynamic?.dump();
   }
 
   /** Stop accepting and tell connections to end; resolves when none is left or the time is over. */
   async end(timeMs: number): Promise<{ readonly connectionsLeft: number }> {
     this.state = "DRAINING";
-    const idle = this.#eachWorker("idle", this.#workers.length);
+    const idle = this.#workers.each("idle", this.#workers.size);
     this.broadcast({ kind: "end" });
     let timer: { cancel(): void } | undefined;
     const expired = new Promise<void>((resolve) => {
@@ -421,26 +328,22 @@ export class ProxyServer implements WorkerEvents {
 
   /** End what a failed start left behind: a thread, a socket or a timer would keep the process alive. */
   abandon(): void {
-    this.state = "STOPPED";
-    this.#outliers?.stop();
-    this.#checkers?.stop();
-    this.#overload?.stop();
-    this.#secrets.stop();
-    for (const discovery of this.#discoveries) discovery.stop();
-    for (const worker of this.#workers) worker.abandon();
+    this.#quiet();
+    this.#workers.abandon();
   }
 
   async stop(): Promise<void> {
-    this.state = "STOPPED";
-    this.#outliers?.stop();
-    this.#checkers?.stop();
-    this.#overload?.stop();
+    this.#quiet();
     this.#logs?.flush();
+    await this.#workers.stop();
+  }
+
+  #quiet(): void {
+    this.state = "STOPPED";
+    this.#sources?.close();
+    this.#clusters?.stop();
+    this.#overload?.stop();
     this.#secrets.stop();
-    for (const discovery of this.#discoveries) discovery.stop();
-    const stopped = this.#eachWorker("stopped", this.#workers.length);
-    this.broadcast({ kind: "stop" });
-    await stopped;
   }
 }
 
@@ -453,7 +356,7 @@ interface SharedMemory {
 function allocateShared(bootstrap: BootstrapJson): SharedMemory {
   return {
     cells: SharedCells.allocate(bootstrap.staticResources?.clusters?.length ?? 0),
-    slots: SharedSlots.allocate(bootstrap),
+    slots: SharedSlots.allocate(bootstrap.staticResources?.listeners ?? []),
   };
 }
 

@@ -10,11 +10,12 @@ import type { ImmediateFailure } from "./health-check/host-check.ts";
 import type { OutlierReport } from "./outlier/report.ts";
 import type { ConnectionCounts } from "./overload/connection-counts.ts";
 import type { WorkerOverload } from "./overload/worker-overload.ts";
+import type { RouteSource } from "./route/route-configs.ts";
 import type { Runtime } from "./runtime.ts";
 import type { SharedSlots } from "./shared-slots.ts";
 import type { StatsScope } from "./stats/stats.ts";
-import type { SecretStore } from "./tls/secrets.ts";
-import type { TlsContextHolder } from "./tls/status.ts";
+import type { Secrets } from "./tls/secrets.ts";
+import type { TlsContexts } from "./tls/status.ts";
 
 /** What a worker gives to everything compiled from configuration. One object a worker; nothing here is global. */
 export interface Services {
@@ -26,9 +27,11 @@ export interface Services {
   readonly runtime: Runtime;
   readonly clusters: ClusterManager;
   readonly logSinks: AccessLogSinks;
-  readonly secrets: SecretStore;
+  readonly secrets: Secrets;
+  /** Route configurations that come by RDS. */
+  readonly routeConfigs: RouteSource;
   /** Every TLS context that was compiled: /certs asks what they hold, and watched directories have them read files anew. */
-  readonly tlsContexts: TlsContextHolder[];
+  readonly tlsContexts: TlsContexts;
   /** Names that clients ask for (dynamic forward proxies). */
   readonly dnsCaches: DnsCaches;
   /** What the workers of a process count together; undefined with one worker. */

@@ -7,9 +7,7 @@ test("there is a number for each extension and each token bucket, in all depths"
     "@type": "type.googleapis.com/a",
     httpFilters: [{ typedConfig: { "@type": "type.googleapis.com/b", tokenBucket: {} } }],
   };
-  const buffer = SharedSlots.allocate({
-    staticResources: { listeners: [{ filterChains: [{ filters: [{ typedConfig }] }] }] },
-  });
+  const buffer = SharedSlots.allocate([{ filterChains: [{ filters: [{ typedConfig }] }] }]);
   const slots = new SharedSlots(buffer);
   assert.ok(slots.take());
   assert.ok(slots.take());

@@ -1,4 +1,4 @@
-import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
 
 /** Of a bucket for an open rate-limit descriptor: its name, its last use, its tokens. */
 export const cellsPerOpenBucket = 3;
@@ -19,8 +19,8 @@ export class SharedSlots {
   }
 
   /** Room for a number for each extension and each token bucket of the listeners, and for the buckets of open descriptors. */
-  static allocate(bootstrap: BootstrapJson): SharedArrayBuffer {
-    const count = roomFor(bootstrap.staticResources?.listeners ?? []);
+  static allocate(listeners: readonly ListenerJson[]): SharedArrayBuffer {
+    const count = roomFor(listeners);
     return new SharedArrayBuffer(count * BigInt64Array.BYTES_PER_ELEMENT);
   }
 

@@ -1,7 +1,11 @@
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
+import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
+import type { RouteConfigurationJson } from "#gen/envoy/config/route/v3/route_pb.js";
 import type { SecretJson } from "#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
 import type { ClusterMembers } from "./cluster/host.ts";
 import type { CheckedHost, HostCheck, ImmediateFailure } from "./health-check/host-check.ts";
+import type { ActivateOptions, DrainOptions } from "./listener/listener-manager.ts";
 import type { HostVerdict, OutlierReport } from "./outlier/report.ts";
 import type { OverloadLevels } from "./overload/names.ts";
 import type { NodeInfo } from "./services.ts";
@@ -74,7 +78,42 @@ export interface WorkerStatus {
   readonly tlsContexts: readonly ContextStatus[];
 }
 
+/** Configuration that came by xDS. A worker takes it or says why not; what it had before stays then. */
+export type ConfigChange =
+  | {
+      readonly kind: "cluster";
+      readonly config: ClusterJson;
+      /** Circuit-breaker counts that all workers share; undefined with one worker. */
+      readonly cells: SharedArrayBuffer | undefined;
+    }
+  | {
+      readonly kind: "listener";
+      readonly config: ListenerJson;
+      /** Of its connections, in all workers (Count). */
+      readonly count: SharedArrayBuffer;
+      /** What its filters count together; undefined with one worker. */
+      readonly slots: SharedArrayBuffer | undefined;
+    }
+  | { readonly kind: "routes"; readonly config: RouteConfigurationJson };
+
+/** What becomes of things that were changed before; cannot be refused. */
+export type ConfigStep =
+  | { readonly kind: "activate-clusters"; readonly names: readonly string[] }
+  | { readonly kind: "discard-cluster"; readonly name: string }
+  | { readonly kind: "remove-cluster"; readonly name: string }
+  | { readonly kind: "discard-listener"; readonly name: string }
+  | ({ readonly kind: "remove-listener"; readonly name: string } & DrainOptions)
+  | { readonly kind: "forget-routes"; readonly name: string };
+
 export type ToWorker =
+  | { readonly kind: "change"; readonly id: number; readonly changes: readonly ConfigChange[] }
+  | { readonly kind: "step"; readonly step: ConfigStep }
+  /** The worker opens its sockets, or takes over those of the listener before. */
+  | ({
+      readonly kind: "activate-listener";
+      readonly id: number;
+      readonly name: string;
+    } & ActivateOptions)
   | { readonly kind: "members"; readonly members: ClusterMembers }
   | { readonly kind: "host-verdict"; readonly verdict: HostVerdict }
   | { readonly kind: "checked"; readonly checked: CheckedHost }
@@ -103,7 +142,21 @@ export type ToWorker =
   | { readonly kind: "status"; readonly id: number }
   | { readonly kind: "stop" };
 
+/** Of a change that was refused: its place in the message. */
+export interface ChangeProblem {
+  readonly index: number;
+  readonly problems: readonly { readonly path: string; readonly message: string }[];
+}
+
 export type FromWorker =
+  | { readonly kind: "changed"; readonly id: number; readonly refused: readonly ChangeProblem[] }
+  | {
+      readonly kind: "activated";
+      readonly id: number;
+      /** Undefined: it listens. */
+      readonly problem: string | undefined;
+      readonly listeners: readonly ListenerStatus[];
+    }
   | { readonly kind: "stats"; readonly announcement: Announcement }
   | { readonly kind: "compiled" }
   | { readonly kind: "outlier"; readonly report: OutlierReport }

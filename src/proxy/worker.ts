@@ -10,12 +10,14 @@ import { createAccessLogSinks } from "./access-log/sinks.ts";
 import { SharedCells } from "./cluster/circuit-breakers.ts";
 import { hostStatus } from "./cluster/host-status.ts";
 import { WorkerClusters } from "./cluster/worker-clusters.ts";
+import { ConfigChanges, type WorkerServices } from "./config-changes.ts";
 import { DnsCaches } from "./dns-cache/dns-caches.ts";
 import { Health } from "./health.ts";
 import { ListenerManager } from "./listener/listener-manager.ts";
 import { compileOverload } from "./overload/config.ts";
 import { ConnectionCounts } from "./overload/connection-counts.ts";
 import { WorkerOverload } from "./overload/worker-overload.ts";
+import { RouteConfigs } from "./route/route-configs.ts";
 import { LayeredRuntime } from "./runtime-layers.ts";
 import type { Services } from "./services.ts";
 import { SharedSlots } from "./shared-slots.ts";
@@ -26,11 +28,9 @@ import type { FromWorker, ToWorker, WorkerSpec, WorkerStatus } from "./worker-pr
 /** One event loop of the data plane: listeners, connections, clusters, stats. Talks to the main thread by messages only. */
 export class Worker {
   readonly #post: (message: FromWorker) => void;
-  readonly #services: Services & {
-    readonly clusters: WorkerClusters;
-    readonly runtime: LayeredRuntime;
-  };
+  readonly #services: WorkerServices;
   readonly #listeners: ListenerManager;
+  readonly #changes: ConfigChanges;
   #draining = false;
 
   /** Compiles everything; throws ConfigError with every problem. */
@@ -41,20 +41,23 @@ export class Worker {
     const problems = [
       problemsOf("overload_manager", () => this.#configureOverload(bootstrap.overloadManager)),
       problemsOf("static_resources", () =>
-        this.#services.clusters.addAll(
-          bootstrap.staticResources?.clusters ?? [],
-          this.#services,
-          sharedCells(spec),
-        ),
+        this.#services.clusters.addAll(bootstrap.staticResources?.clusters ?? [], {
+          services: this.#services,
+          contexts: this.#services.tlsContexts,
+          cells: sharedCells(spec),
+        }),
       ),
       problemsOf("cluster_manager", () =>
         this.#services.clusters.chooseLocal(bootstrap.clusterManager?.localClusterName ?? ""),
       ),
     ];
-    this.#listeners = new ListenerManager(this.#services, {
+    this.#listeners = new ListenerManager({
+      services: this.#services,
+      contexts: this.#services.tlsContexts,
       workerIndex: spec.index,
       concurrency: spec.concurrency,
     });
+    this.#changes = new ConfigChanges(this.#services, this.#listeners);
     problems.push(
       problemsOf("static_resources", () =>
         this.#listeners.compile(bootstrap.staticResources?.listeners ?? []),
@@ -89,6 +92,19 @@ export class Worker {
         return;
       case "listen":
         this.#listen(message);
+        return;
+      case "change":
+        this.#post({
+          kind: "changed",
+          id: message.id,
+          refused: this.#changes.apply(message.changes),
+        });
+        return;
+      case "step":
+        this.#changes.step(message.step);
+        return;
+      case "activate-listener":
+        this.#activate(message);
         return;
       case "drain":
         this.#services.health.drain({ ...message, clock: this.#services.clock });
@@ -140,6 +156,15 @@ export class Worker {
     );
   }
 
+  #activate({ id, name, ...options }: Extract<ToWorker, { kind: "activate-listener" }>): void {
+    const answer = (problem: string | undefined): void =>
+      this.#post({ kind: "activated", id, problem, listeners: this.#listeners.status() });
+    this.#listeners.activate(name, options).then(
+      () => answer(undefined),
+      (error: unknown) => answer(error instanceof Error ? error.message : String(error)),
+    );
+  }
+
   get draining(): boolean {
     return this.#draining;
   }
@@ -148,7 +173,7 @@ export class Worker {
     const clusters: Record<string, WorkerStatus["clusters"][string]> = {};
     for (const cluster of this.#services.clusters.all)
       clusters[cluster.name] = cluster.hosts.map(hostStatus);
-    const tlsContexts = this.#services.tlsContexts.flatMap(({ status }) => status ?? []);
+    const tlsContexts = [...this.#services.tlsContexts].flatMap(({ status }) => status ?? []);
     return { connections: this.#listeners.connectionsActive, clusters, tlsContexts };
   }
 
@@ -183,10 +208,7 @@ function sharedCells(spec: WorkerSpec): SharedCells | undefined {
       );
 }
 
-function makeServices(
-  spec: WorkerSpec,
-  post: (message: FromWorker) => void,
-): Services & { readonly clusters: WorkerClusters; readonly runtime: LayeredRuntime } {
+function makeServices(spec: WorkerSpec, post: (message: FromWorker) => void): WorkerServices {
   const stats = new WorkerStats((announcement) => post({ kind: "stats", announcement }));
   const log: Services["log"] = (level, message, fields) =>
     post({ kind: "log", level, message, fields });
@@ -206,7 +228,8 @@ function makeServices(
       log,
     }),
     secrets: secretsOf(spec),
-    tlsContexts: [],
+    routeConfigs: new RouteConfigs(),
+    tlsContexts: new Set(),
     dnsCaches: new DnsCaches(),
     workerIndex: spec.index,
     sharedSlots: spec.sharedSlots === undefined ? undefined : new SharedSlots(spec.sharedSlots),

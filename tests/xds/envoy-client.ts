@@ -1,4 +1,4 @@
-/** A real Envoy that gets everything from an xDS server. */
+/** A proxy, real Envoy or Heddle's, that gets everything from an xDS server. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
@@ -10,9 +10,9 @@ import type {
   ApiConfigSourceJson,
   ConfigSourceJson,
 } from "#gen/envoy/config/core/v3/config_source_pb.js";
-import { envoyPath } from "../../testkit/envoy-binary.ts";
 import { jsonPath } from "../parity/harness/placeholders.ts";
 import { ProxyProcess } from "../parity/harness/proxy-process.ts";
+import { envoy as realEnvoy, type Side } from "../parity/harness/sides.ts";
 
 export type Transport = "ads-sotw" | "ads-delta" | "streams-sotw" | "streams-delta" | "rest";
 
@@ -88,17 +88,17 @@ function bootstrap(transport: Transport, port: number, id: string): BootstrapJso
   };
 }
 
-const side = {
-  name: "envoy",
-  command: () => [envoyPath()],
-  serveArguments: ["--disable-hot-restart"],
-} as const;
-
-/** Resolves when Envoy has its first resources and listens. */
+/** Resolves when the proxy has its first resources and listens. */
 export async function startEnvoy(
   t: TestContext,
-  { transport, port, id = "envoy" }: { transport: Transport; port: number; id?: string },
+  options: {
+    readonly transport: Transport;
+    readonly port: number;
+    readonly id?: string;
+    readonly side?: Side;
+  },
 ): Promise<ProxyProcess> {
+  const { transport, port, id = "envoy", side = realEnvoy } = options;
   const folder = mkdtempSync(join(tmpdir(), "heddle-xds-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const envoy = await ProxyProcess.start({

@@ -12,6 +12,7 @@ import {
 } from "#xds/resource-type.ts";
 import { FixedSource } from "../../testkit/xds/fixed-source.ts";
 import type { ProxyProcess } from "../parity/harness/proxy-process.ts";
+import { selectedSides } from "../parity/harness/sides.ts";
 import { configSource, get, startEnvoy, stat, type Transport, transports } from "./envoy-client.ts";
 import {
   assignment,
@@ -60,11 +61,14 @@ async function becomes(envoy: ProxyProcess, body: string): Promise<void> {
 const refusedOf = (source: FixedSource) =>
   source.answers.map(({ answer }) => answer.refused).filter((refused) => refused !== undefined);
 
-for (const transport of transports.filter((one) => one !== "rest")) {
-  test(`${transport}: starts, follows changes, refuses by name, comes back`, async (t) => {
+const streams = transports.filter((one) => one !== "rest");
+const runs = selectedSides().flatMap((side) => streams.map((transport) => ({ side, transport })));
+
+for (const { side, transport } of runs) {
+  test(`${side.name}, ${transport}: starts, follows changes, refuses by name, comes back`, async (t) => {
     const source = webOn(transport, await startUpstream(t, "one"));
     const { xds, port } = await startXds(t, source);
-    const envoy = await startEnvoy(t, { transport, port });
+    const envoy = await startEnvoy(t, { side, transport, port });
     assert.deepEqual(await get(envoy, "in"), { status: 200, body: "one" });
     await source.settled(clusterType, endpointType, listenerType, routeType);
     assert.deepEqual(refusedOf(source), []);
@@ -85,7 +89,7 @@ for (const transport of transports.filter((one) => one !== "rest")) {
     );
     await source.until(() => source.answers.slice(length).some(({ answer }) => answer.refused));
     const [refused] = refusedOf(source);
-    assert.match(refused?.detail ?? "", /bad.*LOGICAL_DNS clusters must have a single/s);
+    assert.match(refused?.detail ?? "", /bad.*LOGICAL_DNS clusters must have a single/is);
 
     source.set(new Map([[routeType, [routeAnswering("main", "direct")]]]));
     await becomes(envoy, "direct");

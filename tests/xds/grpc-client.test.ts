@@ -56,7 +56,10 @@ function startClient(t: TestContext, xdsPort: number) {
     channel_creds: [{ type: "insecure" }],
     server_features: ["xds_v3"],
   };
-  writeFileSync(file, JSON.stringify({ xds_servers: [server], node: { id: "grpc-client", locality: {} } }));
+  writeFileSync(
+    file,
+    JSON.stringify({ xds_servers: [server], node: { id: "grpc-client", locality: {} } }),
+  );
   const client = fork(join(import.meta.dirname, "grpc-client.ts"), ["xds:///web"], {
     env: { GRPC_XDS_BOOTSTRAP: file },
   });

@@ -1,6 +1,7 @@
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import type { AccessLog } from "../access-log/access-log.ts";
 import type { ClusterMembers } from "../cluster/host.ts";
+import type { DynamicDump } from "../dynamic/dynamic-config.ts";
 import type { ClusterRates } from "../outlier/report.ts";
 import type { RuntimeListing } from "../runtime-layers.ts";
 import type { MainStats } from "../stats/main-stats.ts";
@@ -35,6 +36,8 @@ export interface AdminSource {
   quit(): void;
   /** `admin.access_log`, compiled. */
   readonly accessLogs?: readonly AccessLog[];
+  /** What came by xDS; undefined: the bootstrap says everything. */
+  dynamic?(): DynamicDump | undefined;
   /** admin.v3.Certificate messages with proto names. */
   certificates?(): Promise<readonly object[]>;
   /** What the start still waits for, for /init_dump. */

@@ -18,7 +18,11 @@ function setting() {
       },
     },
   } as const;
-  clusters.addAll([aggregate, { name: "a" }, { name: "b" }], services, undefined);
+  clusters.addAll([aggregate, { name: "a" }, { name: "b" }], {
+    services,
+    contexts: new Set(),
+    cells: undefined,
+  });
   const picks = (): Record<string, number> => {
     const counts: Record<string, number> = {};
     for (let i = 0; i < 1000; i++) {

@@ -232,6 +232,13 @@ export class WorkerCluster implements Cluster {
     this.#preambled?.drain(host);
   }
 
+  /** It is replaced or gone: idle connections close, running requests finish. */
+  drain(): void {
+    for (const host of [...this.#pools.keys()]) this.#drainHost(host);
+    this.#preambled?.drainAll();
+    this.#hosts.destroy();
+  }
+
   destroy(): void {
     for (const pools of this.#pools.values()) for (const pool of pools) pool?.destroy();
     this.#pools.clear();

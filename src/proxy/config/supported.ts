@@ -6,6 +6,7 @@ import { supported as admin } from "#proxy/admin/supported.ts";
 import { supported as cluster } from "#proxy/cluster/supported.ts";
 import { supported as compression } from "#proxy/compression/supported.ts";
 import { supported as dnsCache } from "#proxy/dns-cache/supported.ts";
+import { supported as dynamic } from "#proxy/dynamic/supported.ts";
 import { supported as filterState } from "#proxy/filter-state/supported.ts";
 import { supported as adaptiveConcurrency } from "#proxy/filters/http/adaptive-concurrency/supported.ts";
 import { supported as admissionControl } from "#proxy/filters/http/admission-control/supported.ts";
@@ -59,6 +60,7 @@ import { supported as common } from "./common-supported.ts";
 type Table = Readonly<Record<string, readonly string[]>>;
 
 export const tables: readonly Table[] = [
+  dynamic,
   filterState,
   dnsCache,
   dynamicForwardProxy,

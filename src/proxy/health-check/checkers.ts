@@ -42,12 +42,12 @@ export class HealthCheckers {
   readonly #checkers: Map<string, ClusterChecker> = new Map();
   readonly #context: CheckersContext;
   readonly #secrets: SecretStore = new SecretStore();
-  readonly #tlsContexts: TlsContextHolder[] = [];
+  #started = false;
+  readonly #tlsContexts: Set<TlsContextHolder> = new Set();
 
   constructor(bootstrap: BootstrapJson, context: CheckersContext) {
     this.#context = context;
     this.#secrets.addStatic(bootstrap.staticResources?.secrets ?? []);
-    for (const cluster of bootstrap.staticResources?.clusters ?? []) this.#add(cluster);
   }
 
   of(cluster: string): ClusterChecker | undefined {
@@ -56,6 +56,7 @@ export class HealthCheckers {
 
   /** Secrets have come: hosts can be reached. */
   start(): void {
+    this.#started = true;
     for (const checker of this.#checkers.values()) checker.start();
   }
 
@@ -74,7 +75,7 @@ export class HealthCheckers {
       for (const context of this.#tlsContexts) context.reload(message.directory);
   }
 
-  #add(config: ClusterJson): void {
+  add(config: ClusterJson): void {
     const settings = compileHealthCheck(config);
     if (settings === undefined) return;
     const { clock, random, runtime, stats, publish, onChange, onHealthy } = this.#context;
@@ -100,6 +101,12 @@ export class HealthCheckers {
       onHealthy: (host) => onHealthy(cluster, host),
     });
     this.#checkers.set(cluster, checker);
+    if (this.#started) checker.start();
+  }
+
+  remove(cluster: string): void {
+    this.#checkers.get(cluster)?.stop();
+    this.#checkers.delete(cluster);
   }
 
   #connector(config: ClusterJson, settings: CheckSettings, prefix: string) {

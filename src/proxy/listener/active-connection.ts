@@ -67,7 +67,7 @@ export class ActiveConnection
   #parkedEnd = false;
   #bornMs = 0;
   #draining = false;
-  /** While its handshake runs. */
+  /** Undefined: not chosen yet, or none fits. */
   #chain: CompiledFilterChain | undefined;
 
   constructor(accepting: Accepting, connection: RawConnection) {
@@ -87,6 +87,10 @@ export class ActiveConnection
 
   get services(): Services {
     return this.#accepting.services;
+  }
+
+  get filterChain(): CompiledFilterChain | undefined {
+    return this.#chain;
   }
 
   start(): void {
@@ -176,6 +180,7 @@ export class ActiveConnection
     this.#handOver();
     const { listener, stats, services } = this.#accepting;
     const chain = listener.match(this);
+    this.#chain = chain;
     this.#bornMs = services.clock.monotonicMs();
     if (chain === undefined || chain.filters.length === 0) {
       this.#info = this.#makeInfo(chain);
@@ -190,7 +195,6 @@ export class ActiveConnection
   /** Network filters are made when the peer is known: one that fails the handshake reaches no upstream. */
   #secure(chain: CompiledFilterChain, tls: DownstreamTls): void {
     this.#state = "securing";
-    this.#chain = chain;
     const { settings } = tls;
     if (settings === undefined || this.#peekedEnd) {
       this.connection.destroy();

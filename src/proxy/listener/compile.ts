@@ -18,6 +18,7 @@ import type {
 } from "../filters/network/filter.ts";
 import { factoryFor } from "../filters/network/http-connection-manager/filter-chain.ts";
 import { networkFilters } from "../filters/network/list.ts";
+import { type HeldContexts, Lease } from "../lease.ts";
 import type { WorkerOverload } from "../overload/worker-overload.ts";
 import type { Services } from "../services.ts";
 import { compileSocketOptions } from "../socket-options.ts";
@@ -31,6 +32,9 @@ import { compilePredicate, unlessDisabled } from "./filter-disabled.ts";
 
 export interface CompiledFilterChain {
   readonly name: string;
+  readonly config: FilterChainJson;
+  /** What it holds; ended when no listener has it any more. */
+  readonly lease: Lease;
   readonly filters: readonly ((stream: NetworkStream) => NetworkFilter)[];
   readonly tls: DownstreamTls | undefined;
   /** For the handshake. */
@@ -65,14 +69,26 @@ export interface CompiledListener {
   readonly filterTimeout: TimerList | undefined;
   readonly continueOnTimeout: boolean;
   readonly accessLogs: readonly AccessLog[];
+  /** With the default one. */
+  readonly chains: readonly CompiledFilterChain[];
   match(input: MatchInput): CompiledFilterChain | undefined;
 }
 
 const mebibyte = 1024 * 1024;
 const filterTimeoutMs = 15_000;
 
+export interface ListenerContext {
+  readonly services: Services;
+  readonly contexts: HeldContexts;
+  /** The listener that this one takes the place of: what is the same in both is taken over, with its connections. */
+  readonly before?: CompiledListener | undefined;
+}
+
 /** Throws ConfigError with every problem. */
-export function compileListener(config: ListenerJson, all: Services): CompiledListener {
+export function compileListener(
+  config: ListenerJson,
+  { services: all, contexts, before }: ListenerContext,
+): CompiledListener {
   const services: Services =
     config.bypassOverloadManager === true ? { ...all, overload: all.overload.bypassed() } : all;
   const address = within("address", () => compileAddress(config.address));
@@ -96,10 +112,7 @@ export function compileListener(config: ListenerJson, all: Services): CompiledLi
       : config.statPrefix;
   const scope = services.stats.scope(`listener.${prefix.replaceAll(":", "_")}.`);
   const bufferLimit = config.perConnectionBufferLimitBytes ?? mebibyte;
-  const direction =
-    config.trafficDirection === "INBOUND" || config.trafficDirection === "OUTBOUND"
-      ? config.trafficDirection
-      : undefined;
+  const direction = directionOf(config);
   const context: NetworkFilterContext = {
     services,
     stats: services.stats,
@@ -108,8 +121,9 @@ export function compileListener(config: ListenerJson, all: Services): CompiledLi
     bufferLimit,
     direction,
   };
+  const compile = chainCompiler(context, contexts, reusable(before, config));
   const chains = compileEach("filter_chains", config.filterChains, (chain) => ({
-    chain: compileChain(chain, context),
+    chain: compile(chain),
     match: chain.filterChainMatch,
     name: chain.name ?? "",
   }));
@@ -117,7 +131,7 @@ export function compileListener(config: ListenerJson, all: Services): CompiledLi
   const fallback =
     defaultFilterChain === undefined
       ? undefined
-      : within("default_filter_chain", () => compileChain(defaultFilterChain, context));
+      : within("default_filter_chain", () => compile(defaultFilterChain));
   if (chains.length === 0 && fallback === undefined)
     throw refuse("", `error adding listener '${addressText(address)}': no filter chains specified`);
   return {
@@ -142,6 +156,7 @@ export function compileListener(config: ListenerJson, all: Services): CompiledLi
     ),
     continueOnTimeout: config.continueOnListenerFiltersTimeout ?? false,
     accessLogs: within("access_log", () => compileAccessLogs(config.accessLog, services)),
+    chains: [...chains.map(({ chain }) => chain), ...(fallback === undefined ? [] : [fallback])],
     match:
       config.filterChainMatcher === undefined
         ? compileFilterChainMatch(chains, fallback)
@@ -169,7 +184,60 @@ function compileListenerFilters(
   });
 }
 
-function compileChain(chain: FilterChainJson, context: NetworkFilterContext): CompiledFilterChain {
+function directionOf({ trafficDirection }: ListenerJson): CompiledListener["direction"] {
+  const known = trafficDirection === "INBOUND" || trafficDirection === "OUTBOUND";
+  return known ? trafficDirection : undefined;
+}
+
+/** Chains of the listener before, by what they say: a match may change without the chain. */
+function reusable(
+  before: CompiledListener | undefined,
+  config: ListenerJson,
+): Map<string, CompiledFilterChain> {
+  if (before === undefined || listenerFacts(before.config) !== listenerFacts(config))
+    return new Map();
+  return new Map(before.chains.map((chain) => [chainText(chain.config), chain]));
+}
+
+/** What a listener's chains are compiled with. */
+function listenerFacts(config: ListenerJson): string {
+  const { name, statPrefix, address, perConnectionBufferLimitBytes } = config;
+  const { trafficDirection, bypassOverloadManager } = config;
+  const facts = { name, statPrefix, address, perConnectionBufferLimitBytes };
+  return JSON.stringify({ ...facts, trafficDirection, bypassOverloadManager });
+}
+
+function chainText({ filterChainMatch: _match, ...chain }: FilterChainJson): string {
+  return JSON.stringify(chain);
+}
+
+function chainCompiler(
+  context: NetworkFilterContext,
+  contexts: HeldContexts,
+  known: Map<string, CompiledFilterChain>,
+): (chain: FilterChainJson) => CompiledFilterChain {
+  return (chain) => {
+    const text = known.size === 0 ? "" : chainText(chain);
+    const same = known.get(text);
+    if (same !== undefined) {
+      known.delete(text);
+      return same;
+    }
+    const lease = new Lease(context.services, contexts);
+    try {
+      return compileChain(chain, { ...context, services: lease.services }, lease);
+    } catch (error) {
+      lease.end();
+      throw error;
+    }
+  };
+}
+
+function compileChain(
+  chain: FilterChainJson,
+  context: NetworkFilterContext,
+  lease: Lease,
+): CompiledFilterChain {
   const { services, listenerScope: scope } = context;
   const tls = compileDownstreamTransport(chain.transportSocket, { services, scope });
   const items = chain.filters ?? [];
@@ -195,7 +263,7 @@ function compileChain(chain: FilterChainJson, context: NetworkFilterContext): Co
         durationMs(chain.transportSocketConnectTimeout, 0),
       ),
     );
-  return { name: chain.name ?? "", filters, tls, secureTimeout };
+  return { name: chain.name ?? "", config: chain, lease, filters, tls, secureTimeout };
 }
 
 interface SocketParts {

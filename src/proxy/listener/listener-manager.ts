@@ -4,19 +4,37 @@ import { type Address, addressText, ipAddress } from "#net/address.ts";
 import { libc } from "#net/libc.ts";
 import { type ListeningSocket, listen } from "#net/listen.ts";
 import type { RawConnection } from "#net/raw-connection.ts";
-import type { Count } from "../overload/connection-counts.ts";
+import type { HeldContexts } from "../lease.ts";
+import { Count } from "../overload/connection-counts.ts";
 import type { Services } from "../services.ts";
 import type { ListenerStatus } from "../worker-protocol.ts";
 import { type Accepting, ActiveConnection } from "./active-connection.ts";
-import { type CompiledListener, type CompiledSocket, compileListener } from "./compile.ts";
+import {
+  type CompiledFilterChain,
+  type CompiledListener,
+  type CompiledSocket,
+  compileListener,
+} from "./compile.ts";
 import { ListenerStats } from "./listener-stats.ts";
+import { type ListenerOwner, RunningListener } from "./running-listener.ts";
 
-interface RunningListener extends Accepting {
-  readonly sockets: ListeningSocket[];
-  readonly connections: Set<ActiveConnection>;
-  readonly limitKey: string;
-  /** Its connections in all workers. */
-  readonly count: Count;
+interface ListenersContext {
+  readonly services: Services;
+  readonly contexts: HeldContexts;
+  readonly workerIndex: number;
+  readonly concurrency: number;
+}
+
+export interface DrainOptions {
+  readonly drainMs: number;
+  /** More and more clients are sent away, instead of all at once. */
+  readonly gradual: boolean;
+}
+
+/** What port 0 became in the first worker, and the sockets that it shares, by `name#index`. */
+export interface ActivateOptions extends DrainOptions {
+  readonly ports: Readonly<Record<string, number>>;
+  readonly shared: SharedSockets;
 }
 
 const globalLimitKey = "overload.global_downstream_max_connections";
@@ -25,63 +43,135 @@ const globalLimitKey = "overload.global_downstream_max_connections";
 export type SharedSockets = Readonly<Record<string, number>>;
 
 /** A worker's listeners: their sockets, and every connection that came in through them. */
-export class ListenerManager {
-  readonly #services: Services;
-  readonly #workers: { readonly workerIndex: number; readonly concurrency: number };
+export class ListenerManager implements ListenerOwner {
+  readonly #context: ListenersContext;
   readonly #listeners: RunningListener[] = [];
+  /** Compiled, and not in use before their routes and secrets are there. */
+  readonly #warming: Map<string, { readonly listener: CompiledListener; readonly count: Count }> =
+    new Map();
+  /** Removed: their last connections drain. */
+  readonly #leaving: Set<RunningListener> = new Set();
   readonly #accepted: Count;
   readonly #limited: Count;
   #onIdle: (() => void) | undefined;
   #paused = false;
 
-  constructor(
-    services: Services,
-    workers: { readonly workerIndex: number; readonly concurrency: number },
-  ) {
-    this.#services = services;
-    this.#workers = workers;
-    this.#accepted = services.connectionCounts.accepted;
-    this.#limited = services.connectionCounts.limited;
+  constructor(context: ListenersContext) {
+    this.#context = context;
+    this.#accepted = context.services.connectionCounts.accepted;
+    this.#limited = context.services.connectionCounts.limited;
   }
 
   /** Throws ConfigError with every problem of every listener. */
   compile(configs: readonly ListenerJson[]): void {
     const names = new Set<string>();
+    const { services, contexts } = this.#context;
     const compiled = compileEach("listeners", configs, (config) => {
-      const listener = compileListener(config, this.#services);
+      const listener = compileListener(config, { services, contexts });
       if (names.has(listener.name))
         throw refuse("name", `duplicate listener name '${listener.name}'`);
       names.add(listener.name);
       return listener;
     });
     for (const [index, listener] of compiled.entries())
-      this.#listeners.push(this.#running(listener, index));
+      this.#listeners.push(this.#running(listener, services.connectionCounts.listener(index)));
   }
 
-  #running(listener: CompiledListener, index: number): RunningListener {
-    const count = this.#services.connectionCounts.listener(index);
-    const connections = new Set<ActiveConnection>();
-    return {
-      listener,
-      services: this.#services,
-      stats: new ListenerStats(listener.scope, this.#workers.workerIndex),
-      sockets: [],
-      connections,
-      find: (address) => this.#findFor(address),
-      limitKey: `envoy.resource_limits.listener.${listener.name}.connection_limit`,
+  #running(listener: CompiledListener, count: Count): RunningListener {
+    const { services, workerIndex } = this.#context;
+    return new RunningListener(listener, {
+      services,
+      stats: new ListenerStats(listener.scope, workerIndex),
       count,
-      onTaken: (connection) => {
-        this.#countTaken(listener);
-        count.add();
-        connections.add(connection);
-      },
-      onClosed: (connection) => {
-        if (!connections.delete(connection)) return;
-        this.#uncount(listener);
-        count.subtract();
-        this.#checkIdle();
-      },
+      owner: this,
+    });
+  }
+
+  /**
+   * Compile a listener that is new or changed; it takes effect when it is activated. Throws ConfigError: what was there stays.
+   * `memory` is of the count of its connections in all workers.
+   */
+  prepare(config: ListenerJson, services: Services, memory: SharedArrayBuffer): void {
+    const before = this.#named(config.name ?? "")?.listener;
+    const { contexts } = this.#context;
+    const listener = compileListener(config, { services, contexts, before });
+    this.discard(listener.name);
+    this.#warming.set(listener.name, { listener, count: Count.of(memory) });
+  }
+
+  /** The prepared listener is wanted no more. */
+  discard(name: string): void {
+    const warming = this.#warming.get(name);
+    if (warming === undefined) return;
+    this.#warming.delete(name);
+    const kept = new Set(this.#named(name)?.listener.chains);
+    for (const chain of warming.listener.chains) if (!kept.has(chain)) chain.lease.end();
+  }
+
+  /**
+   * The prepared listener takes the place of the one of its name. When both have the same addresses it takes over the sockets, and connections
+   * whose filter chain is the same in both stay. All others are told to go within `drainMs`.
+   */
+  async activate(name: string, options: ActivateOptions): Promise<void> {
+    const warming = this.#warming.get(name);
+    if (warming === undefined) return;
+    this.#warming.delete(name);
+    const before = this.#named(name);
+    if (before !== undefined && sameSockets(before.listener, warming.listener)) {
+      const left = new Set(before.listener.chains).difference(new Set(warming.listener.chains));
+      before.listener = warming.listener;
+      this.#retire(before, left, options);
+      return;
+    }
+    const running = this.#running(warming.listener, warming.count);
+    this.#listeners.push(running);
+    if (before !== undefined) this.#remove(before, options);
+    await this.#openAll(running, options.ports, options.shared);
+  }
+
+  remove(name: string, drain: DrainOptions): void {
+    this.discard(name);
+    const running = this.#named(name);
+    if (running !== undefined) this.#remove(running, drain);
+  }
+
+  #named(name: string): RunningListener | undefined {
+    return this.#listeners.find(({ listener }) => listener.name === name);
+  }
+
+  #remove(running: RunningListener, drain: DrainOptions): void {
+    for (const socket of running.sockets.splice(0)) socket.close();
+    this.#listeners.splice(this.#listeners.indexOf(running), 1);
+    this.#leaving.add(running);
+    this.#retire(running, new Set(running.listener.chains), drain, () =>
+      this.#leaving.delete(running),
+    );
+  }
+
+  /** Connections of these chains are sent away little by little, and closed in the end. */
+  #retire(
+    running: RunningListener,
+    chains: ReadonlySet<CompiledFilterChain>,
+    { drainMs, gradual }: DrainOptions,
+    onDone: () => void = () => {},
+  ): void {
+    const { clock } = this.#context.services;
+    const timeMs = gradual ? drainMs : 0;
+    for (const { lease } of chains)
+      lease.services.health.drain({ clock, timeMs, inboundOnly: false });
+    const end = (): void => {
+      for (const connection of [...running.connections])
+        if (connection.filterChain === undefined || chains.has(connection.filterChain))
+          connection.destroy();
+      for (const { lease } of chains) lease.end();
+      onDone();
     };
+    const hasAny = [...running.connections].some(
+      ({ filterChain }) => filterChain !== undefined && chains.has(filterChain),
+    );
+    // Nobody to wait for, as with most changes of a configuration.
+    if (hasAny) clock.after(drainMs, end);
+    else end();
   }
 
   /** Whether the limit of the whole process lets one more connection in; it is counted then. */
@@ -94,16 +184,21 @@ export class ListenerManager {
       this.#accepted.add();
       return true;
     }
-    const { runtime } = this.#services;
+    const { runtime } = this.#context.services;
     const max = ignoresGlobalLimit
       ? Number.POSITIVE_INFINITY
       : runtime.number(globalLimitKey, Number.POSITIVE_INFINITY);
     return this.#accepted.addWithin(max);
   }
 
-  #countTaken({ overload, ignoresGlobalLimit }: CompiledListener): void {
+  countTaken({ overload, ignoresGlobalLimit }: CompiledListener): void {
     this.#accepted.add();
     if (overload.connectionsMax !== undefined && !ignoresGlobalLimit) this.#limited.add();
+  }
+
+  onClosed(listener: CompiledListener): void {
+    this.#uncount(listener);
+    this.#checkIdle();
   }
 
   #uncount({ overload, ignoresGlobalLimit }: CompiledListener): void {
@@ -112,7 +207,7 @@ export class ListenerManager {
   }
 
   /** The listener for a restored destination: its very address, else any address on its port. */
-  #findFor(address: Address): Accepting | undefined {
+  find(address: Address): Accepting | undefined {
     const text = addressText(address);
     const exact = this.#listeners.find(({ listener }) =>
       listener.addresses.some((own) => addressText(own) === text),
@@ -128,24 +223,33 @@ export class ListenerManager {
 
   /** Open every socket. `ports`: what port 0 became in the first worker, by `name#index`. */
   async start(ports: Readonly<Record<string, number>>, shared: SharedSockets = {}): Promise<void> {
-    for (const running of this.#listeners) {
-      if (!running.listener.bindToPort) continue;
-      for (const [index, socket] of running.listener.sockets.entries()) {
-        const { address } = socket;
-        const key = `${running.listener.name}#${index}`;
-        const port = ports[key];
-        const asked =
-          port !== undefined && address.family !== "pipe" ? ipAddress(address.ip, port) : address;
-        try {
-          const opened = await this.#open(running, { ...socket, address: asked }, shared[key]);
-          running.sockets.push(opened);
-          if (this.#paused && !running.listener.overload.bypasses) opened.pause();
-        } catch (cause) {
-          throw new Error(
-            `listener '${running.listener.name}' cannot listen on ${addressText(asked)}: ${cause instanceof Error ? cause.message : String(cause)}`,
-            { cause },
-          );
-        }
+    for (const running of this.#listeners) await this.#openAll(running, ports, shared);
+  }
+
+  async #openAll(
+    running: RunningListener,
+    ports: Readonly<Record<string, number>>,
+    shared: SharedSockets,
+  ): Promise<void> {
+    const { listener, sockets } = running;
+    if (!listener.bindToPort) return;
+    for (const [index, socket] of listener.sockets.entries()) {
+      const { address } = socket;
+      const key = `${listener.name}#${index}`;
+      const port = ports[key];
+      const asked =
+        port !== undefined && address.family !== "pipe" ? ipAddress(address.ip, port) : address;
+      try {
+        const opened = await this.#open(running, { ...socket, address: asked }, shared[key]);
+        // Removed while it was being opened.
+        if (!this.#listeners.includes(running)) opened.close();
+        else sockets.push(opened);
+        if (this.#paused && !listener.overload.bypasses) opened.pause();
+      } catch (cause) {
+        throw new Error(
+          `listener '${listener.name}' cannot listen on ${addressText(asked)}: ${cause instanceof Error ? cause.message : String(cause)}`,
+          { cause },
+        );
       }
     }
   }
@@ -155,7 +259,7 @@ export class ListenerManager {
     { address, options, ipv6Only, mode }: CompiledSocket,
     shared: number | undefined,
   ): Promise<ListeningSocket> {
-    const { config, reusePort = this.#workers.concurrency > 1 } = running.listener;
+    const { config, reusePort = this.#context.concurrency > 1 } = running.listener;
     const settings = {
       backlog: config.tcpBacklogSize,
       reusePort: reusePort && address.family !== "pipe",
@@ -170,7 +274,7 @@ export class ListenerManager {
 
   /** Where the workers cannot each bind, they accept from the first one's socket. */
   #isShared({ address }: ListeningSocket, { listener }: RunningListener): boolean {
-    if (this.#workers.concurrency === 1) return false;
+    if (this.#context.concurrency === 1) return false;
     return address.family === "pipe" || listener.reusePort === false;
   }
 
@@ -196,7 +300,7 @@ export class ListenerManager {
       this.#uncount(listener);
       return false;
     }
-    const max = this.#services.runtime.number(limitKey, Number.POSITIVE_INFINITY);
+    const max = this.#context.services.runtime.number(limitKey, Number.POSITIVE_INFINITY);
     if (count.addWithin(max)) return true;
     stats.overflowed();
     this.#uncount(listener);
@@ -217,7 +321,9 @@ export class ListenerManager {
   }
 
   get connectionsActive(): number {
-    return this.#listeners.reduce((sum, running) => sum + running.connections.size, 0);
+    let sum = 0;
+    for (const { connections } of [...this.#listeners, ...this.#leaving]) sum += connections.size;
+    return sum;
   }
 
   status(): ListenerStatus[] {
@@ -244,7 +350,7 @@ export class ListenerManager {
   drain(onIdle: () => void): void {
     this.#onIdle = onIdle;
     this.close(false);
-    for (const { connections } of this.#listeners)
+    for (const { connections } of [...this.#listeners, ...this.#leaving])
       for (const connection of [...connections]) connection.drain();
     this.#checkIdle();
   }
@@ -257,9 +363,18 @@ export class ListenerManager {
   }
 
   stop(): void {
-    for (const running of this.#listeners) {
+    for (const running of [...this.#listeners, ...this.#leaving]) {
       for (const socket of running.sockets.splice(0)) socket.close();
       for (const connection of [...running.connections]) connection.destroy();
     }
   }
+}
+
+/** The sockets of the one serve the other. */
+function sameSockets(a: CompiledListener, b: CompiledListener): boolean {
+  return socketText(a) === socketText(b);
+}
+
+function socketText({ sockets, bindToPort, reusePort, config }: CompiledListener): string {
+  return JSON.stringify({ sockets, bindToPort, reusePort, backlog: config.tcpBacklogSize });
 }

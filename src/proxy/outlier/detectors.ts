@@ -30,14 +30,17 @@ export interface DetectorsContext {
 /** The detectors of all clusters that have one. Their configuration has been compiled by a worker before: it is valid. */
 export class OutlierDetectors {
   readonly #detectors: Map<string, OutlierDetector> = new Map();
+  readonly #context: DetectorsContext;
+  readonly #log: OutlierEventLog | undefined;
 
+  /** Throws ConfigError for an event log that cannot be written. */
   constructor(bootstrap: BootstrapJson, context: DetectorsContext) {
-    const log = openLog(bootstrap, context);
-    for (const cluster of bootstrap.staticResources?.clusters ?? [])
-      this.#add(cluster, context, log);
+    this.#context = context;
+    this.#log = openLog(bootstrap, context);
   }
 
-  #add(config: ClusterJson, context: DetectorsContext, log: OutlierEventLog | undefined): void {
+  add(config: ClusterJson): void {
+    const context = this.#context;
     const settings = compileOutlier(config);
     if (settings === undefined) return;
     const cluster = config.name ?? "";
@@ -45,7 +48,7 @@ export class OutlierDetectors {
     const detector = new OutlierDetector({
       cluster,
       settings,
-      log,
+      log: this.#log,
       clock: context.clock,
       random: context.random,
       runtime: context.runtime,
@@ -55,6 +58,11 @@ export class OutlierDetectors {
     });
     this.#detectors.set(cluster, detector);
     detector.start();
+  }
+
+  remove(cluster: string): void {
+    this.#detectors.get(cluster)?.stop();
+    this.#detectors.delete(cluster);
   }
 
   /** The membership as workers need it. */

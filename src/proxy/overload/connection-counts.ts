@@ -43,6 +43,15 @@ export class Count {
     this.#cell = cell;
   }
 
+  /** Of a listener that came later: the count has memory of its own. */
+  static allocate(): SharedArrayBuffer {
+    return new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+  }
+
+  static of(memory: SharedArrayBuffer): Count {
+    return new Count(new Int32Array(memory), 0);
+  }
+
   get value(): number {
     return Atomics.load(this.#cells, this.#cell);
   }

@@ -47,6 +47,10 @@ export class PreambledPools {
     for (const pool of pools.values()) pool.drain();
   }
 
+  drainAll(): void {
+    for (const host of [...this.#byHost.keys()]) this.drain(host);
+  }
+
   destroy(): void {
     for (const pools of this.#byHost.values()) for (const pool of pools.values()) pool.destroy();
     this.#byHost.clear();

@@ -11,6 +11,7 @@ import { WorkerStats } from "#proxy/stats/worker-stats.ts";
 import { fakeServices } from "../../../testkit/fake-services.ts";
 import { Authority, type Issued } from "../../../testkit/pki.ts";
 import { DownstreamTls } from "./downstream.ts";
+import { SecretStore } from "./secrets.ts";
 import { UpstreamTls } from "./upstream.ts";
 
 let authority: Authority;
@@ -35,7 +36,7 @@ const own = ({ certificate, key }: Issued) => ({
 
 function downstream(config: DownstreamTlsContextJson) {
   const stats = new WorkerStats(() => undefined);
-  const services = { ...fakeServices(), stats };
+  const services = { ...fakeServices(), stats, secrets: new SecretStore() };
   const tls = new DownstreamTls(config, { services, scope: stats.scope("listener.l.") });
   return { tls, services, stats };
 }

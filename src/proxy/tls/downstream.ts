@@ -50,7 +50,7 @@ export class DownstreamTls {
     this.#settings = this.#build();
     this.#common.subscribe(() => this.#rebuild());
     this.#ticketSlot?.subscribe(() => this.#rebuild());
-    context.services.tlsContexts.push(this);
+    context.services.tlsContexts.add(this);
   }
 
   /** Undefined, and counted, while a secret has not come. */

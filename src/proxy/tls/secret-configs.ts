@@ -1,18 +1,28 @@
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import type { ConfigSourceJson } from "#gen/envoy/config/core/v3/config_source_pb.js";
 import type { SdsSecretConfigJson } from "#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
 import type { CommonTlsContextJson } from "#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
 
 /** Everything in a configuration that has the field `field`, wherever filter chains and clusters put it. */
-function* having(value: unknown, field: string): Generator<object> {
+export function* having(value: unknown, field: string): Generator<object> {
   if (typeof value !== "object" || value === null) return;
   if (field in value) yield value;
   for (const item of Object.values(value)) yield* having(item, field);
 }
 
-/** Every secret that comes from somewhere else. */
+/** Every secret that comes from a file. */
 export function secretConfigs(bootstrap: BootstrapJson): readonly SdsSecretConfigJson[] {
+  return secretConfigsIn(bootstrap.staticResources).filter(({ sdsConfig }) => isFile(sdsConfig));
+}
+
+/** Those of a listener or a cluster, wherever they come from. */
+export function secretConfigsIn(config: object | undefined): readonly SdsSecretConfigJson[] {
   // Proof: only SdsSecretConfig has a field of that name.
-  return [...having(bootstrap.staticResources, "sdsConfig")] as readonly SdsSecretConfigJson[];
+  return [...having(config, "sdsConfig")] as readonly SdsSecretConfigJson[];
+}
+
+export function isFile(source: ConfigSourceJson | undefined): boolean {
+  return source?.path !== undefined || source?.pathConfigSource !== undefined;
 }
 
 /** Directories that TLS contexts watch for files they name themselves. */

@@ -41,12 +41,15 @@ interface SecretContext {
  */
 export class SecretFiles {
   readonly #sources: SecretFile[];
+  /** By secretKey. */
+  readonly #watched: Set<string>;
   readonly #directories: readonly string[];
   readonly #context: SecretContext;
   readonly #watchers: Watch[] = [];
 
   constructor(bootstrap: BootstrapJson, context: SecretContext) {
     this.#context = context;
+    this.#watched = new Set(secretConfigs(bootstrap).map(secretKey));
     const byPath = new Map<string, SdsSecretConfigJson[]>();
     for (const config of secretConfigs(bootstrap)) {
       const path = pathOf(config);
@@ -66,6 +69,16 @@ export class SecretFiles {
       this.#watchers.push(watchMoves(directory, undefined, onMove, this.#context.log));
     }
     await Promise.all(this.#sources.map((source) => source.start()));
+  }
+
+  /** A secret that configuration from a control plane names. Resolves when its file was read once, well or not. */
+  async add(config: SdsSecretConfigJson): Promise<void> {
+    const key = secretKey(config);
+    if (this.#watched.has(key)) return;
+    this.#watched.add(key);
+    const source = new SecretFile(pathOf(config), [config], this.#context);
+    this.#sources.push(source);
+    await source.start();
   }
 
   stop(): void {

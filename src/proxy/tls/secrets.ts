@@ -3,27 +3,36 @@ import type {
   SecretJson,
 } from "#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
 import { refuse } from "#lib/config-error.ts";
+import { sourceKey } from "../dynamic/config-source.ts";
 
 /** A secret that may come later, and change. */
 export interface SecretSlot {
   readonly name: string;
   /** Data sources are inline: the main thread has read the files. */
   readonly value: SecretJson | undefined;
-  subscribe(onChange: () => void): void;
+  /** Returns how to end it. */
+  subscribe(onChange: () => void): () => void;
+}
+
+/** Where TLS contexts find their secrets. */
+export interface Secrets {
+  /** Throws ConfigError for a static secret that does not exist. */
+  slot(config: SdsSecretConfigJson): SecretSlot;
 }
 
 class Slot implements SecretSlot {
   readonly name: string;
   value: SecretJson | undefined;
-  readonly #subscribers: (() => void)[] = [];
+  readonly #subscribers: Set<() => void> = new Set();
 
   constructor(name: string, value: SecretJson | undefined) {
     this.name = name;
     this.value = value;
   }
 
-  subscribe(onChange: () => void): void {
-    this.#subscribers.push(onChange);
+  subscribe(onChange: () => void): () => void {
+    this.#subscribers.add(onChange);
+    return () => this.#subscribers.delete(onChange);
   }
 
   set(value: SecretJson): void {
@@ -34,13 +43,14 @@ class Slot implements SecretSlot {
 
 /** Where a secret comes from and what it is called; two contexts that say the same share it. */
 export function secretKey(config: SdsSecretConfigJson): string {
-  const { sdsConfig } = config;
-  const path = sdsConfig?.pathConfigSource?.path ?? sdsConfig?.path ?? "";
-  return `${path}\n${config.name ?? ""}`;
+  const { sdsConfig = {} } = config;
+  const path = sdsConfig.pathConfigSource?.path ?? sdsConfig.path;
+  const source = path ?? (config.sdsConfig === undefined ? "" : sourceKey(sdsConfig));
+  return `${source}\n${config.name ?? ""}`;
 }
 
 /** A worker's secrets. */
-export class SecretStore {
+export class SecretStore implements Secrets {
   readonly #slots: Map<string, Slot> = new Map();
 
   /** Those that stand in the bootstrap. */
@@ -51,7 +61,6 @@ export class SecretStore {
     }
   }
 
-  /** Throws ConfigError for a static secret that does not exist. */
   slot(config: SdsSecretConfigJson): SecretSlot {
     const key = secretKey(config);
     let slot = this.#slots.get(key);
@@ -63,7 +72,10 @@ export class SecretStore {
     return slot;
   }
 
+  /** Whoever asks for it later finds it too. */
   update(key: string, secret: SecretJson): void {
-    this.#slots.get(key)?.set(secret);
+    const slot = this.#slots.get(key);
+    if (slot === undefined) this.#slots.set(key, new Slot(secret.name ?? "", secret));
+    else slot.set(secret);
   }
 }

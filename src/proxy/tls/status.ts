@@ -27,6 +27,11 @@ export interface TlsContextHolder {
   reload(directory: string): void;
 }
 
+/** Those that are in use. */
+export interface TlsContexts {
+  add(context: TlsContextHolder): void;
+}
+
 export function contextStatus(
   certificates: readonly OwnCertificate[],
   validation: Validation,

@@ -54,7 +54,7 @@ export class UpstreamTls {
     this.#common = within("common_tls_context", () => compileCommon(common, "client", context));
     this.#built = this.#build();
     this.#common.subscribe(() => this.#rebuild());
-    context.services.tlsContexts.push(this);
+    context.services.tlsContexts.add(this);
   }
 
   /** For a host of this name; undefined, and counted, while a secret has not come. */

@@ -13,14 +13,14 @@ export interface Side {
 
 const repository = fileURLToPath(new URL("../../../", import.meta.url));
 
-const envoy: Side = {
+export const envoy: Side = {
   name: "envoy",
   command: () => [envoyPath()],
   // Access logs are flushed every 10 s by default: tests read them at once. Hot restart needs shared memory.
   serveArguments: ["--disable-hot-restart", "--file-flush-interval-msec", "10"],
 };
 
-const heddle: Side = {
+export const heddle: Side = {
   name: "heddle",
   command: () => {
     const built = environment("HEDDLE_BIN");

@@ -25,21 +25,39 @@ async function clusters({ query }: AdminRequest, source: AdminSource): Promise<A
   const filter = nameFilter(query.get("filter"));
   if ("problem" in filter) return { status: 400, body: "Invalid re2 regex" };
   const hosts = await source.clusters();
-  const shown = (source.bootstrap.staticResources?.clusters ?? []).filter(({ name = "" }) =>
-    filter.matches(name),
-  );
-  const hostsOf = ({ name = "" }: ClusterJson): readonly HostStatus[] => hosts.get(name) ?? [];
-  if (query.get("format") !== "json") {
-    const text = (cluster: ClusterJson): string =>
-      clusterText(cluster, hostsOf(cluster), source.successRates?.(cluster.name ?? ""));
-    return { body: shown.map(text).join("") };
-  }
+  const shown = clustersOf(source)
+    .filter(({ config }) => filter.matches(config.name ?? ""))
+    .map((cluster) => {
+      const name = cluster.config.name ?? "";
+      const shownCluster: ShownCluster = {
+        ...cluster,
+        hosts: hosts.get(name) ?? [],
+        rates: source.successRates?.(name),
+      };
+      return shownCluster;
+    });
+  if (query.get("format") !== "json") return { body: shown.map(clusterText).join("") };
   if (shown.length === 0) return json({});
-  return json({
-    cluster_statuses: shown.map((cluster) =>
-      clusterStatus(cluster, hostsOf(cluster), source.successRates?.(cluster.name ?? "")),
+  return json({ cluster_statuses: shown.map(clusterStatus) });
+}
+
+interface ShownCluster {
+  readonly config: ClusterJson;
+  /** By CDS, not by the bootstrap. */
+  readonly viaApi: boolean;
+  readonly hosts: readonly HostStatus[];
+  readonly rates: ClusterRates | undefined;
+}
+
+function clustersOf(source: AdminSource): readonly Pick<ShownCluster, "config" | "viaApi">[] {
+  const fixed = source.bootstrap.staticResources?.clusters ?? [];
+  const dynamic = source.dynamic?.()?.clusters ?? [];
+  return [
+    ...fixed.map((config) => ({ config, viaApi: false })),
+    ...dynamic.flatMap(({ active }) =>
+      active === undefined ? [] : [{ config: active.config, viaApi: true }],
     ),
-  });
+  ];
 }
 
 const priorities = ["DEFAULT", "HIGH"] as const;
@@ -62,11 +80,7 @@ function thresholds(cluster: ClusterJson, priority: (typeof priorities)[number])
   };
 }
 
-function clusterText(
-  cluster: ClusterJson,
-  hosts: readonly HostStatus[],
-  rates: ClusterRates | undefined,
-): string {
+function clusterText({ config: cluster, viaApi, hosts, rates }: ShownCluster): string {
   const name = cluster.name ?? "";
   const lines = [`observability_name::${cluster.altStatName ?? name}`];
   if (rates !== undefined) {
@@ -83,7 +97,7 @@ function clusterText(
       lines.push(`${priority.toLowerCase()}_priority::${key}::${value}`);
     }
   }
-  lines.push("added_via_api::false");
+  lines.push(`added_via_api::${viaApi}`);
   for (const host of hosts) {
     for (const [key, value] of hostFields(host)) lines.push(`${host.address}::${key}::${value}`);
   }
@@ -136,14 +150,11 @@ function healthFlags({ check, edsHealth, ejected, degradedByOutlier }: HostStatu
   return flags === "" ? "healthy" : flags;
 }
 
-function clusterStatus(
-  cluster: ClusterJson,
-  hosts: readonly HostStatus[],
-  rates: ClusterRates | undefined,
-): unknown {
+function clusterStatus({ config: cluster, viaApi, hosts, rates }: ShownCluster): unknown {
   const name = cluster.name ?? "";
   return {
     name,
+    ...(viaApi ? { added_via_api: true } : {}),
     ...percent("success_rate_ejection_threshold", rates?.external.threshold),
     ...percent("local_origin_success_rate_ejection_threshold", rates?.local.threshold),
     ...(hosts.length === 0 ? {} : { host_statuses: hosts.map(hostStatusJson) }),

@@ -11,6 +11,7 @@ import {
 } from "../page.ts";
 import { fieldsToProto } from "../proto-names.ts";
 import type { AdminSource } from "../source.ts";
+import { clusterItems, listenerItems, routeItems, secretItems } from "./dynamic-sections.ts";
 import { addressJson } from "./listeners.ts";
 
 export const configDumpPage: AdminPage = {
@@ -114,9 +115,10 @@ const itemTypes: Readonly<Record<string, string>> = {
   dynamic_warming_secrets: "DynamicSecret",
 };
 
-/** In Envoy's order. What comes by xDS has its fields here already, and nothing in them. */
+/** In Envoy's order. */
 function allSections({ source, startedWallMs }: AdminContext, endpoints: boolean): Section[] {
   const { bootstrap } = source;
+  const dynamic = source.dynamic?.();
   const { listeners = [], clusters = [] } = bootstrap.staticResources ?? {};
   const last_updated = new Date(startedWallMs).toISOString();
   const items = (field: string, type: string, messages: readonly unknown[]): readonly Message[] =>
@@ -133,11 +135,18 @@ function allSections({ source, startedWallMs }: AdminContext, endpoints: boolean
     repeated(
       "ClustersConfigDump",
       ["version_info", "static_clusters", "dynamic_active_clusters", "dynamic_warming_clusters"],
-      { static_clusters: items("cluster", "envoy.config.cluster.v3.Cluster", clusters) },
+      {
+        version_info: dynamic?.clustersVersion,
+        static_clusters: items("cluster", "envoy.config.cluster.v3.Cluster", clusters),
+        dynamic_active_clusters: dynamic && clusterItems(dynamic, "active"),
+        dynamic_warming_clusters: dynamic && clusterItems(dynamic, "warming"),
+      },
     ),
     ...(endpoints ? [endpointsSection(source)] : []),
     repeated("ListenersConfigDump", ["version_info", "static_listeners", "dynamic_listeners"], {
+      version_info: dynamic?.listenersVersion,
       static_listeners: items("listener", "envoy.config.listener.v3.Listener", listeners),
+      dynamic_listeners: dynamic && listenerItems(dynamic),
     }),
     repeated(
       "ScopedRoutesConfigDump",
@@ -150,11 +159,12 @@ function allSections({ source, startedWallMs }: AdminContext, endpoints: boolean
         "envoy.config.route.v3.RouteConfiguration",
         routeConfigs(listeners),
       ),
+      dynamic_route_configs: dynamic && routeItems(dynamic),
     }),
     repeated(
       "SecretsConfigDump",
       ["static_secrets", "dynamic_active_secrets", "dynamic_warming_secrets"],
-      {},
+      { dynamic_active_secrets: dynamic && secretItems(dynamic) },
     ),
   ];
 }
@@ -162,21 +172,29 @@ function allSections({ source, startedWallMs }: AdminContext, endpoints: boolean
 function repeated(
   type: string,
   fields: readonly string[],
-  lists: Readonly<Record<string, readonly Message[]>>,
+  lists: Readonly<Record<string, readonly Message[] | string | undefined>>,
 ): Section {
-  const set = Object.entries(lists).filter(([, items]) => items.length > 0);
+  const set = Object.entries(lists).filter(([, items]) => items !== undefined && items.length > 0);
   return { type, fields, values: Object.fromEntries(set) };
 }
 
 function endpointsSection(source: AdminSource): Section {
   const clusters = source.bootstrap.staticResources?.clusters ?? [];
   return repeated("EndpointsConfigDump", ["static_endpoint_configs", "dynamic_endpoint_configs"], {
-    static_endpoint_configs: clusters.flatMap(({ name = "" }) => {
-      const members = source.members(name);
-      if (members === undefined) return [];
-      const { endpoints, overprovisioningFactor } = members;
-      return [{ endpoint_config: loadAssignment(name, endpoints, overprovisioningFactor) }];
-    }),
+    static_endpoint_configs: assignments(clusters, source),
+    dynamic_endpoint_configs: assignments(source.dynamic?.()?.clusters ?? [], source),
+  });
+}
+
+function assignments(
+  clusters: readonly { readonly name?: string }[],
+  source: AdminSource,
+): readonly Message[] {
+  return clusters.flatMap(({ name = "" }) => {
+    const members = source.members(name);
+    if (members === undefined) return [];
+    const { endpoints, overprovisioningFactor } = members;
+    return [{ endpoint_config: loadAssignment(name, endpoints, overprovisioningFactor) }];
   });
 }
 

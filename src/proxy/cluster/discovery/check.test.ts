@@ -31,7 +31,7 @@ for (const [name, config, reason] of [
     /no load assignment/,
   ],
   ["a file that is not there", file("/not/there"), /'\/not\/there' does not exist/],
-  ["EDS without a file", { type: "EDS" }, /only endpoints from a file/],
+  ["EDS without a file", { type: "EDS" }, /eds_config: value is required/],
   ["an unknown cluster_type", { clusterType: { name: "x" } }, /"x" is not supported/],
   [
     "a failure rate above its maximum",

@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
-import { refuse } from "#lib/config-error.ts";
+import type { ConfigSourceJson } from "#gen/envoy/config/core/v3/config_source_pb.js";
+import { refuse, within } from "#lib/config-error.ts";
+import { checkConfigSource } from "../../dynamic/config-source.ts";
 import { clusterType } from "../cluster-type.ts";
 import { dnsOptions } from "./dns-options.ts";
-import { edsFile } from "./eds-source.ts";
+import { edsFile, edsPath } from "./eds-source.ts";
 import { membersOf, unresolvedOf } from "./load-assignment.ts";
 
 /** Throws ConfigError for whatever discovery would refuse once it started: `--mode validate` starts none. */
@@ -19,7 +21,8 @@ export function checkDiscovery(config: ClusterJson): void {
       unresolvedOf(config.loadAssignment);
       return;
     case "EDS":
-      checkFile(edsFile(config).path);
+      if (edsPath(config) !== undefined) checkFile(edsFile(config).path);
+      else checkSource(config.edsClusterConfig?.edsConfig);
       return;
     case "DYNAMIC_FORWARD_PROXY":
       return;
@@ -32,6 +35,11 @@ export function checkDiscovery(config: ClusterJson): void {
     default:
       throw refuse("type", `${String(type)} is not supported by Heddle`);
   }
+}
+
+function checkSource(source: ConfigSourceJson | undefined): void {
+  if (source === undefined) throw refuse("eds_cluster_config.eds_config", "value is required");
+  within("eds_cluster_config.eds_config", () => checkConfigSource(source));
 }
 
 function checkFile(path: string): void {

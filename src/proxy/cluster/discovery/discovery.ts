@@ -9,7 +9,9 @@ import type { ClusterMembers } from "../host.ts";
 import { DiscoveryStats } from "./discovery-stats.ts";
 import { DnsDiscovery } from "./dns.ts";
 import { dnsOptions } from "./dns-options.ts";
+import { type AssignmentSource, EdsFeedDiscovery } from "./eds-feed.ts";
 import { EdsFileDiscovery } from "./eds-file.ts";
+import { edsPath } from "./eds-source.ts";
 import { membersOf } from "./load-assignment.ts";
 import { type Resolver, systemResolver } from "./resolver.ts";
 
@@ -19,10 +21,14 @@ export interface DiscoveryContext {
   readonly stats: StatsScope;
   readonly log: Services["log"];
   readonly node: NodeInfo;
+  /** Undefined: nothing comes by xDS. */
+  readonly assignments?: AssignmentSource | undefined;
   /** The system's, unless a test brings its own. */
   readonly resolver?: Resolver;
   readonly random?: Random;
 }
+
+export type { AssignmentSource };
 
 /** Finds a cluster's members; runs in the main thread. */
 export interface Discovery {
@@ -52,8 +58,13 @@ export function createDiscovery(config: ClusterJson, context: DiscoveryContext):
       const { resolver = systemResolver(options.resolver), random = systemRandom } = context;
       return new DnsDiscovery(config, options, { ...context, stats, resolver, random });
     }
-    case "EDS":
-      return new EdsFileDiscovery(config, { ...context, stats });
+    case "EDS": {
+      if (edsPath(config) !== undefined) return new EdsFileDiscovery(config, { ...context, stats });
+      const { assignments } = context;
+      if (assignments === undefined)
+        throw refuse("eds_cluster_config", "there is no control plane");
+      return new EdsFeedDiscovery(config, assignments, { stats });
+    }
     default:
       throw refuse("type", `${String(type)} is not supported by Heddle`);
   }

@@ -18,12 +18,17 @@ export interface EdsFile {
 const source = "eds_cluster_config.eds_config";
 const initialFetchTimeoutMs = 15_000;
 
+/** Undefined: its endpoints come by xDS. */
+export function edsPath({ edsClusterConfig }: ClusterJson): string | undefined {
+  const { pathConfigSource, path } = edsClusterConfig?.edsConfig ?? {};
+  return pathConfigSource?.path ?? path;
+}
+
+/** Of a cluster with endpoints in a file. */
 export function edsFile(config: ClusterJson): EdsFile {
   const eds = config.edsClusterConfig;
-  const path = eds?.edsConfig?.pathConfigSource?.path ?? eds?.edsConfig?.path ?? "";
-  if (path === "") {
-    throw refuse(source, "only endpoints from a file (path_config_source) are supported by Heddle");
-  }
+  const path = edsPath(config) ?? "";
+  if (path === "") throw refuse(source, "a path is required");
   const directory = eds?.edsConfig?.pathConfigSource?.watchedDirectory?.path;
   return {
     path,

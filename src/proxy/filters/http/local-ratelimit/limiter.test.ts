@@ -96,9 +96,7 @@ describe("open descriptors", () => {
 
   /** Two workers as a bootstrap makes them. */
   function workers(): readonly [Limiter, Limiter] {
-    const buffer = SharedSlots.allocate({
-      staticResources: { listeners: [{ listenerFilters: [{ typedConfig }] }] },
-    });
+    const buffer = SharedSlots.allocate([{ listenerFilters: [{ typedConfig }] }]);
     const clock = new FakeClock();
     const worker = (): Limiter =>
       planLimiter(config).shared({

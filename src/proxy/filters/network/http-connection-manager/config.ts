@@ -6,6 +6,7 @@ import { compileAccessLogs } from "../../../access-log/compile.ts";
 import { compileNameCase, fieldsMax } from "../../../http-options.ts";
 import { compileHttp2, LazyHttp2Services } from "../../../http2-options.ts";
 import { compileRouteTable } from "../../../route/compile.ts";
+import type { RouteTable } from "../../../route/route.ts";
 import type { Services } from "../../../services.ts";
 import { httpFilters } from "../../http/list.ts";
 import type { NetworkFilterContext, NetworkFilterFactory } from "../filter.ts";
@@ -65,22 +66,31 @@ export function compileManager(
   };
 }
 
-/** The table may be replaced (RDS); streams read `current` once. */
+/** The table may be replaced (RDS); streams read `current` once. Without one nothing has a route. */
 function compileRoutes(
-  config: HttpConnectionManagerJson,
+  { routeConfig, rds }: HttpConnectionManagerJson,
   services: Services,
 ): ManagerSettings["routes"] {
-  const { routeConfig } = config;
-  if (routeConfig === undefined)
+  const context = { services, filters: httpFilters };
+  if (routeConfig !== undefined)
+    return { current: within("route_config", () => compileRouteTable(routeConfig, context)) };
+  if (rds === undefined)
     throw refuse(
       "route_specifier",
-      "a route_config is required: rds and scoped_routes are not supported yet",
+      "route_config or rds is required (scoped_routes are not supported)",
     );
-  return {
-    current: within("route_config", () =>
-      compileRouteTable(routeConfig, { services, filters: httpFilters }),
-    ),
-  };
+  const routes: { current: RouteTable | undefined } = { current: undefined };
+  services.routeConfigs.use(rds.routeConfigName ?? "", (config) => {
+    // Clusters may come later than the routes to them: they are looked for only when the configuration says so.
+    const table = compileRouteTable(
+      { ...config, validateClusters: config.validateClusters === true },
+      context,
+    );
+    return () => {
+      routes.current = table;
+    };
+  });
+  return routes;
 }
 
 function compileLogOptions(

@@ -1,0 +1,70 @@
+/** Control planes and files, connected. Loads the messages of protobuf: only for a proxy that is told things while it runs. */
+import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import type { ConfigSourceJson } from "#gen/envoy/config/core/v3/config_source_pb.js";
+import { refuse, within } from "#lib/config-error.ts";
+import { systemRandom } from "#lib/random.ts";
+import { openAds, openApi, type XdsClientServices } from "#xds/client.ts";
+import type { ResourceType } from "#xds/resource-type.ts";
+import type { ResourceClient } from "#xds/subscriber.ts";
+import { supportedFields } from "../config/supported.ts";
+import { sourceKey } from "./config-source.ts";
+import { type ManagementContext, managementCluster } from "./management-server.ts";
+import type { Sources } from "./sources.ts";
+
+export interface ConnectContext extends ManagementContext {
+  /** Of this Heddle, for the node. */
+  readonly version: string;
+}
+
+/** Throws ConfigError when a source of the bootstrap cannot be. */
+export function connectSources(bootstrap: BootstrapJson, context: ConnectContext): Sources {
+  const { clock, stats, log, version } = context;
+  const unknown = stats.counter("server.dynamic_unknown_fields");
+  const services: XdsClientServices = {
+    node: bootstrap.node ?? {},
+    version,
+    cluster: (name) => managementCluster(bootstrap, name, context),
+    supported: supportedFields,
+    clock,
+    random: systemRandom,
+    log: (level, message) => log(level, message),
+    stats: stats.scope("cluster_manager."),
+    onUnknownFields: (count) => unknown.add(count),
+  };
+  const opened = new Map<string, ResourceClient>();
+  const open = (key: string, make: () => ResourceClient): ResourceClient => {
+    const known = opened.get(key);
+    if (known !== undefined) return known;
+    const source = make();
+    opened.set(key, source);
+    source.start();
+    return source;
+  };
+  const ads = bootstrap.dynamicResources?.adsConfig;
+  if (ads !== undefined)
+    within("dynamic_resources.ads_config", () => open("ads", () => openAds(ads, services)));
+  return {
+    of: (source, type) => {
+      const key = sourceKey(source);
+      if (key === "ads") return open(key, () => noAds());
+      return open(`${key} ${type.name}`, () => openSource(source, type, services));
+    },
+    close: () => {
+      for (const source of opened.values()) source.close();
+    },
+  };
+}
+
+function noAds(): never {
+  throw refuse("ads", "the bootstrap has no dynamic_resources.ads_config");
+}
+
+function openSource(
+  { apiConfigSource }: ConfigSourceJson,
+  type: ResourceType,
+  services: XdsClientServices,
+): ResourceClient {
+  if (apiConfigSource === undefined)
+    throw refuse("", `${type.name} from a file is not supported by Heddle`);
+  return openApi(type, apiConfigSource, services);
+}

@@ -1,0 +1,193 @@
+import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
+import type { ConfigSourceJson } from "#gen/envoy/config/core/v3/config_source_pb.js";
+import type { ClusterLoadAssignmentJson } from "#gen/envoy/config/endpoint/v3/endpoint_pb.js";
+import type { RouteConfigurationJson } from "#gen/envoy/config/route/v3/route_pb.js";
+import type { SecretJson } from "#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
+import type { Clock } from "#lib/clock.ts";
+import { ConfigError } from "#lib/config-error.ts";
+import { endpointType, routeType, secretType } from "#xds/resource-type.ts";
+import type { Subscriber } from "#xds/subscriber.ts";
+import { SubscriptionStats } from "#xds/subscription-stats.ts";
+import type { AssignmentSource, AssignmentWatcher } from "../cluster/discovery/eds-feed.ts";
+import type { MainClusters } from "../main-clusters.ts";
+import type { Services } from "../services.ts";
+import type { StatsScope } from "../stats/stats.ts";
+import { checkSecret } from "../tls/check-secret.ts";
+import type { SecretFiles } from "../tls/secret-files.ts";
+import { secretKey } from "../tls/secrets.ts";
+import type { ToWorker } from "../worker-protocol.ts";
+import { initialFetchTimeoutMs } from "./config-source.ts";
+import { DynamicClusters } from "./dynamic-clusters.ts";
+import { DynamicListeners } from "./dynamic-listeners.ts";
+import { NamedResources, type NamedStatus } from "./named-resources.ts";
+import { SecretWatches } from "./secret-watches.ts";
+import type { Sources } from "./sources.ts";
+import type { StatusEntry } from "./status.ts";
+import type { WorkerControl } from "./worker-control.ts";
+
+export interface DynamicConfigContext {
+  readonly clock: Clock;
+  readonly workers: WorkerControl;
+  readonly sources: Sources;
+  readonly stats: StatsScope;
+  readonly log: Services["log"];
+  readonly secretFiles: SecretFiles;
+  readonly broadcast: (message: ToWorker) => void;
+}
+
+/** One type of resources for /config_dump. */
+export interface DynamicDump {
+  readonly clusters: readonly StatusEntry<ClusterJson>[];
+  readonly clustersVersion: string;
+  readonly listeners: readonly StatusEntry<object>[];
+  readonly listenersVersion: string;
+  readonly routes: readonly NamedStatus[];
+  readonly secrets: readonly NamedStatus[];
+  readonly endpoints: readonly NamedStatus[];
+}
+
+/** Everything that a proxy is told while it runs: clusters and their endpoints, listeners and their routes, secrets. */
+export class DynamicConfig implements AssignmentSource {
+  readonly #bootstrap: BootstrapJson;
+  readonly #context: DynamicConfigContext;
+  readonly #assignments: NamedResources<ClusterLoadAssignmentJson>;
+  readonly #routes: NamedResources<RouteConfigurationJson>;
+  readonly #secrets: NamedResources<SecretJson>;
+  #clusters: DynamicClusters | undefined;
+  #listeners: DynamicListeners | undefined;
+
+  constructor(bootstrap: BootstrapJson, context: DynamicConfigContext) {
+    const { sources, clock, workers, broadcast } = context;
+    this.#bootstrap = bootstrap;
+    this.#context = context;
+    this.#assignments = new NamedResources(endpointType, { sources, clock });
+    this.#routes = new NamedResources(routeType, {
+      sources,
+      clock,
+      accept: async ({ json }) => {
+        // Proof: the source decoded it as a route configuration.
+        const config = json as unknown as RouteConfigurationJson;
+        const [refused] = await workers.change([{ kind: "routes", config }]);
+        if (refused !== undefined) throw new ConfigError(refused.problems);
+      },
+      forget: (name) => workers.step({ kind: "forget-routes", name }),
+    });
+    this.#secrets = new NamedResources(secretType, {
+      sources,
+      clock,
+      accept: async ({ name, json }, sdsConfig) => {
+        // Proof: the source decoded it as a secret.
+        const secret = json as unknown as SecretJson;
+        checkSecret(secret);
+        broadcast({ kind: "secret", key: secretKey({ name, sdsConfig }), secret });
+      },
+    });
+  }
+
+  /** Endpoints for a cluster, static or not. */
+  watch(config: ClusterJson, { stats, onAssignment, onTimeout }: AssignmentWatcher): () => void {
+    const { edsConfig = {}, serviceName } = config.edsClusterConfig ?? {};
+    stats.attempt.inc();
+    return this.#assignments.watch(edsConfig, serviceName || (config.name ?? ""), {
+      onResource: (assignment) => {
+        onAssignment(assignment);
+        stats.success.inc();
+      },
+      onTimeout: () => {
+        stats.failure.inc();
+        onTimeout();
+      },
+    });
+  }
+
+  /** Resolves when what the control plane sent first is in use, or has not come in time: clusters first, then listeners. */
+  async start(clusters: MainClusters): Promise<void> {
+    const { staticResources, dynamicResources } = this.#bootstrap;
+    const { clock, workers, stats, log } = this.#context;
+    const secrets = new SecretWatches(this.#secrets, this.#context.secretFiles);
+    const names = (items: readonly { readonly name?: string }[] | undefined): ReadonlySet<string> =>
+      new Set((items ?? []).map(({ name = "" }) => name));
+    this.#clusters = new DynamicClusters({
+      clock,
+      workers,
+      clusters,
+      secrets,
+      stats,
+      staticNames: names(staticResources?.clusters),
+    });
+    this.#listeners = new DynamicListeners({
+      clock,
+      workers,
+      routes: this.#routes,
+      secrets,
+      stats,
+      log,
+      staticNames: names(staticResources?.listeners),
+    });
+    if (dynamicResources?.cdsConfig !== undefined) {
+      await this.#first(dynamicResources.cdsConfig, this.#clusters, "cluster_manager.cds.");
+      await this.#clusters.warm();
+    }
+    await this.#staticNeeds(this.#listeners, secrets);
+    if (dynamicResources?.ldsConfig === undefined) return;
+    await this.#first(dynamicResources.ldsConfig, this.#listeners, "listener_manager.lds.");
+    await this.#listeners.warm();
+  }
+
+  /** Routes and secrets that the bootstrap's own listeners and clusters name. */
+  #staticNeeds(listeners: DynamicListeners, secrets: SecretWatches): Promise<void> {
+    return new Promise((resolve) => {
+      const { staticResources = {} } = this.#bootstrap;
+      let waitsFor = 2;
+      const ready = (): void => {
+        if (--waitsFor === 0) resolve();
+      };
+      secrets.watchAll(staticResources, ready).start();
+      listeners.watchRoutes(staticResources, ready).start();
+    });
+  }
+
+  #first(source: ConfigSourceJson, subscriber: Subscriber, prefix: string): Promise<void> {
+    const stats = new SubscriptionStats(this.#context.stats.scope(prefix));
+    return new Promise((resolve) => {
+      const timeoutMs = initialFetchTimeoutMs(source);
+      const timer =
+        timeoutMs === undefined
+          ? undefined
+          : this.#context.clock.after(timeoutMs, () => {
+              stats.timedOut();
+              resolve();
+            });
+      const done = (): void => {
+        timer?.cancel();
+        resolve();
+      };
+      this.#context.sources.of(source, subscriber.type).subscribe(
+        {
+          type: subscriber.type,
+          apply: async (update) => {
+            const problems = await subscriber.apply(update);
+            done();
+            return problems;
+          },
+          onRefused: done,
+          stats,
+        },
+        "all",
+      );
+    });
+  }
+
+  dump(): DynamicDump {
+    return {
+      clusters: this.#clusters?.status.entries ?? [],
+      clustersVersion: this.#clusters?.status.versionInfo ?? "",
+      listeners: this.#listeners?.status.entries ?? [],
+      listenersVersion: this.#listeners?.status.versionInfo ?? "",
+      routes: this.#routes.status(),
+      secrets: this.#secrets.status(),
+      endpoints: this.#assignments.status(),
+    };
+  }
+}

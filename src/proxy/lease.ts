@@ -1,0 +1,61 @@
+import { Health } from "./health.ts";
+import type { RouteSource, RouteUser } from "./route/route-configs.ts";
+import type { Services } from "./services.ts";
+import type { SecretSlot } from "./tls/secrets.ts";
+import type { TlsContextHolder } from "./tls/status.ts";
+
+/** Every TLS context of a worker. */
+export type HeldContexts = Set<TlsContextHolder>;
+
+/**
+ * What a filter chain or a cluster has of its worker: the same services, but what it registers with them is taken back when it is
+ * replaced, and it can be drained by itself.
+ */
+export class Lease {
+  readonly services: Services;
+  readonly #ends: (() => void)[] = [];
+
+  constructor(services: Services, contexts: HeldContexts) {
+    this.services = {
+      ...services,
+      health: new Health(services.health),
+      secrets: { slot: (config) => this.#slot(services.secrets.slot(config)) },
+      tlsContexts: {
+        add: (context) => {
+          contexts.add(context);
+          this.#ends.push(() => contexts.delete(context));
+        },
+      },
+      routeConfigs: this.#routes(services.routeConfigs),
+    };
+  }
+
+  #slot(slot: SecretSlot): SecretSlot {
+    return {
+      name: slot.name,
+      get value() {
+        return slot.value;
+      },
+      subscribe: (onChange) => {
+        const end = slot.subscribe(onChange);
+        this.#ends.push(end);
+        return end;
+      },
+    };
+  }
+
+  #routes(routeConfigs: RouteSource): RouteSource {
+    return {
+      use: (name: string, user: RouteUser) => {
+        const end = routeConfigs.use(name, user);
+        this.#ends.push(end);
+        return end;
+      },
+    };
+  }
+
+  /** Nothing of it is heard of any more. */
+  end(): void {
+    for (const end of this.#ends.splice(0)) end();
+  }
+}
