@@ -5,7 +5,7 @@ import type {
 import type { SubstitutionFormatStringJson } from "#gen/envoy/config/core/v3/substitution_format_string_pb.js";
 import type { FileAccessLogJson } from "#gen/envoy/extensions/access_loggers/file/v3/file_pb.js";
 import type { MeshConfigJson } from "#gen/istio/mesh/v1alpha1/config_pb.js";
-import { typedConfig } from "../typed-config.ts";
+import { packed } from "../any.ts";
 
 /** Istio's default, field by field (istio.md §5): what people's log pipelines parse. */
 const textFormat =
@@ -64,7 +64,7 @@ function fileLog(path: string, mesh: MeshConfigJson): AccessLogJson {
   const config: FileAccessLogJson = { path, logFormat: format(mesh) };
   return {
     name: "envoy.access_loggers.file",
-    typedConfig: typedConfig("envoy.extensions.access_loggers.file.v3.FileAccessLog", config),
+    typedConfig: packed("envoy.extensions.access_loggers.file.v3.FileAccessLog", config),
   };
 }
 

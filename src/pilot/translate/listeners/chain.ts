@@ -70,14 +70,62 @@ function prefixRanges({ destinationCidrs = [] }: ChainMatch): readonly CidrRange
 
 /** Envoy refuses a listener with two chains of equal conditions. */
 export function sameMatch(a: ChainMatch, b: ChainMatch): boolean {
-  return matchKey(a) === matchKey(b);
+  const conditions = new Set(matchedConditions(b));
+  const own = matchedConditions(a);
+  return own.length === conditions.size && own.every((condition) => conditions.has(condition));
 }
 
-function matchKey(chain: ChainMatch): string {
-  return JSON.stringify([
-    chain.transportProtocol ?? "",
-    chain.applicationProtocols ?? [],
-    (chain.sniHosts ?? []).filter((host) => host !== "*").sort(),
-    (chain.destinationCidrs ?? []).flatMap((text) => maskedCidr(text) ?? []).sort(),
-  ]);
+/**
+ * Without what an earlier chain takes already: Envoy refuses a listener where two chains share a condition, and one route that is written
+ * twice must not cost all the others.
+ */
+export function apart(
+  chains: readonly Chain[],
+  onProblem: (message: string) => void,
+): readonly Chain[] {
+  const taken = new Set<string>();
+  const isTaken = (chain: ChainMatch): boolean =>
+    matchedConditions(chain).some((condition) => taken.has(condition));
+  return chains.flatMap((chain) => {
+    const kept = isTaken(chain) ? withNames(chain, (own) => !isTaken(own)) : chain;
+    if (kept !== chain)
+      onProblem(`${describe(chain)}: an older rule takes ${takenNames(chain, kept)}`);
+    if (kept === undefined) return [];
+    for (const condition of matchedConditions(kept)) taken.add(condition);
+    return [kept];
+  });
+}
+
+/** Undefined: no name is left, or it has none. */
+function withNames(chain: Chain, keeps: (own: ChainMatch) => boolean): Chain | undefined {
+  const sniHosts = serverNames(chain).filter((name) => keeps({ ...chain, sniHosts: [name] }));
+  return sniHosts.length === 0 ? undefined : { ...chain, sniHosts };
+}
+
+function takenNames(chain: Chain, kept: Chain | undefined): string {
+  const left = new Set(kept?.sniHosts);
+  const names = serverNames(chain).filter((name) => !left.has(name));
+  return names.length === 0 ? "the same connections" : names.join(", ");
+}
+
+function describe({ rules: [rule] }: Chain): string {
+  if (rule === undefined) return "a service";
+  const { kind, metadata } = rule.object;
+  return `${kind} ${metadata.namespace}/${metadata.name}`;
+}
+
+/** Each combination of one value of each condition: as Envoy's search tree has them. */
+function matchedConditions(chain: ChainMatch): readonly string[] {
+  const names = serverNames(chain);
+  const ranges = (chain.destinationCidrs ?? []).flatMap((text) => maskedCidr(text) ?? []);
+  const protocols = chain.applicationProtocols ?? [];
+  const some = (values: readonly string[]): readonly string[] =>
+    values.length === 0 ? [""] : values;
+  return some(ranges).flatMap((range) =>
+    some(names).flatMap((name) =>
+      some(protocols).map((protocol) =>
+        JSON.stringify([range, name, chain.transportProtocol ?? "", protocol]),
+      ),
+    ),
+  );
 }

@@ -12,47 +12,42 @@ import type { Chain } from "./chain.ts";
 import type { GatewayContext } from "./gateway.ts";
 import { serverHosts, serverRule } from "./gateway-server.ts";
 import { gatewayTls } from "./gateway-tls.ts";
+import { writtenAt } from "./outbound-chains.ts";
 import { routeDestinations, singleDestination, statName } from "./tcp-proxy.ts";
-
-interface Place {
-  readonly listener: string;
-  /** Server names that chains of this listener have already: Envoy refuses two with the same. */
-  readonly taken: Set<string>;
-}
 
 export function gatewayTcpChains(
   merged: MergedServer,
-  place: Place,
+  listener: string,
   context: GatewayContext,
 ): readonly Chain[] {
   const { tls } = merged.server;
-  if (tls === undefined) return plainChains(merged, place, context);
+  if (tls === undefined) return plainChains(merged, listener, context);
   switch (tls.mode ?? "PASSTHROUGH") {
     case "PASSTHROUGH":
-      return passthroughChains(merged, place, context);
+      return passthroughChains(merged, context);
     case "AUTO_PASSTHROUGH":
       return autoPassthroughChains(merged, context);
     default:
-      return terminatedChains(merged, place, context);
+      return terminatedChains(merged, listener, context);
   }
 }
 
 function plainChains(
   merged: MergedServer,
-  place: Place,
+  listener: string,
   context: GatewayContext,
 ): readonly Chain[] {
-  const chain = tcpRoute(merged, place, context);
+  const chain = tcpRoute(merged, listener, context);
   return chain === undefined ? [] : [chain];
 }
 
 function terminatedChains(
   merged: MergedServer,
-  place: Place,
+  listener: string,
   context: GatewayContext,
 ): readonly Chain[] {
-  const chain = tcpRoute(merged, place, context);
-  const tls = chain && gatewayTls(merged, place.listener, context);
+  const chain = tcpRoute(merged, listener, context);
+  const tls = chain && gatewayTls(merged, listener, context);
   return chain === undefined || tls === undefined
     ? []
     : [{ ...chain, sniHosts: serverHosts(merged.server), tls }];
@@ -61,19 +56,20 @@ function terminatedChains(
 /** The first TCP route that means this server; a connection shows nothing by which to choose among several. */
 function tcpRoute(
   merged: MergedServer,
-  { listener }: Place,
+  listener: string,
   context: GatewayContext,
 ): Chain | undefined {
   for (const object of rulesOf(merged, context)) {
-    for (const [index, { match = [], route: routes = [] }] of (object.spec.tcp ?? []).entries()) {
+    for (const [place, route] of (object.spec.tcp ?? []).entries()) {
+      const { match = [], route: routes = [] } = route;
       const found = match.findIndex((conditions) => means(conditions, merged));
       if (routes.length === 0 || (match.length > 0 && found < 0)) continue;
       const { filters, rules } = routeDestinations(
         { routes, port: portOf(merged), object },
         context,
       );
-      const keys = ["spec", "tcp", index, ...(found < 0 ? [] : ["match", found])];
-      return { filters, rules: [{ object, keys }, serverRule(merged), ...rules] };
+      const own = writtenAt(route, { object, keys: ["spec", "tcp", place] }, found);
+      return { filters, rules: [...own, serverRule(merged), ...rules] };
     }
   }
   context.problems.push({
@@ -83,32 +79,19 @@ function tcpRoute(
   return undefined;
 }
 
-function passthroughChains(
-  merged: MergedServer,
-  { listener, taken }: Place,
-  context: GatewayContext,
-): readonly Chain[] {
+function passthroughChains(merged: MergedServer, context: GatewayContext): readonly Chain[] {
   const chains: Chain[] = [];
   for (const object of rulesOf(merged, context)) {
-    for (const [index, { match = [], route: routes = [] }] of (object.spec.tls ?? []).entries()) {
+    for (const [place, route] of (object.spec.tls ?? []).entries()) {
+      const { match = [], route: routes = [] } = route;
       if (routes.length === 0) continue;
-      for (const [place, conditions] of match.entries()) {
+      for (const [index, conditions] of match.entries()) {
         const { sniHosts = [] } = conditions;
         if (!means(conditions, merged)) continue;
-        const twice = sniHosts.filter((host) => taken.has(host));
-        if (twice.length > 0) {
-          context.problems.push({
-            metric: "pilot_total_rejected_configs",
-            listener,
-            message: `VirtualService ${object.metadata.namespace}/${object.metadata.name}: an older route already takes ${twice.join(", ")} on this port`,
-          });
-          continue;
-        }
-        for (const host of sniHosts) taken.add(host);
         const to = { routes, port: portOf(merged), object };
         const { filters, rules } = routeDestinations(to, context);
-        const own = { object, keys: ["spec", "tls", index, "match", place] };
-        chains.push({ sniHosts, filters, rules: [own, serverRule(merged), ...rules] });
+        const own = writtenAt(route, { object, keys: ["spec", "tls", place] }, index);
+        chains.push({ sniHosts, filters, rules: [...own, serverRule(merged), ...rules] });
       }
     }
   }

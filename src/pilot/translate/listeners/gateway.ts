@@ -5,7 +5,7 @@ import type { HttpConnectionManagerJson } from "#gen/envoy/extensions/filters/ne
 import { isHttp, protocolOf } from "#model/protocol.ts";
 import type { MergedPort, MergedServer, ProxyView } from "../../view.ts";
 import { listenerAccessLogs } from "./access-log.ts";
-import type { Chain } from "./chain.ts";
+import { apart, type Chain } from "./chain.ts";
 import { serverHosts, serverRule } from "./gateway-server.ts";
 import { gatewayTcpChains } from "./gateway-tcp.ts";
 import { gatewayTls } from "./gateway-tls.ts";
@@ -50,7 +50,9 @@ function portListener(merged: MergedPort, context: GatewayContext): readonly Lis
     });
     return [];
   }
-  const chains = portChains(merged, name, context);
+  const chains = apart(portChains(merged, name, context), (message) =>
+    problems.push({ metric: "pilot_total_rejected_configs", listener: name, message }),
+  );
   // Envoy refuses a listener without chains, and the port is better closed than open to nothing.
   if (chains.length === 0) return [];
   const logs = listenerAccessLogs(scope.mesh);
@@ -99,17 +101,16 @@ function portChains(
         rules: servers.map(serverRule),
       },
     ];
-  const taken = new Set<string>();
   return servers.flatMap((server) =>
     server.routeName === undefined
-      ? gatewayTcpChains(server, { listener, taken }, context)
-      : httpsChain(server, { listener }, context),
+      ? gatewayTcpChains(server, listener, context)
+      : httpsChain(server, listener, context),
   );
 }
 
 function httpsChain(
   merged: MergedServer,
-  { listener }: { readonly listener: string },
+  listener: string,
   context: GatewayContext,
 ): readonly Chain[] {
   const tls = gatewayTls(merged, listener, context);

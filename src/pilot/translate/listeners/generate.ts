@@ -1,7 +1,7 @@
 /** LDS: a proxy's listeners. */
 import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
 import { localPortsOf } from "#model/local-ports.ts";
-import type { OutboundScope, ProxyView } from "../../view.ts";
+import type { ProxyView } from "../../view.ts";
 import { gatewayListeners } from "./gateway.ts";
 import { httpProxyListener } from "./http-proxy.ts";
 import { inboundListeners } from "./inbound.ts";
@@ -62,15 +62,20 @@ function sidecarListeners(view: ProxyView): Generated {
 /** More kinds of proxies than these in one scope are made anew each time: whoever connects chooses its metadata. */
 const variantsMax = 16;
 
-const shared = new WeakMap<OutboundScope, Map<string, OutboundListeners>>();
+/** By the scope's key: the same while nothing but endpoints changes. */
+const shared = new WeakMap<object, Map<string, OutboundListeners>>();
 
 function sharedOutbound(options: OutboundOptions): OutboundListeners {
-  const variants = shared.get(options.scope) ?? new Map<string, OutboundListeners>();
-  shared.set(options.scope, variants);
-  const key = JSON.stringify([options.traits, options.namedPortsOnly]);
-  const known = variants.get(key);
-  if (known !== undefined) return known;
+  const { scope } = options;
+  const variants = shared.get(scope.key) ?? new Map<string, OutboundListeners>();
+  shared.set(scope.key, variants);
+  const variant = JSON.stringify([options.traits, options.namedPortsOnly]);
+  const known = variants.get(variant);
+  const holds = known?.endpointsRead.every(
+    ({ service, endpoints }) => scope.endpoints(service) === endpoints,
+  );
+  if (known !== undefined && holds) return known;
   const made = outboundListeners(options);
-  if (variants.size < variantsMax) variants.set(key, made);
+  if (variants.size < variantsMax || variants.has(variant)) variants.set(variant, made);
   return made;
 }

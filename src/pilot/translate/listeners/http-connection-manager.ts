@@ -8,7 +8,7 @@ import type {
 } from "#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import type { MeshConfigJson } from "#gen/istio/mesh/v1alpha1/config_pb.js";
 import type { Protocol } from "#model/service.ts";
-import { typedConfig } from "../typed-config.ts";
+import { packed } from "../any.ts";
 import { accessLogs } from "./access-log.ts";
 import { headerSettings, type ListenerClass, suppressesDebugHeaders } from "./proxy-headers.ts";
 import type { ListenerTraits } from "./traits.ts";
@@ -50,7 +50,7 @@ export function httpConnectionManager(
     upgradeConfigs: [{ upgradeType: "websocket" }],
     ...pathNormalization(mesh),
     requestIdExtension: {
-      typedConfig: typedConfig("envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig", {
+      typedConfig: packed("envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig", {
         useRequestIdForTraceSampling: true,
       }),
     },
@@ -58,7 +58,7 @@ export function httpConnectionManager(
   };
   return {
     name: "envoy.filters.network.http_connection_manager",
-    typedConfig: typedConfig(
+    typedConfig: packed(
       "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
       config,
     ),
@@ -91,7 +91,7 @@ function http1Options({ http10, proxyConfig }: ListenerTraits): Partial<HttpConn
 
 const preserveCase = {
   name: "preserve_case",
-  typedConfig: typedConfig(
+  typedConfig: packed(
     "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig",
     {},
   ),
@@ -131,7 +131,7 @@ function httpFilters(
     : {};
   const filter = (name: string, message: string, config: object = {}): HttpFilterJson => ({
     name: `envoy.filters.http.${name}`,
-    typedConfig: typedConfig(`envoy.extensions.filters.http.${name}.v3.${message}`, config),
+    typedConfig: packed(`envoy.extensions.filters.http.${name}.v3.${message}`, config),
   });
   return [
     ...(protocol === "GRPC-Web" ? [filter("grpc_web", "GrpcWeb")] : []),

@@ -74,7 +74,7 @@ function inboundTargets(
 ): readonly Bound[] {
   const { scope, node, targets } = view;
   const ports = localPortsOf(node.metadata);
-  if (ports !== undefined)
+  if (ports !== undefined && ports.inbound.length > 0)
     return ports.inbound.map((port) => ({ target: localTarget(port, targets), bind: port.bind }));
   const ingress = scope.sidecar?.spec.ingress ?? [];
   if (scope.sidecar !== undefined && ingress.length > 0)

@@ -2,12 +2,12 @@ import type {
   ListenerFilterChainMatchPredicateJson,
   ListenerFilterJson,
 } from "#gen/envoy/config/listener/v3/listener_components_pb.js";
-import { typedConfig } from "../typed-config.ts";
+import { packed } from "../any.ts";
 
 function listenerFilter(name: string, message: string, config: object = {}): ListenerFilterJson {
   return {
     name: `envoy.filters.listener.${name}`,
-    typedConfig: typedConfig(`envoy.extensions.filters.listener.${name}.v3.${message}`, config),
+    typedConfig: packed(`envoy.extensions.filters.listener.${name}.v3.${message}`, config),
   };
 }
 

@@ -1,12 +1,14 @@
 /** Filter chains towards one service on one port: of VirtualServices' TLS and TCP routes, else of the service itself. */
 import type {
   L4MatchAttributesJson,
+  TCPRouteJson,
   TLSMatchAttributesJson,
+  TLSRouteJson,
 } from "#gen/istio/networking/v1alpha3/virtual_service_pb.js";
 import { overlap } from "#model/hostname.ts";
 import { isTls } from "#model/protocol.ts";
 import type { Service, ServicePort } from "#model/service.ts";
-import type { Rule } from "../../provenance.ts";
+import { type Rule, rulesBehind } from "../../provenance.ts";
 import { meshGateway, type VirtualService } from "../../view.ts";
 import { configMetadata } from "../metadata.ts";
 import type { Chain } from "./chain.ts";
@@ -73,7 +75,8 @@ function tlsRouteChains(target: OutboundTarget, context: TcpContext): readonly C
   const handled = new Set<string>();
   const chains: Chain[] = [];
   for (const object of virtualServices) {
-    for (const [route, { match = [], route: routes = [] }] of (object.spec.tls ?? []).entries()) {
+    for (const [place, route] of (object.spec.tls ?? []).entries()) {
+      const { match = [], route: routes = [] } = route;
       for (const [index, conditions] of match.entries()) {
         if (!matchesNow(conditions, target, context) || routes.length === 0) continue;
         const { sniHosts = [], destinationSubnets = [] } = conditions;
@@ -87,7 +90,7 @@ function tlsRouteChains(target: OutboundTarget, context: TcpContext): readonly C
           sniHosts,
           destinationCidrs: own ? destinationSubnets : serviceCidrs(target),
           filters,
-          rules: [{ object, keys: ["spec", "tls", route, "match", index] }, ...rules],
+          rules: [...writtenAt(route, { object, keys: ["spec", "tls", place] }, index), ...rules],
         });
       }
     }
@@ -111,7 +114,8 @@ function tcpRouteChains(target: OutboundTarget, context: TcpContext): readonly C
   const chains: Chain[] = [];
   let covered = false;
   for (const object of virtualServices) {
-    for (const [index, { match = [], route: routes = [] }] of (object.spec.tcp ?? []).entries()) {
+    for (const [place, route] of (object.spec.tcp ?? []).entries()) {
+      const { match = [], route: routes = [] } = route;
       if (routes.length === 0) continue;
       const subnets: string[] = [];
       const applying = match.filter((conditions) => matchesNow(conditions, target, context));
@@ -121,11 +125,9 @@ function tcpRouteChains(target: OutboundTarget, context: TcpContext): readonly C
       );
       for (const { destinationSubnets = [] } of applying) subnets.push(...destinationSubnets);
       const { filters, rules } = routeDestinations({ routes, port, object }, context);
-      const own: Rule = {
-        object,
-        keys: ["spec", "tcp", index, ...matchKeys(match, unconditional)],
-      };
-      const chain = { metadata: configMetadata(object), filters, rules: [own, ...rules] };
+      const found = unconditional && match.indexOf(unconditional);
+      const own = writtenAt(route, { object, keys: ["spec", "tcp", place] }, found);
+      const chain = { metadata: configMetadata(object), filters, rules: [...own, ...rules] };
       if (match.length === 0 || unconditional !== undefined)
         return [...chains, { ...chain, destinationCidrs: serviceCidrs(target) }];
       chains.push({ ...chain, destinationCidrs: subnets });
@@ -136,11 +138,17 @@ function tcpRouteChains(target: OutboundTarget, context: TcpContext): readonly C
   return covered ? chains : [...chains, serviceChain(target, context, {})];
 }
 
-function matchKeys(
-  match: readonly L4MatchAttributesJson[],
-  found: L4MatchAttributesJson | undefined,
-): readonly (string | number)[] {
-  return found === undefined ? [] : ["match", match.indexOf(found)];
+/** Where a route was written, and which of its conditions applied. */
+export function writtenAt(
+  route: TLSRouteJson | TCPRouteJson,
+  otherwise: Rule,
+  match: number | undefined,
+): readonly Rule[] {
+  const known = rulesBehind(route);
+  const rules = known.length > 0 ? known : [otherwise];
+  return match === undefined || match < 0
+    ? rules
+    : rules.map(({ object, keys }) => ({ object, keys: [...keys, "match", match] }));
 }
 
 function equalSets(a: readonly string[], b: readonly string[]): boolean {

@@ -2,10 +2,10 @@
 import { isIP } from "node:net";
 import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
 import { protocolOf } from "#model/protocol.ts";
-import type { Service, ServicePort } from "#model/service.ts";
+import type { Endpoint, Service, ServicePort } from "#model/service.ts";
 import type { EgressView, OutboundScope } from "../../view.ts";
-import { type Chain, httpProtocols } from "./chain.ts";
-import { outboundListener } from "./listener.ts";
+import { apart, type Chain, httpProtocols } from "./chain.ts";
+import { listenerName, outboundListener } from "./listener.ts";
 import { httpChain, type OutboundTarget, tcpChains } from "./outbound-chains.ts";
 import { listenerProtocol, OutboundTable } from "./outbound-table.ts";
 import type { ListenerProblem } from "./problems.ts";
@@ -18,6 +18,13 @@ export interface OutboundListeners {
     readonly instance: string | undefined;
   }[];
   readonly problems: readonly ListenerProblem[];
+  /** Of headless services: with other endpoints there are other listeners. */
+  readonly endpointsRead: readonly EndpointsRead[];
+}
+
+export interface EndpointsRead {
+  readonly service: Service;
+  readonly endpoints: readonly Endpoint[];
 }
 
 export interface OutboundOptions extends TcpContext {
@@ -27,12 +34,25 @@ export interface OutboundOptions extends TcpContext {
 
 export function outboundListeners(options: OutboundOptions): OutboundListeners {
   const table = new OutboundTable();
-  for (const egress of options.scope.egress) addEgress(table, egress, options);
-  const listeners = [...table.entries()].map(({ binding, chains, instance }) => ({
-    listener: outboundListener(binding, chains, options),
-    instance,
-  }));
-  return { listeners, problems: table.problems };
+  const endpointsRead: EndpointsRead[] = [];
+  const building = { ...options, endpointsRead };
+  for (const egress of options.scope.egress) addEgress(table, egress, building);
+  const problems = [...table.problems];
+  const listeners = [...table.entries()].map(({ binding, chains, instance }) => {
+    const separate = apart(chains, (message) =>
+      problems.push({
+        metric: "pilot_conflict_outbound_listener_tcp_over_current_tcp",
+        listener: listenerName(binding),
+        message,
+      }),
+    );
+    return { listener: outboundListener(binding, separate, options), instance };
+  });
+  return { listeners, problems, endpointsRead };
+}
+
+interface Building extends OutboundOptions {
+  readonly endpointsRead: EndpointsRead[];
 }
 
 /** Where an egress listener listens. */
@@ -42,7 +62,7 @@ interface Place {
   readonly bindToPort: boolean;
 }
 
-function addEgress(table: OutboundTable, egress: EgressView, options: OutboundOptions): void {
+function addEgress(table: OutboundTable, egress: EgressView, options: Building): void {
   const place = placeOf(egress, options);
   const named = egress.listener?.port;
   if (named !== undefined) {
@@ -100,7 +120,7 @@ interface Candidate {
  * A headless service's clients dial its endpoints, so there is a listener for each; HTTP is told apart by its Host header, on one
  * listener for all addresses.
  */
-function addCatchAll(table: OutboundTable, candidate: Candidate, options: OutboundOptions): void {
+function addCatchAll(table: OutboundTable, candidate: Candidate, options: Building): void {
   const { service, port, place } = candidate;
   const { scope } = options;
   const headless = service.resolution === "passthrough" && addressesOf(service, scope).length === 0;
@@ -109,6 +129,7 @@ function addCatchAll(table: OutboundTable, candidate: Candidate, options: Outbou
     return;
   }
   const endpoints = scope.endpoints(service);
+  options.endpointsRead.push({ service, endpoints });
   // Of a ServiceEntry without endpoints nobody knows the addresses: any will do.
   const anywhere =
     endpoints.length === 0 && service.registry !== "Kubernetes" && service.selector === undefined;

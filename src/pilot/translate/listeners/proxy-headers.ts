@@ -3,7 +3,7 @@ import type {
   ForwardClientCertDetailsJson,
   ProxyConfigJson,
 } from "#gen/istio/mesh/v1alpha1/proxy_pb.js";
-import { defined } from "../typed-config.ts";
+import { defined } from "../defined.ts";
 
 /** Whose connections a listener takes. */
 export type ListenerClass = "inbound" | "outbound" | "gateway";

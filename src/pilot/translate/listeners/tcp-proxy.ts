@@ -4,12 +4,12 @@ import type { TcpProxyJson } from "#gen/envoy/extensions/filters/network/tcp_pro
 import type { SubsetJson } from "#gen/istio/networking/v1alpha3/destination_rule_pb.js";
 import type { RouteDestinationJson } from "#gen/istio/networking/v1alpha3/virtual_service_pb.js";
 import type { Service, ServicePort } from "#model/service.ts";
-import type { Rule } from "../../provenance.ts";
+import { type Rule, rulesBehind } from "../../provenance.ts";
 import type { DestinationRule, OutboundScope, VirtualService } from "../../view.ts";
+import { packed } from "../any.ts";
 import { statNameOf } from "../clusters/stat-name.ts";
 import { blackHoleCluster, destinationCluster } from "../destination.ts";
 import { outboundTrafficPolicy } from "../outbound-traffic-policy.ts";
-import { typedConfig } from "../typed-config.ts";
 import { accessLogs } from "./access-log.ts";
 import type { ListenerTraits } from "./traits.ts";
 
@@ -28,7 +28,7 @@ export interface Forwarding {
 export function tcpProxy(config: TcpProxyJson): FilterJson {
   return {
     name: "envoy.filters.network.tcp_proxy",
-    typedConfig: typedConfig("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", config),
+    typedConfig: packed("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", config),
   };
 }
 
@@ -222,5 +222,7 @@ function subsetOf(rule: DestinationRule | undefined, subset: string): SubsetJson
 }
 
 function destinationRules(rule: DestinationRule | undefined): readonly Rule[] {
-  return rule === undefined ? [] : [{ object: rule, keys: ["spec"] }];
+  if (rule === undefined) return [];
+  const written = rulesBehind(rule);
+  return written.length > 0 ? written : [{ object: rule, keys: ["spec"] }];
 }

@@ -1,13 +1,10 @@
 import type { TransportSocketJson } from "#gen/envoy/config/core/v3/base_pb.js";
 import type { DownstreamTlsContextJson } from "#gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
-import { typedConfig } from "../typed-config.ts";
+import { packed } from "../any.ts";
 
 export function tlsTransportSocket(context: DownstreamTlsContextJson): TransportSocketJson {
   return {
     name: "envoy.transport_sockets.tls",
-    typedConfig: typedConfig(
-      "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-      context,
-    ),
+    typedConfig: packed("envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", context),
   };
 }

@@ -1,10 +1,3 @@
-import type { AnyJson } from "@bufbuild/protobuf/wkt";
-
-/** A message in an Any, as ProtoJSON writes it. `T` is the message's Json type. */
-export function typedConfig<T extends object>(message: string, value: T): AnyJson {
-  return { "@type": `type.googleapis.com/${message}`, ...value };
-}
-
 export type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
 /** Without the fields that are undefined: ProtoJSON has no such value. */
