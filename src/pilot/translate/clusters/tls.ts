@@ -1,9 +1,7 @@
-import { isIP } from "node:net";
 import type { TransportSocketJson } from "#gen/envoy/config/core/v3/base_pb.js";
 import type { ProxyProtocolUpstreamTransportJson } from "#gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js";
 import type {
   CertificateValidationContextJson,
-  SubjectAltNameMatcherJson,
   TlsParametersJson,
 } from "#gen/envoy/extensions/transport_sockets/tls/v3/common_pb.js";
 import type { SdsSecretConfigJson } from "#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
@@ -17,6 +15,7 @@ import type {
   TrafficPolicy_ProxyProtocolJson,
 } from "#gen/istio/networking/v1alpha3/destination_rule_pb.js";
 import { packed } from "../any.ts";
+import { sanMatcher } from "../san-matcher.ts";
 import { type ClusterDraft, speaksHttp2 } from "./draft.ts";
 
 export interface TlsSituation {
@@ -119,11 +118,6 @@ function validation(
       ? { systemRootCerts: {} }
       : { trustedCa: { filename: caCertificates } };
   return { validationContext: { ...checks, ...authority } };
-}
-
-function sanMatcher(name: string): SubjectAltNameMatcherJson {
-  const sanType = name.includes("://") ? "URI" : isIP(name) === 0 ? "DNS" : "IP_ADDRESS";
-  return { sanType, matcher: { exact: name } };
 }
 
 /** A secret that Pilot serves over SDS, of the gateway's own namespace. */

@@ -12,6 +12,7 @@ import type {
 import type { MeshConfigJson } from "#gen/istio/mesh/v1alpha1/config_pb.js";
 import type { ServerTLSSettingsJson } from "#gen/istio/networking/v1alpha3/gateway_pb.js";
 import type { MergedServer } from "../../view.ts";
+import { sanMatcher } from "../san-matcher.ts";
 import { missingSecret } from "../secrets/generate.ts";
 import { caSecretName, kubernetesSecretName } from "../secrets/names.ts";
 import type { GatewayContext } from "./gateway.ts";
@@ -115,7 +116,7 @@ function validation(tls: ServerTLSSettingsJson, mode: EndingMode): Partial<Commo
     ...nonEmpty("verifyCertificateHash", tls.verifyCertificateHash),
     ...((tls.subjectAltNames ?? []).length === 0
       ? {}
-      : { matchSubjectAltNames: (tls.subjectAltNames ?? []).map((exact) => ({ exact })) }),
+      : { matchTypedSubjectAltNames: (tls.subjectAltNames ?? []).map(sanMatcher) }),
   };
   if (mode === "SIMPLE") return {};
   const context: CertificateValidationContextJson = {

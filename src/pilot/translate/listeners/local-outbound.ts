@@ -17,10 +17,11 @@ export function localOutboundListeners(
 ): readonly ListenerJson[] {
   return outbound.flatMap((place) => {
     const target = targetOf(place, context);
-    const chains = target === undefined ? [] : chainsOf(target, context);
+    const name = listenerName({ bind: place.bind, port: place.bindPort });
+    const chains = target === undefined ? [] : chainsOf(name, target, context);
     if (chains.length === 0) {
       problems.push({
-        listener: listenerName({ bind: place.bind, port: place.bindPort }),
+        listener: name,
         message: `no service that this proxy may call is ${place.host} with port ${place.port}: connections are refused`,
       });
       return [];
@@ -58,9 +59,13 @@ function rulesOf(
 }
 
 /** The client names nobody, or itself, in its Host header: the routes are those of one service, under any name. */
-function chainsOf(target: OutboundTarget, context: TcpContext): readonly Chain[] {
+function chainsOf(name: string, target: OutboundTarget, context: TcpContext): readonly Chain[] {
   const { service, port } = target;
-  const http = (): Chain => httpChain(target, `${service.hostname}:${port.number}`, context);
+  const http = (): Chain =>
+    httpChain(
+      { name, protocol: port.protocol, routes: `${service.hostname}:${port.number}` },
+      context,
+    );
   switch (listenerProtocol(port.protocol)) {
     case "http":
       return [http()];

@@ -7,7 +7,7 @@ import type {
 } from "#gen/istio/networking/v1alpha3/virtual_service_pb.js";
 import { overlap } from "#model/hostname.ts";
 import { isTls } from "#model/protocol.ts";
-import type { Service, ServicePort } from "#model/service.ts";
+import type { Protocol, Service, ServicePort } from "#model/service.ts";
 import { type Rule, rulesBehind } from "../../provenance.ts";
 import { meshGateway, type VirtualService } from "../../view.ts";
 import { configMetadata } from "../metadata.ts";
@@ -28,17 +28,23 @@ export interface OutboundTarget {
   readonly virtualServices: readonly VirtualService[];
 }
 
+export interface HttpListener {
+  readonly name: string;
+  readonly protocol: Protocol;
+  /** The name of its routes. */
+  readonly routes: string;
+}
+
 export function httpChain(
-  { port, bind }: Pick<OutboundTarget, "port" | "bind">,
-  routes: string,
+  { name, protocol, routes }: HttpListener,
   { scope, traits }: TcpContext,
 ): Chain {
   const filter = httpConnectionManager(
     {
       listenerClass: "outbound",
-      statPrefix: `outbound_${bind}_${port.number};`,
+      statPrefix: `outbound_${name};`,
       routes,
-      protocol: port.protocol,
+      protocol,
     },
     { mesh: scope.mesh, traits },
   );

@@ -233,7 +233,14 @@ function portChains(target: OutboundTarget, options: OutboundOptions): readonly 
   if (protocol === "tcp") return tcpChains(target, options);
   const shared = bind.startsWith("unix://") ? bind : String(port.number);
   const own = protocol === "auto" && bind !== wildcard && bind !== shared;
-  const http = httpChain(target, own ? `${service.hostname}:${port.number}` : shared, options);
+  const http = httpChain(
+    {
+      name: listenerName({ bind, port: port.number }),
+      protocol: port.protocol,
+      routes: own ? `${service.hostname}:${port.number}` : shared,
+    },
+    options,
+  );
   const sniffed: Chain = {
     ...http,
     applicationProtocols: httpProtocols(options.traits),
