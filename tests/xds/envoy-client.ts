@@ -96,6 +96,8 @@ export async function startEnvoy(
     readonly port: number;
     readonly id?: string;
     readonly side?: Side;
+    /** Of its command line. */
+    readonly arguments?: readonly string[];
   },
 ): Promise<ProxyProcess> {
   const { transport, port, id = "envoy", side = realEnvoy } = options;
@@ -106,6 +108,7 @@ export async function startEnvoy(
     // Proof: a bootstrap is JSON.
     bootstrap: JSON.parse(JSON.stringify(bootstrap(transport, port, id))),
     folder,
+    arguments: options.arguments ?? [],
   });
   t.after(() => envoy.stop());
   return envoy;
