@@ -36,6 +36,7 @@ export interface DownstreamInfo {
   readonly listenerName: string;
   readonly filterChainName: string;
   readonly listenerMetadata: Metadata | undefined;
+  readonly filterChainMetadata?: Metadata | undefined;
   /** Keys of filter state that network filters have set: the requests' own filters leave them. */
   connectionStateKeys?: Set<string>;
 }

@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { answer, response } from "../../testkit/fake-upstream.ts";
 import { type ParityCase, parityArea } from "./harness/area.ts";
 import {
+  connectionManager,
   direct,
   extension,
   type HttpOptions,
   http,
   type JsonObject,
+  listener,
   route,
   toCluster,
   virtualHost,
@@ -418,6 +420,31 @@ const limits: readonly ParityCase[] = [
     run: async (t) => {
       await t.get("/");
       assert.equal(await t.logLine(), 'route host {"k":"host","n":1.5}');
+    },
+  },
+  {
+    name: "metadata of a filter chain is in the access log",
+    config: {
+      listeners: [
+        listener([], {
+          filter_chains: [
+            {
+              filters: [
+                connectionManager({
+                  routes: [route({ prefix: "/" }, direct("d"))],
+                  logFormat: "%METADATA(LISTENER_FILTER_CHAIN:istio:config)%",
+                }),
+              ],
+              metadata: { filter_metadata: { istio: { config: "/apis/x" } } },
+            },
+          ],
+        }),
+      ],
+      clusters: [],
+    },
+    run: async (t) => {
+      await t.get("/");
+      assert.equal(await t.logLine(), "/apis/x");
     },
   },
 ];

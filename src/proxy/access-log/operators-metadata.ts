@@ -13,7 +13,7 @@ const sources: Readonly<Record<string, MetadataSource>> = {
   ROUTE: (info) => info.routeMetadata,
   LISTENER: (info) => info.downstream.listenerMetadata,
   VIRTUAL_HOST: (info) => info.virtualHostMetadata,
-  LISTENER_FILTER_CHAIN: () => undefined,
+  LISTENER_FILTER_CHAIN: (info) => info.downstream.filterChainMetadata,
 };
 
 function metadataAt(source: MetadataSource, path: readonly string[]): Operator {

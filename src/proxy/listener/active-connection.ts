@@ -272,6 +272,7 @@ export class ActiveConnection
       listenerName: listener.name,
       filterChainName: chain?.name ?? "",
       listenerMetadata: listener.metadata,
+      filterChainMetadata: chain?.metadata,
     };
     const info = new StreamInfo(downstream, services.clock.wallMs(), this.#bornMs);
     if (Object.keys(this.dynamicMetadata).length > 0) info.dynamicMetadata = this.dynamicMetadata;

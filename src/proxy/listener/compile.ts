@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import type { AddressJson, PipeJson } from "#gen/envoy/config/core/v3/address_pb.js";
+import type { MetadataJson } from "#gen/envoy/config/core/v3/base_pb.js";
 import type { FilterChainJson } from "#gen/envoy/config/listener/v3/listener_components_pb.js";
 import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
@@ -32,6 +33,7 @@ import { compilePredicate, unlessDisabled } from "./filter-disabled.ts";
 
 export interface CompiledFilterChain {
   readonly name: string;
+  readonly metadata: Metadata | undefined;
   readonly config: FilterChainJson;
   /** What it holds; ended when no listener has it any more. */
   readonly lease: Lease;
@@ -144,7 +146,7 @@ export function compileListener(
     useOriginalDst: config.useOriginalDst ?? false,
     direction,
     scope,
-    metadata: config.metadata?.filterMetadata as Metadata | undefined,
+    metadata: metadataOf(config.metadata),
     bufferLimit,
     overload: services.overload,
     ignoresGlobalLimit: config.ignoreGlobalConnLimit ?? false,
@@ -197,6 +199,11 @@ function reusable(
   if (before === undefined || listenerFacts(before.config) !== listenerFacts(config))
     return new Map();
   return new Map(before.chains.map((chain) => [chainText(chain.config), chain]));
+}
+
+/** Proof: of a google.protobuf.Struct each, which has nothing but JSON. */
+function metadataOf(metadata: MetadataJson | undefined): Metadata | undefined {
+  return metadata?.filterMetadata as Metadata | undefined;
 }
 
 /** What a listener's chains are compiled with. */
@@ -263,7 +270,15 @@ function compileChain(
         durationMs(chain.transportSocketConnectTimeout, 0),
       ),
     );
-  return { name: chain.name ?? "", config: chain, lease, filters, tls, secureTimeout };
+  return {
+    name: chain.name ?? "",
+    metadata: metadataOf(chain.metadata),
+    config: chain,
+    lease,
+    filters,
+    tls,
+    secureTimeout,
+  };
 }
 
 interface SocketParts {

@@ -91,6 +91,7 @@ export const supported: Readonly<Record<string, readonly string[]>> = {
   "envoy.config.listener.v3.FilterChain": [
     "filter_chain_match",
     "filters",
+    "metadata",
     "name",
     "transport_socket",
     "transport_socket_connect_timeout",
