@@ -59,7 +59,7 @@ test("a List's items are objects of their own", () => {
 });
 
 test("Go's durations are written as ProtoJSON's, and what is written as its default stays", () => {
-  const spec = `${reviews}    timeout: 1m30s\n    retries: {attempts: 0, perTryTimeout: 250ms}\n`;
+  const spec = `${reviews}    timeout: 1m30s\n    retries: {attempts: 0}\n    fault: {delay: {fixedDelay: 250ms, percentage: {value: 0}}}\n`;
   const [object] = readObjects("a", virtualService("a", spec)).objects;
   assert.deepEqual(object?.spec, {
     hosts: ["reviews"],
@@ -67,7 +67,8 @@ test("Go's durations are written as ProtoJSON's, and what is written as its defa
       {
         route: [{ destination: { host: "reviews" } }],
         timeout: "90s",
-        retries: { attempts: 0, perTryTimeout: "0.250s" },
+        retries: { attempts: 0 },
+        fault: { delay: { fixedDelay: "0.250s", percentage: { value: 0 } } },
       },
     ],
   });
@@ -101,7 +102,7 @@ status: {loadBalancer: {}}
 apiVersion: v1
 kind: Secret
 metadata: {name: cert, namespace: shop}
-type: kubernetes.io/tls
+type: Opaque
 data: {tls.crt: AA==}
 `;
   const { objects, problems } = readObjects("a", text);
@@ -111,7 +112,7 @@ data: {tls.crt: AA==}
     sessionAffinity: "None",
   });
   assert.equal(objects[0]?.metadata.creationMs, Date.UTC(2026, 0, 31, 12));
-  assert.deepEqual(objects[1]?.spec, { type: "kubernetes.io/tls", data: { "tls.crt": "AA==" } });
+  assert.deepEqual(objects[1]?.spec, { type: "Opaque", data: { "tls.crt": "AA==" } });
   assert.deepEqual(
     printed("apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: x}]}\n"),
     [

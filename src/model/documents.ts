@@ -114,14 +114,14 @@ class ObjectReader implements ReadObjects {
       namespace: this.#options.namespace,
     });
     const name = nameOf(kind.kind, value, this.#options.namespace);
-    const shapeProblems = report.found.length;
     const { spec, located } = readBody(kind, value, source, report);
+    const shape = [...report.found];
     if (spec !== undefined) kind.validate({ metadata, spec }, report);
-    const [shape, semantic] = [
-      report.found.slice(0, shapeProblems),
-      report.found.slice(shapeProblems),
+    const causes = [
+      ...located.map(({ path }) => parsePath(path)),
+      ...shape.map(({ keys }) => keys),
     ];
-    const found = [...shape, ...withoutConsequences(semantic, located)];
+    const found = [...shape, ...withoutConsequences(report.found.slice(shape.length), causes)];
     const problems = found.filter(({ severity }) => severity === "problem");
     for (const problem of located) this.problems.push({ ...problem, object: name });
     for (const { severity, keys, message } of found) {
@@ -199,14 +199,11 @@ function readBody(kind: Kind, value: JsonObject, source: SourceText, report: Rep
 }
 
 /** A field of the wrong shape is missing afterwards; that it is missing is not another problem. */
-function withoutConsequences(
-  found: readonly Found[],
-  located: readonly LocatedProblem[],
-): readonly Found[] {
-  const causes = located.map(({ path }) => canonical(parsePath(path)));
+function withoutConsequences(found: readonly Found[], causes: readonly Keys[]): readonly Found[] {
+  const paths = causes.map(canonical);
   return found.filter(({ keys }) => {
     const path = canonical(keys);
-    return !causes.some((cause) => cause.startsWith(path) || path.startsWith(cause));
+    return !paths.some((cause) => cause.startsWith(path) || path.startsWith(cause));
   });
 }
 

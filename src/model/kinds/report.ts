@@ -24,6 +24,11 @@ export class Report {
     this.#found.push({ severity: "problem", keys: this.#base, message });
   }
 
+  /** What a check has found, if it has found something. */
+  check(message: string | undefined): void {
+    if (message !== undefined) this.problem(message);
+  }
+
   warning(message: string): void {
     this.#found.push({ severity: "warning", keys: this.#base, message });
   }

@@ -1,4 +1,8 @@
 import type { Validated } from "../kind.ts";
+import { labelProblem } from "../names.ts";
 import type { Report } from "../report.ts";
+import type { NamespaceSpec } from "./type.ts";
 
-export function validate(_object: Validated<unknown>, _report: Report): void {}
+export function validate({ metadata }: Validated<NamespaceSpec>, report: Report): void {
+  if (metadata.name !== "") report.at("metadata", "name").check(labelProblem(metadata.name));
+}
