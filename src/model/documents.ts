@@ -27,6 +27,8 @@ export interface ReadObjects {
 export interface ReadObjectsOptions {
   /** Of objects that name none; "default" otherwise. */
   readonly namespace?: string;
+  /** False: only their shape is checked, for what was validated before (a store's, an API server's) or must be taken as it is. */
+  readonly validate?: boolean;
 }
 
 /**
@@ -116,7 +118,9 @@ class ObjectReader implements ReadObjects {
     const name = nameOf(kind.kind, value, this.#options.namespace);
     const { spec, located } = readBody(kind, value, source, report);
     const shape = [...report.found];
-    if (spec !== undefined) kind.validate({ metadata, spec }, report);
+    if (spec !== undefined && this.#options.validate !== false) {
+      kind.validate({ metadata, spec }, report);
+    }
     const causes = [
       ...located.map(({ path }) => parsePath(path)),
       ...shape.map(({ keys }) => keys),

@@ -26,7 +26,10 @@ export function checkHttpMatch(
     for (const [name, value] of Object.entries(match[field] ?? {})) {
       const here = report.at(field, name);
       checkMatchedHeader(name, here, context);
-      checkStringMatch(value, here, context);
+      // Not RE2: Istio's own word for a header that is there.
+      if (value.regex === "*")
+        here.at("regex").warning('"*" means that the header is there; write {}');
+      else checkStringMatch(value, here, context);
       if (field === "headers") warnOfPseudoHeader(name, here);
     }
   }
