@@ -2,7 +2,11 @@
 import { fromJson } from "@bufbuild/protobuf";
 import type { SupportedFields } from "#config/check.ts";
 import { type NodeJson, NodeSchema } from "#gen/envoy/config/core/v3/base_pb.js";
-import type { ApiConfigSourceJson } from "#gen/envoy/config/core/v3/config_source_pb.js";
+import type {
+  ApiConfigSourceJson,
+  ConfigSourceJson,
+  PathConfigSourceJson,
+} from "#gen/envoy/config/core/v3/config_source_pb.js";
 import type { GrpcServiceJson } from "#gen/envoy/config/core/v3/grpc_service_pb.js";
 import { registry } from "#gen/registry.js";
 import { HeaderList } from "#http/headers.ts";
@@ -13,10 +17,13 @@ import { durationMs } from "#lib/duration.ts";
 import type { Random } from "#lib/random.ts";
 import type { DecodeOptions } from "./client/any-resource.ts";
 import { ControlPlaneStats } from "./client/control-plane-stats.ts";
+import { FileSource } from "./client/file-source.ts";
 import { GrpcSource, type GrpcSourceOptions } from "./client/grpc-source.ts";
 import type { NodeOptions } from "./client/protocol.ts";
-import { methodsOf } from "./client/services.ts";
+import { RestSource, type RestSourceOptions } from "./client/rest-source.ts";
+import { methodsOf, restPathOf } from "./client/services.ts";
 import type { XdsServer } from "./client/stream.ts";
+import type { TextSourceServices } from "./client/text-source.ts";
 import type { ResourceType } from "./resource-type.ts";
 import type { Log, ResourceClient } from "./subscriber.ts";
 import type { XdsStatsScope } from "./subscription-stats.ts";
@@ -62,14 +69,82 @@ export function openAds(config: ApiConfigSourceJson, services: XdsClientServices
   return new GrpcSource(grpcOptions(config, undefined, services));
 }
 
-/** `api_config_source` of one type, on a stream of its own. */
+/**
+ * Where resources of one type come from; undefined for `ads` (the one ADS stream of the process) and `self` (where the message itself came
+ * from), which only the caller has.
+ */
+export function openConfigSource(
+  type: ResourceType,
+  config: ConfigSourceJson,
+  services: XdsClientServices,
+): ResourceClient | undefined {
+  const { apiConfigSource, pathConfigSource, path } = config;
+  if (apiConfigSource !== undefined) {
+    return within("api_config_source", () => openApi(type, apiConfigSource, services));
+  }
+  if (pathConfigSource !== undefined) return openFile(type, pathConfigSource, services);
+  return path === undefined ? undefined : openFile(type, { path }, services);
+}
+
+/** `api_config_source`: one type on a stream of its own, or asked for by REST. */
 export function openApi(
   type: ResourceType,
   config: ApiConfigSourceJson,
   services: XdsClientServices,
 ): ResourceClient {
-  return new GrpcSource(grpcOptions(config, type, services));
+  return config.apiType === "REST"
+    ? new RestSource(restOptions(type, config, services))
+    : new GrpcSource(grpcOptions(config, type, services));
 }
+
+/** `path_config_source` */
+export function openFile(
+  type: ResourceType,
+  { path = "", watchedDirectory }: PathConfigSourceJson,
+  services: XdsClientServices,
+): ResourceClient {
+  return new FileSource({
+    ...textServices(type, services),
+    path,
+    watchedDirectory: watchedDirectory?.path,
+  });
+}
+
+function textServices(type: ResourceType, services: XdsClientServices): TextSourceServices {
+  const { clock, log, onUnknownFields, onChange } = services;
+  return { type, decode: decodeOptions(services), clock, log, onUnknownFields, onChange };
+}
+
+function restOptions(
+  type: ResourceType,
+  config: ApiConfigSourceJson,
+  services: XdsClientServices,
+): RestSourceOptions {
+  const { clusterNames = [], refreshDelay, requestTimeout } = config;
+  const [clusterName, ...others] = clusterNames;
+  if (clusterName === undefined || others.length > 0) {
+    throw refuse("cluster_names", "REST is asked of one cluster");
+  }
+  const connection = services.cluster(clusterName);
+  if (connection === undefined) {
+    throw refuse("cluster_names[0]", `there is no static cluster '${clusterName}'`);
+  }
+  const path = restPathOf(type);
+  if (path === undefined) throw refuse("api_type", `there is no REST of ${type.name}`);
+  if (refreshDelay === undefined) throw refuse("refresh_delay", "value is required");
+  const { connect, authority = clusterName } = connection;
+  return {
+    ...textServices(type, services),
+    server: { name: clusterName, connect, authority },
+    path,
+    refreshMs: within("refresh_delay", () => durationMs(refreshDelay)),
+    timeoutMs: within("request_timeout", () => durationMs(requestTimeout, requestTimeoutMs)),
+    nodeOptions: nodeOptions(config, services),
+    random: services.random,
+  };
+}
+
+const requestTimeoutMs = 1000;
 
 function grpcOptions(
   config: ApiConfigSourceJson,

@@ -1,4 +1,4 @@
-import { existsSync, watch } from "node:fs";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
@@ -9,6 +9,7 @@ import type {
 import type { Clock } from "#lib/clock.ts";
 import { refuse } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
+import { type Watch, watchMoves as watchDirectory } from "#lib/watch-moves.ts";
 import { decodeResource } from "../configuration.ts";
 import type { Services } from "../services.ts";
 import type { StatsScope } from "../stats/stats.ts";
@@ -21,10 +22,6 @@ import { secretKey } from "./secrets.ts";
 
 const discoveryResponse = "envoy.service.discovery.v3.DiscoveryResponse";
 const initialFetchTimeoutMs = 15_000;
-
-interface Watch {
-  close(): void;
-}
 
 interface SecretContext {
   readonly clock: Clock;
@@ -225,25 +222,13 @@ function filesOf(secret: SecretJson): readonly string[] {
   return sources.flatMap((source) => source?.filename ?? []);
 }
 
-/** Node says "rename" for a move, "change" for a write in place, which may be half done. */
 function watchMoves(
   directory: string,
   name: string | undefined,
   onMove: () => void,
   log: Services["log"],
 ): Watch {
-  const broken = (error: unknown): void =>
+  const onBroken = (error: unknown): void =>
     log("warn", `sds: cannot watch ${directory}: ${reasonOf(error)}`);
-  try {
-    const watcher = watch(directory, { persistent: false }, (event, moved) => {
-      if (event !== "rename") return;
-      if (name === undefined || moved === null || moved === name) onMove();
-    });
-    watcher.on("error", broken);
-    return watcher;
-  } catch (error) {
-    // A directory that is not there: what it was to bring never comes, and the rest goes on.
-    broken(error);
-    return { close: () => {} };
-  }
+  return watchDirectory(directory, name, { onMove, onBroken });
 }
