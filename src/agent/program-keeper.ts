@@ -78,6 +78,11 @@ export class ProgramKeeper {
     await this.#process.stop((program) => program.stop(graceMs, this.#options.clock));
   }
 
+  /** At once, while `stop` waits. */
+  kill(): void {
+    this.#process.program?.signal("SIGKILL");
+  }
+
   #startProgram(): Promise<Program> {
     const { program, onLine } = this.#options;
     return Program.start({ ...program, terminal: "own", onLine });

@@ -95,6 +95,11 @@ export class Sidecar {
     });
   }
 
+  /** At once, while `stop` waits. */
+  kill(): void {
+    this.#process.program?.signal("SIGKILL");
+  }
+
   #startProgram(): Promise<Program> {
     const { proxy, bootstrapFile, drainMs, env, onLine } = this.#options;
     const drainSeconds = String(Math.max(1, Math.ceil(drainMs / 1000)));

@@ -11,3 +11,17 @@ export interface ControlPlane {
   leave(nodeId: string): Promise<void>;
   stop(): Promise<void>;
 }
+
+export interface ControlPlaneOptions {
+  /** Of 127.0.0.1, for xDS; 0: any free one. */
+  readonly port: number;
+  /** What it keeps between runs. */
+  readonly stateFolder: string;
+  /** Files and folders of people's own configuration. */
+  readonly config: readonly string[];
+  onEvent(message: string): void;
+}
+
+export type ControlPlaneFactory = (options: ControlPlaneOptions) => Promise<ControlPlane>;
+
+export class ControlPlaneNotStarted extends Error {}

@@ -92,6 +92,15 @@ export class Mesh {
     this.#claims.release();
   }
 
+  /** Ends everything at once; `stop` is under way. */
+  kill(): void {
+    this.#gateway?.proxy.kill();
+    for (const { program, workload } of this.#members) {
+      program.kill();
+      workload.sidecar.kill();
+    }
+  }
+
   #host(): LocalHost {
     const { state, proxy, controlPlane, clock, random } = this.#options;
     return {

@@ -1,0 +1,16 @@
+import type { Clock } from "#lib/clock.ts";
+import type { Random } from "#lib/random.ts";
+import type { ControlPlaneFactory } from "./control-plane.ts";
+import type { Terminal } from "./mesh/terminal.ts";
+
+/** What a command is given by main: nothing here is looked up. */
+export interface CommandContext {
+  readonly terminal: Terminal;
+  /** How to run Heddle once more: its runtime, its flags, its entry. */
+  readonly self: readonly string[];
+  readonly folder: string;
+  readonly pid: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly startControlPlane: ControlPlaneFactory;
+}

@@ -1,0 +1,132 @@
+import { existsSync } from "node:fs";
+import { ProgramNotStarted } from "#agent/child-process.ts";
+import { PortTaken } from "#agent/port-claims.ts";
+import { ProgramNotHealthy } from "#agent/program-keeper.ts";
+import { type ProxyProgram, SidecarNotReady } from "#agent/sidecar.ts";
+import { ConfigFileError } from "#config/config-file-error.ts";
+import type { CommandContext } from "../context.ts";
+import { type ControlPlane, ControlPlaneNotStarted } from "../control-plane.ts";
+import type { Project } from "../project/project.ts";
+import { Interrupts } from "./interrupts.ts";
+import { Mesh, MeshNotStarted } from "./mesh.ts";
+import { FolderInUse, StateFolder } from "./state-folder.ts";
+import { Lines } from "./terminal.ts";
+
+export interface SessionOptions {
+  readonly project: Project;
+  readonly stateFolder: string;
+  /** 0: any free one. */
+  readonly discoveryPort: number;
+  readonly proxy: ProxyProgram;
+  /** Programs' own lines go to their logs alone. */
+  readonly quiet: boolean;
+  readonly context: CommandContext;
+  /** Everything is up; ends the session when it resolves. */
+  onReady(session: Session): Promise<void>;
+}
+
+/** A mesh that runs until somebody ends it. */
+export interface Session {
+  readonly mesh: Mesh;
+  readonly controlPlane: ControlPlane;
+  readonly interrupts: Interrupts;
+  readonly startedInMs: number;
+  readonly lines: Lines;
+}
+
+const problemExit = 1;
+
+/** Runs a project from start to stop, and frees whatever it took on every way out. The result is an exit code. */
+export async function runSession(options: SessionOptions): Promise<number> {
+  const { context } = options;
+  const interrupts = new Interrupts();
+  let state: StateFolder | undefined;
+  try {
+    state = StateFolder.open(options.stateFolder, context.pid);
+    return await serve(options, state, interrupts);
+  } catch (error) {
+    if (!isForPeople(error)) throw error;
+    context.terminal.stderr.write(`heddle: ${error.message}\n`);
+    return error instanceof ConfigFileError ? 65 : problemExit;
+  } finally {
+    state?.release();
+    interrupts.release();
+  }
+}
+
+async function serve(
+  options: SessionOptions,
+  state: StateFolder,
+  interrupts: Interrupts,
+): Promise<number> {
+  const { context, project, proxy, quiet } = options;
+  const { clock, random, terminal, pid } = context;
+  const began = clock.monotonicMs();
+  const lines = new Lines(terminal, namesOf(project));
+  const controlPlane = await context.startControlPlane({
+    port: options.discoveryPort,
+    stateFolder: state.folder("pilot"),
+    config: project.config,
+    onEvent: (message) => lines.event("pilot", message),
+  });
+  const mesh = new Mesh({
+    ...{ project, state, proxy, controlPlane, clock, random },
+    owner: pid,
+    environment: terminal.environment,
+    onProgramLine: (name, line, stream) => {
+      state.log(name, line);
+      if (!quiet) lines.program(name, line, stream);
+    },
+    onProxyLine: (name, line) => {
+      state.log(`${name}-proxy`, line);
+      if (!quiet) lines.event(name, `proxy: ${line}`);
+    },
+    onEvent: (name, message) => lines.event(name, message),
+  });
+  interrupts.onSecond(() => mesh.kill());
+  try {
+    const up = mesh.start();
+    const interrupted = interrupts.first.then(() => "interrupted" as const);
+    if ((await Promise.race([up, interrupted])) !== "interrupted") {
+      const startedInMs = clock.monotonicMs() - began;
+      const ready = options.onReady({ mesh, controlPlane, interrupts, startedInMs, lines });
+      await Promise.race([ready, interrupts.first]);
+    }
+    // What was still starting fails now that it is told to stop.
+    up.catch(() => {});
+  } finally {
+    await mesh.stop();
+    await controlPlane.stop();
+  }
+  return 0;
+}
+
+function namesOf({ services }: Project): readonly string[] {
+  const programs = services.flatMap(({ name, releases }) =>
+    releases.map(({ version }) => `${name}-${version}`),
+  );
+  return [...programs, "gateway", "pilot"];
+}
+
+/** Heddle's own proxy, or an Envoy at this path. Undefined: there is none. */
+export function proxyProgram(
+  path: string | undefined,
+  { self }: CommandContext,
+): ProxyProgram | undefined {
+  if (path === undefined) return { kind: "heddle", command: [...self, "proxy"] };
+  return existsSync(path) ? { kind: "envoy", command: [path] } : undefined;
+}
+
+/** What a person can do something about; all else is a bug and is shown as one. */
+export function isForPeople(error: unknown): error is Error {
+  return [
+    ConfigFileError,
+    ControlPlaneNotStarted,
+    FolderInUse,
+    MeshNotStarted,
+    PortTaken,
+    ProgramNotHealthy,
+    ProgramNotStarted,
+    SidecarNotReady,
+  ].some((kind) => error instanceof kind);
+}
