@@ -46,16 +46,6 @@ export function renderBootstrap(options: BootstrapOptions): BootstrapJson {
       metadata: nodeMetadata(workload),
     },
     admin: { address: socketAddress(admin) },
-    layeredRuntime: {
-      layers: [
-        {
-          name: "global",
-          // Envoy warns at each start of connections without a limit; Istio's figure.
-          staticLayer: { "overload.global_downstream_max_connections": "2147483647" },
-        },
-        { name: "admin", adminLayer: {} },
-      ],
-    },
     statsConfig: statsConfig(options.statsOfIstioOnly === true),
     dynamicResources: {
       adsConfig: {

@@ -22,6 +22,7 @@ const loopback = "127.0.0.1";
 export class LocalGateway {
   readonly name: string;
   readonly admin: HostPort;
+  readonly ports: LocalGatewaySpec["ports"];
   readonly proxy: Sidecar;
 
   static async prepare(spec: LocalGatewaySpec, host: LocalHost): Promise<LocalGateway> {
@@ -32,6 +33,7 @@ export class LocalGateway {
   private constructor(spec: LocalGatewaySpec, host: LocalHost, admin: HostPort) {
     this.name = `${spec.name}-1`;
     this.admin = admin;
+    this.ports = spec.ports;
     const { folder, proxy, env, drainMs, readyMs, clock, random, discovery } = host;
     const bootstrapFile = join(folder, `${this.name}.json`);
     const bootstrap = renderBootstrap({

@@ -104,6 +104,8 @@ export class Sidecar {
     const { proxy, bootstrapFile, drainMs, env, onLine } = this.#options;
     const drainSeconds = String(Math.max(1, Math.ceil(drainMs / 1000)));
     const flags = ["-c", bootstrapFile, "--concurrency", "1", "--drain-time-s", drainSeconds];
+    // Envoy warns of its own defaults and of fields that Istio's configuration has; nobody can do anything about it.
+    if (proxy.kind === "envoy") flags.push("--component-log-level", "main:error,misc:error");
     this.#lastLines.length = 0;
     return Program.start({
       command: [...proxy.command, ...flags, "--log-level", "warning", "--disable-hot-restart"],

@@ -1,3 +1,4 @@
+import type { ReadStream } from "node:tty";
 import type { Clock } from "#lib/clock.ts";
 import type { Random } from "#lib/random.ts";
 import type { ControlPlaneFactory } from "./control-plane.ts";
@@ -8,9 +9,14 @@ export interface CommandContext {
   readonly terminal: Terminal;
   /** How to run Heddle once more: its runtime, its flags, its entry. */
   readonly self: readonly string[];
+  /** Where the command was started. */
   readonly folder: string;
+  /** Undefined: nobody types. */
+  readonly input: ReadStream | undefined;
   readonly pid: number;
   readonly clock: Clock;
   readonly random: Random;
+  /** What a visitor of the demo may try, with the folder of its rules; only what there is. */
+  nextSteps(rules: string): readonly string[];
   readonly startControlPlane: ControlPlaneFactory;
 }

@@ -1,14 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import { Command, CommanderError } from "commander";
 import { ConfigFileError } from "#config/config-file-error.ts";
 import type { CommandContext } from "./context.ts";
+import { command, dataExit, parseFlags, portFlag, UsageError } from "./flags.ts";
 import { proxyProgram, runSession, type Session } from "./mesh/session.ts";
 import type { Project } from "./project/project.ts";
-import { readProject } from "./project/read-project.ts";
-
-const usageExit = 64;
-const dataExit = 65;
+import { projectEnvironment, readProject } from "./project/read-project.ts";
 
 interface UpFlags {
   readonly file?: string;
@@ -20,29 +17,34 @@ interface UpFlags {
 /** `heddle up`: the control plane, and the programs of heddle.yaml with their sidecars. */
 export async function runUp(argv: readonly string[], context: CommandContext): Promise<number> {
   const { terminal, folder } = context;
-  const flags = parse(argv, context);
+  const parser = command("up", terminal)
+    .description("Runs the control plane, and the programs of heddle.yaml, each with its sidecar.")
+    .option("-f, --file <file>", "the project (heddle.yaml in this folder, if there is one)")
+    .option("--dir <folder>", "where state is kept (.heddle beside the file)")
+    .option("--xds-port <port>", "where proxies find the control plane; 0: any", "15010")
+    .option("--proxy <path>", "an Envoy to run instead of Heddle's own proxy");
+  const flags = parseFlags(parser, argv, {
+    terminal,
+    read: () => {
+      const { file: name, dir, xdsPort, proxy } = parser.opts<UpFlags>();
+      const file = resolve(folder, name ?? "heddle.yaml");
+      if (name !== undefined && !existsSync(file)) throw new UsageError(`${name}: not found`);
+      return {
+        file,
+        stateFolder: resolve(folder, dir ?? join(dirname(file), ".heddle")),
+        discoveryPort: portFlag("--xds-port", xdsPort),
+        proxy: proxyProgram(proxy, context),
+      };
+    },
+  });
   if (typeof flags === "number") return flags;
-  const file = resolve(folder, flags.file ?? "heddle.yaml");
-  if (flags.file !== undefined && !existsSync(file)) {
-    terminal.stderr.write(`heddle up: ${flags.file}: not found\n`);
-    return dataExit;
-  }
-  const proxy = proxyProgram(flags.proxy, context);
-  const discoveryPort = Number(flags.xdsPort);
-  if (proxy === undefined || !(discoveryPort >= 0 && discoveryPort < 65_536)) {
-    terminal.stderr.write(
-      proxy === undefined
-        ? `heddle up: --proxy ${flags.proxy}: not found\n`
-        : `heddle up: --xds-port ${flags.xdsPort}: a port is expected\n`,
-    );
-    return usageExit;
-  }
   try {
-    const project = loadProject(file, context);
+    const { file, ...options } = flags;
     return await runSession({
-      ...{ project, discoveryPort, proxy, context },
-      stateFolder: resolve(folder, flags.dir ?? join(dirname(file), ".heddle")),
+      ...options,
+      project: loadProject(file, context),
       quiet: false,
+      context,
       onReady: (session) => {
         announce(session, context);
         return session.interrupts.first.then(() => {});
@@ -74,14 +76,6 @@ function loadProject(file: string, { folder, terminal, self }: CommandContext): 
   });
 }
 
-/** HEDDLE_NODE is the Node that Heddle itself runs on: new enough to follow HTTP_PROXY. */
-export function projectEnvironment(
-  environment: Readonly<Record<string, string | undefined>>,
-  [node]: readonly string[],
-): Readonly<Record<string, string | undefined>> {
-  return { ...environment, HEDDLE_NODE: node };
-}
-
 function announce(
   { mesh, controlPlane, startedInMs }: Session,
   { terminal }: CommandContext,
@@ -95,28 +89,6 @@ function announce(
       `${workload.name}  http://${service.name}:${ports} in the mesh, proxy's admin port ${workload.admin.port}`,
     );
   }
+  for (const { local } of mesh.gateway?.ports ?? []) print(`gateway  http://localhost:${local}`);
   print(`up in ${(startedInMs / 1000).toFixed(1)} s; Ctrl-C stops everything`);
-}
-
-function parse(argv: readonly string[], { terminal }: CommandContext): UpFlags | number {
-  const command = new Command("heddle up")
-    .description("Runs the control plane, and the programs of heddle.yaml, each with its sidecar.")
-    .helpOption("-h, --help", "print this text")
-    .allowExcessArguments(false)
-    .option("-f, --file <file>", "the project (heddle.yaml in this folder, if there is one)")
-    .option("--dir <folder>", "where state is kept (.heddle beside the file)")
-    .option("--xds-port <port>", "where proxies find the control plane; 0: any", "15010")
-    .option("--proxy <path>", "an Envoy to run instead of Heddle's own proxy")
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => terminal.stdout.write(text),
-      writeErr: (text) => terminal.stderr.write(text),
-    });
-  try {
-    command.parse(argv, { from: "user" });
-    return command.opts<UpFlags>();
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageExit;
-    throw error;
-  }
 }

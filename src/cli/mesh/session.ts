@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { ProgramNotStarted } from "#agent/child-process.ts";
 import { PortTaken } from "#agent/port-claims.ts";
 import { ProgramNotHealthy } from "#agent/program-keeper.ts";
@@ -6,6 +7,7 @@ import { type ProxyProgram, SidecarNotReady } from "#agent/sidecar.ts";
 import { ConfigFileError } from "#config/config-file-error.ts";
 import type { CommandContext } from "../context.ts";
 import { type ControlPlane, ControlPlaneNotStarted } from "../control-plane.ts";
+import { UsageError } from "../flags.ts";
 import type { Project } from "../project/project.ts";
 import { Interrupts } from "./interrupts.ts";
 import { Mesh, MeshNotStarted } from "./mesh.ts";
@@ -79,7 +81,8 @@ async function serve(
     },
     onProxyLine: (name, line) => {
       state.log(`${name}-proxy`, line);
-      if (!quiet) lines.event(name, `proxy: ${line}`);
+      // While all ends, proxies say that their Pilot is gone.
+      if (!quiet && !interrupts.raised) lines.event(name, `proxy: ${line}`);
     },
     onEvent: (name, message) => lines.event(name, message),
   });
@@ -108,13 +111,15 @@ function namesOf({ services }: Project): readonly string[] {
   return [...programs, "gateway", "pilot"];
 }
 
-/** Heddle's own proxy, or an Envoy at this path. Undefined: there is none. */
+/** Heddle's own proxy, or an Envoy at this path. */
 export function proxyProgram(
   path: string | undefined,
-  { self }: CommandContext,
-): ProxyProgram | undefined {
+  { self, folder }: CommandContext,
+): ProxyProgram {
   if (path === undefined) return { kind: "heddle", command: [...self, "proxy"] };
-  return existsSync(path) ? { kind: "envoy", command: [path] } : undefined;
+  const envoy = resolve(folder, path);
+  if (!existsSync(envoy)) throw new UsageError(`--proxy ${path}: not found`);
+  return { kind: "envoy", command: [envoy] };
 }
 
 /** What a person can do something about; all else is a bug and is shown as one. */

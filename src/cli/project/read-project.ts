@@ -138,3 +138,11 @@ function gatewayPort(values: Values, { place, value }: Item): readonly GatewayPo
 function optional<T>(item: Item | undefined, read: (item: Item) => T): T | undefined {
   return item === undefined || item.value === null ? undefined : read(item);
 }
+
+/** HEDDLE_NODE is the Node that Heddle itself runs on: new enough to follow HTTP_PROXY. */
+export function projectEnvironment(
+  environment: Environment,
+  [node]: readonly string[],
+): Environment {
+  return { ...environment, HEDDLE_NODE: node };
+}
