@@ -198,7 +198,7 @@ const istioTags: NonNullable<StatsConfigJson["statsTags"]> = [
   { tagName: "response_code_class", regex: "_rq(_(\\dxx))$" },
   {
     tagName: "http_conn_manager_listener_prefix",
-    regex: "^listener(?=\\.).*?\\.http\\.(((?:[_.[:digit:]]*|[_\\[\\]aAbBcCdDeEfF[:digit:]]*))\\.)",
+    regex: "^listener\\..*?\\.http\\.(((?:[_.[:digit:]]*|[_\\[\\]aAbBcCdDeEfF[:digit:]]*))\\.)",
   },
   { tagName: "http_conn_manager_prefix", regex: "^http\\.(((?:[_.[:digit:]]*|[^.]*))\\.)" },
   {
