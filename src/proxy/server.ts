@@ -112,7 +112,10 @@ export class ProxyServer {
     const clusters = this.#watchHosts(dynamic);
     // A check that comes before its secrets would only find out that they are missing.
     const secrets = this.#secrets.start().then(() => clusters.startChecks());
-    await Promise.all([secrets, this.#discover(clusters)]);
+    const discovered = this.#discover(clusters);
+    // The endpoints of static clusters are known by now, and a control plane is reached through one of them.
+    this.#sources?.start();
+    await Promise.all([secrets, discovered]);
     await dynamic?.start(clusters);
     await this.#workers.listen();
     this.#watchOverload();

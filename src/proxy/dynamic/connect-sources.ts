@@ -31,13 +31,14 @@ export function connectSources(bootstrap: BootstrapJson, context: ConnectContext
     stats: stats.scope("cluster_manager."),
     onUnknownFields: (count) => unknown.add(count),
   };
+  let started = false;
   const opened = new Map<string, ResourceClient>();
   const open = (key: string, make: () => ResourceClient): ResourceClient => {
     const known = opened.get(key);
     if (known !== undefined) return known;
     const source = make();
     opened.set(key, source);
-    source.start();
+    if (started) source.start();
     return source;
   };
   const ads = bootstrap.dynamicResources?.adsConfig;
@@ -48,6 +49,10 @@ export function connectSources(bootstrap: BootstrapJson, context: ConnectContext
       const key = sourceKey(source);
       if (key === "ads") return open(key, () => noAds());
       return open(`${key} ${type.name}`, () => openSource(source, type, services));
+    },
+    start: () => {
+      started = true;
+      for (const source of opened.values()) source.start();
     },
     close: () => {
       for (const source of opened.values()) source.close();

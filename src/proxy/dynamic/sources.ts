@@ -6,5 +6,7 @@ import type { ResourceClient } from "#xds/subscriber.ts";
 export interface Sources {
   /** Throws ConfigError for a source that cannot be. */
   of(source: ConfigSourceJson, type: ResourceType): ResourceClient;
+  /** Connects them, and from then on each new one at once: where control planes are is known now. */
+  start(): void;
   close(): void;
 }

@@ -232,7 +232,9 @@ export class ListenerManager implements ListenerOwner {
     shared: SharedSockets,
   ): Promise<void> {
     const { listener, sockets } = running;
-    if (!listener.bindToPort) return;
+    // One that a control plane sent before the others began to listen is open already.
+    if (!listener.bindToPort || running.opened) return;
+    running.opened = true;
     for (const [index, socket] of listener.sockets.entries()) {
       const { address } = socket;
       const key = `${listener.name}#${index}`;

@@ -19,6 +19,8 @@ export class RunningListener implements Accepting {
   readonly services: Services;
   readonly stats: ListenerStats;
   readonly sockets: ListeningSocket[] = [];
+  /** Its sockets are open, or being opened. */
+  opened = false;
   readonly connections: Set<ActiveConnection> = new Set();
   /** Its connections in all workers. */
   readonly count: Count;
