@@ -1,13 +1,15 @@
 /** `heddle <command>`: picks the command and loads only what that command needs. */
 
+import { readFileSync } from "node:fs";
 import { packageVersion } from "./package-version.ts";
 
 const usage = `Usage: heddle <command> [options]
 
 Commands:
-  proxy -c <file>   run the data plane with an Envoy v3 configuration
-  version           print the version
-  help              print this text
+  proxy -c <file>     run the data plane with an Envoy v3 configuration
+  validate -f <path>  check files of Istio's configuration
+  version             print the version
+  help                print this text
 `;
 
 process.exitCode = await main(process.argv.slice(2));
@@ -19,6 +21,14 @@ async function main(argv: readonly string[]): Promise<number> {
       // Loaded here and not above, so that no command pays for another's modules.
       const { runProxy } = await import("#main/proxy.ts");
       return runProxy(rest);
+    }
+    case "validate": {
+      const { runValidate } = await import("#cli/validate.ts");
+      return runValidate(rest, {
+        stdout: (text) => process.stdout.write(text),
+        stderr: (text) => process.stderr.write(text),
+        readStdin: () => readFileSync(0, "utf8"),
+      });
     }
     case "version":
     case "--version":
