@@ -1,27 +1,18 @@
 /** From the state of the mesh to what one proxy may know. */
 import { localPortsOf } from "#model/local-ports.ts";
 import type { ProxyNode } from "#model/node.ts";
-import { egressViews, servicesOf, type Visible } from "./scope/egress.ts";
 import { mergeGateways, type RejectedServer } from "./scope/gateways.ts";
-import { Scope, type ScopeFor, scopeFor, visibleRules } from "./scope/scope.ts";
-import { visibleServices } from "./scope/services.ts";
-import { selectSidecar } from "./scope/sidecars.ts";
+import { scopeFor } from "./scope/scope.ts";
 import { selects } from "./scope/visibility.ts";
 import type { MeshState } from "./state/mesh-state.ts";
-import {
-  meshGateway,
-  type OutboundScope,
-  type ProxyView,
-  type ServiceTarget,
-  type Sidecar,
-} from "./view.ts";
+import type { ProxyView, ServiceTarget } from "./view.ts";
 
 /** What a proxy of this node sees of the state. Proxies that agree in what rules look at share one scope. */
 export function proxyView(state: MeshState, node: ProxyNode): ProxyView {
   const targets = targetsOf(state, node);
   return {
     node,
-    scope: outboundScope(state, node),
+    scope: state.scope(scopeFor(node, state.labelKeys)),
     targets,
     servers: gatewaysOf(state, node, targets).ports,
     secret: (name, namespace) => state.secret(namespace, name),
@@ -60,43 +51,4 @@ function targetsOf(state: MeshState, node: ProxyNode): readonly ServiceTarget[] 
     }
   }
   return targets;
-}
-
-const scopesOf = new WeakMap<MeshState, Map<string, OutboundScope>>();
-
-function outboundScope(state: MeshState, node: ProxyNode): OutboundScope {
-  const who = scopeFor(node, state.labelKeys);
-  const key = JSON.stringify(who);
-  return scopesOf
-    .getOrInsertComputed(state, () => new Map<string, OutboundScope>())
-    .getOrInsertComputed(key, () => buildScope(state, who));
-}
-
-function buildScope(state: MeshState, who: ScopeFor): OutboundScope {
-  const { namespace } = who;
-  const sidecar = sidecarOf(state, who);
-  const virtualServices = visibleRules(
-    state.virtualServices,
-    namespace,
-    state.mesh.defaultVirtualServiceExportTo ?? [],
-  );
-  const visible: Visible = {
-    namespace,
-    services: visibleServices(state.services, namespace),
-    virtualServices: virtualServices.filter(({ spec }) => spec.gateways?.includes(meshGateway)),
-    byHostname: (hostname) => state.byHostname(hostname),
-  };
-  const egress = egressViews(visible, sidecar);
-  const services = servicesOf(visible, egress);
-  const { mesh, domain, destinationRules } = state;
-  const parts = { mesh, domain, services, egress, sidecar, destinationRules, virtualServices };
-  return new Scope(who, parts, (service) => state.endpoints(service));
-}
-
-/** Gateways have none. */
-function sidecarOf(state: MeshState, who: ScopeFor): Sidecar | undefined {
-  if (who.type !== "sidecar") return undefined;
-  const own = state.sidecars(who.namespace);
-  const root = state.sidecars(state.mesh.rootNamespace ?? "");
-  return selectSidecar({ own, root }, who.labels);
 }

@@ -3,54 +3,103 @@ import { decidedBy, rulesBehind } from "../provenance.ts";
 import type { DestinationRule } from "../view.ts";
 import { isExported, selects } from "./visibility.ts";
 
-/** Rules of one namespace for one host that became one rule. */
-interface Merged {
+/** A rule with its host in full, and who may see it. */
+export interface PreparedRule {
   readonly rule: DestinationRule;
   readonly exportTo: readonly string[];
 }
 
-/** Which rule applies to calls of a host, looked up by namespaces. */
-export interface DestinationRuleIndex {
-  /** Every rule of the namespace. */
-  readonly local: ReadonlyMap<string, HostTable<readonly Merged[]>>;
-  /** Those that another namespace may see. */
-  readonly exported: ReadonlyMap<string, HostTable<readonly Merged[]>>;
-  /** In the root namespace: those for itself only. */
-  readonly rootPrivate: HostTable<readonly Merged[]>;
-  readonly rootNamespace: string;
-}
-
-export interface DestinationRuleOptions {
+export interface PrepareOptions {
   readonly domain: string;
-  readonly rootNamespace: string;
   readonly defaultExportTo: readonly string[];
 }
 
-/** `rules`: the oldest first. */
-export function indexDestinationRules(
-  rules: readonly DestinationRule[],
-  { domain, rootNamespace, defaultExportTo }: DestinationRuleOptions,
-): DestinationRuleIndex {
-  const local = new Groups();
-  const exported = new Groups();
-  const rootPrivate = new Groups();
-  for (const written of rules) {
-    const { namespace } = written.metadata;
-    const host = resolveHost((written.spec.host ?? "").toLowerCase(), { namespace, domain });
-    const exportTo = written.spec.exportTo?.length ? written.spec.exportTo : defaultExportTo;
-    const rule = withProvenance({ ...written, spec: { ...written.spec, host } }, written);
-    const isPrivate = exportTo.every((target) => target === "." || target === namespace);
-    const entry = { rule, exportTo };
-    local.add(namespace, host, entry);
-    if (!isPrivate) exported.add(namespace, host, entry);
-    else if (namespace === rootNamespace) rootPrivate.add(namespace, host, entry);
+export function prepareDestinationRule(
+  written: DestinationRule,
+  { domain, defaultExportTo }: PrepareOptions,
+): PreparedRule {
+  const { namespace } = written.metadata;
+  const host = resolveHost((written.spec.host ?? "").toLowerCase(), { namespace, domain });
+  const exportTo = written.spec.exportTo?.length ? written.spec.exportTo : defaultExportTo;
+  const rule = withProvenance({ ...written, spec: { ...written.spec, host } }, written);
+  return { rule, exportTo };
+}
+
+/** For itself only: no other namespace sees it. */
+export function isPrivate({ rule, exportTo }: PreparedRule): boolean {
+  const { namespace } = rule.metadata;
+  return exportTo.every((target) => target === "." || target === namespace);
+}
+
+/** Of one namespace: by host, those for the same host merged. */
+export class RuleTable {
+  readonly #byHost: ReadonlyMap<string, readonly PreparedRule[]>;
+  readonly #table: HostTable<readonly PreparedRule[]>;
+  /** What the table that was asked about last has differently. */
+  #compared: { readonly with: RuleTable; readonly hosts: readonly string[] } | undefined;
+
+  /** `rules`: the oldest first. */
+  constructor(rules: readonly PreparedRule[]) {
+    const byHost = new Map<string, PreparedRule[]>();
+    for (const prepared of rules) {
+      mergeInto(
+        byHost.getOrInsertComputed(prepared.rule.spec.host ?? "", () => []),
+        prepared,
+      );
+    }
+    this.#byHost = byHost;
+    this.#table = new HostTable(byHost);
   }
-  return {
-    local: local.finish(),
-    exported: exported.finish(),
-    rootPrivate: rootPrivate.finish().get(rootNamespace) ?? new HostTable(),
-    rootNamespace,
-  };
+
+  match(host: string): readonly PreparedRule[] | undefined {
+    return this.#table.match(host);
+  }
+
+  get hosts(): readonly string[] {
+    return [...this.#byHost.keys()];
+  }
+
+  /** Hosts, also with wildcards, for which the other table says something else. */
+  hostsUnlike(other: RuleTable): readonly string[] {
+    if (this.#compared?.with !== other) {
+      const hosts = new Set([...this.#byHost.keys(), ...other.#byHost.keys()]);
+      const differing = [...hosts].filter(
+        (host) => !sameRules(this.#byHost.get(host) ?? [], other.#byHost.get(host) ?? []),
+      );
+      this.#compared = { with: other, hosts: differing };
+    }
+    return this.#compared.hosts;
+  }
+}
+
+const sameRules = (a: readonly PreparedRule[], b: readonly PreparedRule[]): boolean =>
+  a.length === b.length &&
+  a.every(
+    ({ rule, exportTo }, index) => rule === b[index]?.rule && sameSet(exportTo, b[index].exportTo),
+  );
+
+/** Hosts that some table of one list treats unlike its counterpart in the other; the lists are of the same namespaces. */
+export function hostsUnlike(
+  before: readonly (RuleTable | undefined)[],
+  after: readonly (RuleTable | undefined)[],
+): readonly string[] {
+  return after.flatMap((table, index) => {
+    const known = before[index];
+    if (table === known) return [];
+    if (table === undefined) return known?.hosts ?? [];
+    return known === undefined ? table.hosts : table.hostsUnlike(known);
+  });
+}
+
+/** The tables of all namespaces. */
+export interface DestinationRules {
+  /** Every rule of the namespace. */
+  local(namespace: string): RuleTable | undefined;
+  /** Those that another namespace may see. */
+  exported(namespace: string): RuleTable | undefined;
+  /** Those that none other sees. */
+  private(namespace: string): RuleTable | undefined;
+  readonly rootNamespace: string;
 }
 
 export interface Caller {
@@ -58,30 +107,43 @@ export interface Caller {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** The tables that decide for a caller, whichever of these namespaces a service is of. */
+export function tablesFor(
+  rules: DestinationRules,
+  namespace: string,
+  serviceNamespaces: Iterable<string>,
+): readonly (RuleTable | undefined)[] {
+  return [
+    ownTable(rules, namespace),
+    rules.exported(rules.rootNamespace),
+    ...Array.from(serviceNamespaces, (of) => rules.exported(of)),
+  ];
+}
+
 /** The caller's namespace, then the service's, then the root's; within each the most specific host. */
 export function selectDestinationRule(
-  index: DestinationRuleIndex,
+  rules: DestinationRules,
   host: string,
   { caller, serviceNamespace }: { readonly caller: Caller; readonly serviceNamespace: string },
 ): DestinationRule | undefined {
-  const own =
-    caller.namespace === index.rootNamespace
-      ? index.rootPrivate
-      : index.local.get(caller.namespace);
   const candidates =
-    own?.match(host) ??
-    exportedFrom(index, host, { namespace: serviceNamespace, from: caller.namespace }) ??
-    exportedFrom(index, host, { namespace: index.rootNamespace, from: caller.namespace });
+    ownTable(rules, caller.namespace)?.match(host) ??
+    exportedFrom(rules, host, { namespace: serviceNamespace, from: caller.namespace }) ??
+    exportedFrom(rules, host, { namespace: rules.rootNamespace, from: caller.namespace });
   return candidates === undefined ? undefined : selectForWorkload(candidates, caller);
 }
 
+/** What the root namespace exports is for all, and must not hide from its own proxies what a service's namespace says. */
+const ownTable = (rules: DestinationRules, namespace: string): RuleTable | undefined =>
+  namespace === rules.rootNamespace ? rules.private(namespace) : rules.local(namespace);
+
 function exportedFrom(
-  index: DestinationRuleIndex,
+  rules: DestinationRules,
   host: string,
   { namespace, from }: { readonly namespace: string; readonly from: string },
-): readonly Merged[] | undefined {
-  const found = index.exported
-    .get(namespace)
+): readonly PreparedRule[] | undefined {
+  const found = rules
+    .exported(namespace)
     ?.match(host)
     ?.filter(({ exportTo }) => isExported(exportTo, { namespace, from }));
   return found?.length ? found : undefined;
@@ -89,37 +151,24 @@ function exportedFrom(
 
 /** A rule for this very workload wins; a selector reaches only workloads of the rule's own namespace. */
 function selectForWorkload(
-  candidates: readonly Merged[],
+  candidates: readonly PreparedRule[],
   caller: Caller,
 ): DestinationRule | undefined {
   let forAll: DestinationRule | undefined;
   for (const { rule } of candidates) {
-    const selector = rule.spec.workloadSelector?.matchLabels;
-    if (rule.spec.workloadSelector === undefined) forAll = rule;
-    else if (rule.metadata.namespace === caller.namespace && selects(selector ?? {}, caller.labels))
+    const selector = rule.spec.workloadSelector;
+    if (selector === undefined) forAll = rule;
+    else if (
+      rule.metadata.namespace === caller.namespace &&
+      selects(selector.matchLabels ?? {}, caller.labels)
+    )
       return rule;
   }
   return forAll;
 }
 
-/** Namespace → host → rules, merged as they come. */
-class Groups {
-  readonly #namespaces: Map<string, Map<string, Merged[]>> = new Map();
-
-  add(namespace: string, host: string, entry: Merged): void {
-    const hosts = this.#namespaces.getOrInsertComputed(namespace, () => new Map());
-    const known = hosts.get(host);
-    if (known === undefined) hosts.set(host, [entry]);
-    else mergeInto(known, entry);
-  }
-
-  finish(): ReadonlyMap<string, HostTable<readonly Merged[]>> {
-    return new Map([...this.#namespaces].map(([name, hosts]) => [name, new HostTable(hosts)]));
-  }
-}
-
 /** One rule for the same host, the same workloads and the same readers; one for more readers adds to the first and stands by itself. */
-function mergeInto(known: Merged[], incoming: Merged): void {
+function mergeInto(known: PreparedRule[], incoming: PreparedRule): void {
   let alone = true;
   for (const [index, existing] of known.entries()) {
     if (!sameSelector(existing.rule, incoming.rule)) continue;
@@ -132,12 +181,21 @@ function mergeInto(known: Merged[], incoming: Merged): void {
   if (alone) known.push(incoming);
 }
 
+/** What two rules made together: the same two make the same one. */
+const merged = new WeakMap<DestinationRule, WeakMap<DestinationRule, DestinationRule>>();
+
 function merge(first: DestinationRule, second: DestinationRule): DestinationRule {
+  return merged
+    .getOrInsertComputed(first, () => new WeakMap<DestinationRule, DestinationRule>())
+    .getOrInsertComputed(second, () => mergeTwo(first, second));
+}
+
+function mergeTwo(first: DestinationRule, second: DestinationRule): DestinationRule {
   const subsets = [...(first.spec.subsets ?? [])];
   const names = new Set(subsets.map(({ name }) => name));
   for (const subset of second.spec.subsets ?? []) if (!names.has(subset.name)) subsets.push(subset);
   const trafficPolicy = first.spec.trafficPolicy ?? second.spec.trafficPolicy;
-  const merged = {
+  const rule = {
     ...first,
     spec: {
       ...first.spec,
@@ -145,7 +203,7 @@ function merge(first: DestinationRule, second: DestinationRule): DestinationRule
       ...(trafficPolicy && { trafficPolicy }),
     },
   };
-  return decidedBy(merged, ...rulesBehind(first), ...rulesBehind(second));
+  return decidedBy(rule, ...rulesBehind(first), ...rulesBehind(second));
 }
 
 const sameSet = (a: readonly string[], b: readonly string[]): boolean =>

@@ -4,31 +4,56 @@ import type { Service } from "#model/service.ts";
 import type { EgressView, Sidecar, VirtualService } from "../view.ts";
 import { EgressHosts } from "./egress-hosts.ts";
 import { importedServices, matchesPort, ServiceSet, withPorts } from "./services.ts";
-import { isExported } from "./visibility.ts";
 
 /** What a namespace may see of everything. */
 export interface Visible {
   readonly namespace: string;
-  /** In the order of `visibleServices`. */
+  /** Its own private ones first, then those exported to it, then the public ones. */
   readonly services: readonly Service[];
   /** For `mesh`. */
   readonly virtualServices: readonly VirtualService[];
-  /** Every service of a hostname, also in other namespaces. */
-  byHostname(hostname: string): readonly Service[];
 }
 
-const everything: IstioEgressListenerJson = { hosts: ["*/*"] };
+export interface Egress {
+  /** The listeners of a Sidecar, or the one that lets everything in; the one without a port last. */
+  readonly views: readonly EgressView[];
+  /** All services of all listeners, and those that their VirtualServices lead to without being imported by name. */
+  readonly services: readonly Service[];
+}
 
-/** The listeners of a Sidecar, or the one that lets everything in; the one without a port last. */
-export function egressViews(visible: Visible, sidecar: Sidecar | undefined): readonly EgressView[] {
+export function egressOf(visible: Visible, sidecar: Sidecar | undefined): Egress {
   const written = sidecar?.spec.egress ?? [];
-  if (written.length === 0) return [{ ...egressView(visible, everything), listener: undefined }];
-  const views = written.map((listener) => egressView(visible, listener));
-  const hasPort = ({ listener }: EgressView): boolean => listener?.port !== undefined;
-  return [...views.filter(hasPort), ...views.filter((view) => !hasPort(view))];
+  if (written.length === 0) {
+    const services = everything(visible);
+    const { virtualServices } = visible;
+    return { views: [{ listener: undefined, services, virtualServices }], services };
+  }
+  const imported = written.map((listener) => egressView(visible, listener));
+  const hasPort = ({ listener }: Imported): boolean => listener.port !== undefined;
+  const views = [...imported.filter(hasPort), ...imported.filter((view) => !hasPort(view))];
+  return { views, services: servicesOf(visible, views) };
 }
 
-function egressView(visible: Visible, listener: IstioEgressListenerJson): EgressView {
+/** By what may be seen, and, when hostnames are there twice, by who looks. */
+const everythingSeen = new WeakMap<readonly Service[], Map<string, readonly Service[]>>();
+const allHosts: IstioEgressListenerJson = { hosts: ["*/*"] };
+
+/** Namespaces that may see the same share one list. */
+function everything({ services, namespace }: Visible): readonly Service[] {
+  const known = everythingSeen.getOrInsertComputed(services, () => new Map());
+  const unique = known.get("");
+  if (unique !== undefined) return unique;
+  const hosts = new EgressHosts(allHosts.hosts ?? [], namespace);
+  const imported = importedServices(services, namespace, { hosts, listener: allHosts });
+  if (imported.length === services.length) known.set("", imported);
+  return known.getOrInsertComputed(namespace, () => imported);
+}
+
+interface Imported extends EgressView {
+  readonly listener: IstioEgressListenerJson;
+}
+
+function egressView(visible: Visible, listener: IstioEgressListenerJson): Imported {
   const hosts = new EgressHosts(listener.hosts ?? [], visible.namespace);
   return {
     listener,
@@ -37,25 +62,18 @@ function egressView(visible: Visible, listener: IstioEgressListenerJson): Egress
   };
 }
 
-/** All services of all listeners, and those that their VirtualServices lead to without being imported by name. */
-export function servicesOf(
-  visible: Visible,
-  egress: readonly EgressView[],
-): ReadonlyMap<string, Service> {
+function servicesOf(visible: Visible, views: readonly Imported[]): readonly Service[] {
   const services = new ServiceSet();
-  for (const view of egress) {
+  for (const view of views) {
     for (const service of view.services) services.add(service);
-    // Without a Sidecar everything that may be seen is already in.
-    if (view.listener === undefined) continue;
-    for (const service of destinations(visible, view, view.listener)) services.add(service);
+    for (const service of destinations(visible, view)) services.add(service);
   }
-  return services.finish();
+  return [...services.finish().values()];
 }
 
 function destinations(
   visible: Visible,
-  { virtualServices }: EgressView,
-  listener: IstioEgressListenerJson,
+  { virtualServices, listener }: Imported,
 ): readonly Service[] {
   const port = matchesPort(listener) ? listener.port?.number : undefined;
   const found: Service[] = [];
@@ -72,15 +90,22 @@ function destinations(
 }
 
 /** The caller's own namespace first, else the first by name that exports to it. */
-function destination({ byHostname, namespace }: Visible, hostname: string): Service | undefined {
-  const services = byHostname(hostname);
-  const own = services.find((service) => service.namespace === namespace);
-  if (own !== undefined) return own;
-  return services
-    .filter((service) =>
-      isExported(service.exportTo, { namespace: service.namespace, from: namespace }),
-    )
-    .sort((a, b) => (a.namespace < b.namespace ? -1 : a.namespace > b.namespace ? 1 : 0))[0];
+function destination({ services, namespace }: Visible, hostname: string): Service | undefined {
+  const found = servicesByHostname(services).get(hostname) ?? [];
+  return found.find((service) => service.namespace === namespace) ?? found[0];
+}
+
+const byHostname = new WeakMap<readonly Service[], ReadonlyMap<string, readonly Service[]>>();
+
+/** Of each hostname, by namespace. */
+function servicesByHostname(services: readonly Service[]): ReadonlyMap<string, readonly Service[]> {
+  return byHostname.getOrInsertComputed(services, () => {
+    const found = new Map<string, Service[]>();
+    for (const service of services)
+      found.getOrInsertComputed(service.hostname, () => []).push(service);
+    for (const list of found.values()) list.sort((a, b) => (a.namespace < b.namespace ? -1 : 1));
+    return found;
+  });
 }
 
 /** Hosts that a rule may send calls of this namespace to, each with its ports; no ports: any. */

@@ -1,6 +1,7 @@
 import type { MeshConfigJson } from "#gen/istio/mesh/v1alpha1/config_pb.js";
 import type { ProxyNode } from "#model/node.ts";
 import type { Endpoint, Service } from "#model/service.ts";
+import { serviceKey } from "../registries/registry.ts";
 import type {
   DestinationRule,
   EgressView,
@@ -9,8 +10,7 @@ import type {
   VirtualService,
 } from "../view.ts";
 import { meshGateway } from "../view.ts";
-import { type DestinationRuleIndex, selectDestinationRule } from "./destination-rules.ts";
-import { circleOf } from "./visibility.ts";
+import { type DestinationRules, selectDestinationRule } from "./destination-rules.ts";
 
 /** Of a proxy what its scope depends on. */
 export type ScopeFor = Pick<
@@ -36,19 +36,22 @@ export function scopeFor(node: ProxyNode, labelKeys: ReadonlySet<string>): Scope
   return { type, namespace, labels, locality, clusterId, network, interceptionMode, dnsCapture };
 }
 
-/** The parts of the mesh's state that a scope is made of. */
+/** What a scope is made of. */
 export interface ScopeParts {
   readonly mesh: MeshConfigJson;
   readonly domain: string;
-  readonly services: ReadonlyMap<string, Service>;
+  readonly services: readonly Service[];
   readonly egress: readonly EgressView[];
   readonly sidecar: Sidecar | undefined;
-  readonly destinationRules: DestinationRuleIndex;
-  /** Every VirtualService that the namespace may see, in order. */
+  readonly destinationRules: DestinationRules;
+  /** Those that may concern the proxy, in order. */
   readonly virtualServices: readonly VirtualService[];
 }
 
-export type EndpointLookup = (service: Service) => readonly Endpoint[];
+/** Endpoints by `namespace/hostname`. */
+export type EndpointTable = ReadonlyMap<string, { readonly endpoints: readonly Endpoint[] }>;
+
+const noEndpoints: readonly Endpoint[] = [];
 
 /** The scope, and a new one with other endpoints that shares everything else. */
 export class Scope implements OutboundScope {
@@ -66,18 +69,14 @@ export class Scope implements OutboundScope {
   readonly services: readonly Service[];
   readonly sidecar: Sidecar | undefined;
   readonly egress: readonly EgressView[];
+  readonly parts: ScopeParts;
   readonly #who: ScopeFor;
-  readonly #parts: ScopeParts;
-  readonly #endpoints: EndpointLookup;
+  readonly #endpoints: EndpointTable;
   readonly #memo: Memo;
 
-  constructor(
-    who: ScopeFor,
-    parts: ScopeParts,
-    endpoints: EndpointLookup,
-    memo: Memo = new Memo(),
-  ) {
-    this.key = memo;
+  constructor(who: ScopeFor, parts: ScopeParts, endpoints: EndpointTable, memo?: Memo) {
+    this.#memo = memo ?? new Memo(parts.services);
+    this.key = this.#memo;
     this.type = who.type;
     this.namespace = who.namespace;
     this.labels = who.labels;
@@ -88,37 +87,35 @@ export class Scope implements OutboundScope {
     this.dnsCapture = who.dnsCapture;
     this.mesh = parts.mesh;
     this.domain = parts.domain;
+    this.services = parts.services;
     this.sidecar = parts.sidecar;
     this.egress = parts.egress;
-    memo.services ??= [...parts.services.values()];
-    this.services = memo.services;
+    this.parts = parts;
     this.#who = who;
-    this.#parts = parts;
     this.#endpoints = endpoints;
-    this.#memo = memo;
   }
 
-  withEndpoints(endpoints: EndpointLookup): Scope {
-    return new Scope(this.#who, this.#parts, endpoints, this.#memo);
+  /** Itself when the endpoints are the same. */
+  withEndpoints(endpoints: EndpointTable): Scope {
+    if (endpoints === this.#endpoints) return this;
+    return new Scope(this.#who, this.parts, endpoints, this.#memo);
   }
 
   service(hostname: string): Service | undefined {
-    return this.#parts.services.get(hostname);
+    return this.#memo.byHostname.get(hostname);
   }
 
   endpoints(service: Service): readonly Endpoint[] {
-    return this.#endpoints(service);
+    return this.#endpoints.get(serviceKey(service))?.endpoints ?? noEndpoints;
   }
 
   destinationRule(hostname: string): DestinationRule | undefined {
+    const service = this.service(hostname);
+    if (service === undefined) return undefined;
     const { destinationRules } = this.#memo;
-    if (destinationRules.has(hostname)) return destinationRules.get(hostname);
-    const serviceNamespace = this.service(hostname)?.namespace ?? this.namespace;
-    const rule = selectDestinationRule(this.#parts.destinationRules, hostname, {
-      caller: this,
-      serviceNamespace,
-    });
-    destinationRules.set(hostname, rule);
+    if (destinationRules.has(service)) return destinationRules.get(service);
+    const rule = destinationRuleFor(this.#who, service, this.parts.destinationRules);
+    destinationRules.set(service, rule);
     return rule;
   }
 
@@ -130,28 +127,34 @@ export class Scope implements OutboundScope {
     if (gateway === meshGateway && this.sidecar !== undefined) {
       return [...new Set(this.egress.flatMap((view) => view.virtualServices))];
     }
-    return this.#parts.virtualServices.filter(({ spec }) => spec.gateways?.includes(gateway));
+    return this.parts.virtualServices.filter(({ spec }) => spec.gateways?.includes(gateway));
   }
+}
+
+export function destinationRuleFor(
+  who: ScopeFor,
+  { hostname, namespace }: Service,
+  rules: DestinationRules,
+): DestinationRule | undefined {
+  return selectDestinationRule(rules, hostname, { caller: who, serviceNamespace: namespace });
 }
 
 /** What a scope has worked out on request, shared by its versions that differ in endpoints only. */
 class Memo {
-  services: readonly Service[] | undefined;
-  readonly destinationRules: Map<string, DestinationRule | undefined> = new Map();
+  readonly byHostname: ReadonlyMap<string, Service>;
+  readonly destinationRules: Map<Service, DestinationRule | undefined> = new Map();
   readonly virtualServices: Map<string, readonly VirtualService[]> = new Map();
+
+  constructor(services: readonly Service[]) {
+    this.byHostname = hostnamesOf(services);
+  }
 }
 
-/** The rules that a namespace may see: its private ones, those exported to it by name, the public ones; each in the given order. */
-export function visibleRules(
-  rules: readonly VirtualService[],
-  from: string,
-  defaultExportTo: readonly string[],
-): readonly VirtualService[] {
-  const circles: [VirtualService[], VirtualService[], VirtualService[]] = [[], [], []];
-  for (const rule of rules) {
-    const exportTo = rule.spec.exportTo?.length ? rule.spec.exportTo : defaultExportTo;
-    const circle = circleOf(exportTo, { namespace: rule.metadata.namespace, from });
-    if (circle !== undefined) circles[circle].push(rule);
-  }
-  return circles.flat();
-}
+/** Scopes with the same services share the table. */
+const hostnames = new WeakMap<readonly Service[], ReadonlyMap<string, Service>>();
+
+const hostnamesOf = (services: readonly Service[]): ReadonlyMap<string, Service> =>
+  hostnames.getOrInsertComputed(
+    services,
+    () => new Map(services.map((service) => [service.hostname, service])),
+  );

@@ -3,17 +3,6 @@ import { protocolOf } from "#model/protocol.ts";
 import type { Service } from "#model/service.ts";
 import { kubernetesRegistry } from "../registries/kubernetes/service.ts";
 import type { EgressHosts } from "./egress-hosts.ts";
-import { circleOf } from "./visibility.ts";
-
-/** Services that a namespace may see: its own private ones, those exported to it by name, the public ones; in each the oldest first. */
-export function visibleServices(services: readonly Service[], from: string): readonly Service[] {
-  const circles: [Service[], Service[], Service[]] = [[], [], []];
-  for (const service of services) {
-    const circle = circleOf(service.exportTo, { namespace: service.namespace, from });
-    if (circle !== undefined) circles[circle].push(service);
-  }
-  return circles.flat();
-}
 
 /**
  * What an egress listener lets in. Of several namespaces that have the same hostname one is chosen: the caller's own, else one with a

@@ -1,6 +1,5 @@
 import type { ConfigObject } from "#model/object.ts";
 import type { Endpoint, EndpointHealth, Service } from "#model/service.ts";
-import { selects } from "../../scope/visibility.ts";
 import { drainingLabel, endpointOf } from "../service-entry/workload-entry.ts";
 import type { Workload } from "../workload.ts";
 import type {
@@ -16,8 +15,8 @@ import { localityOf } from "./pod.ts";
 export interface EndpointSources {
   readonly slices: readonly ConfigObject<EndpointSliceBody>[];
   readonly endpoints: ConfigObject<EndpointsBody> | undefined;
-  /** Pods and WorkloadEntries. */
-  readonly workloads: readonly Workload[];
+  /** Pods and WorkloadEntries that the service selects. */
+  readonly selected: readonly Workload[];
   /** The Pod of the name, or, without a name, at the address. */
   pod(name: string | undefined, address: string): Workload | undefined;
   nodeLabels(name: string): Readonly<Record<string, string>>;
@@ -36,38 +35,24 @@ export function endpointsOf(
   sources: EndpointSources,
 ): readonly Endpoint[] {
   if (service.resolution === "alias") return [];
-  const selected = selectedWorkloads(service, sources.workloads);
   return [
-    ...podEndpoints(service, spec, { sources, selected }),
-    ...selected
-      .filter(({ kind }) => kind === "WorkloadEntry")
+    ...podEndpoints(service, spec, sources),
+    ...sources.selected
+      .filter(({ kind, address }) => kind === "WorkloadEntry" && address !== "")
       .map((workload) => endpointOf(workload, portsOf(workload, service))),
   ];
-}
-
-const selectedWorkloads = (
-  { selector }: Service,
-  workloads: readonly Workload[],
-): readonly Workload[] =>
-  selector === undefined || Object.keys(selector).length === 0
-    ? []
-    : workloads.filter(({ address, labels }) => address !== "" && selects(selector, labels));
-
-interface PodSources {
-  readonly sources: EndpointSources;
-  readonly selected: readonly Workload[];
 }
 
 function podEndpoints(
   service: Service,
   spec: ServiceSpec,
-  { sources, selected }: PodSources,
+  sources: EndpointSources,
 ): readonly Endpoint[] {
   const found = listedAddresses(sources);
   const endpoints =
     found === undefined
-      ? selected
-          .filter(({ kind }) => kind === "Pod")
+      ? sources.selected
+          .filter(({ kind, address }) => kind === "Pod" && address !== "")
           .map((pod) => endpointOf(pod, portsOf(pod, service)))
       : found.map((listed) => listedEndpoint(listed, service, sources));
   if (!spec.publishNotReadyAddresses) return endpoints;

@@ -6,7 +6,6 @@ import { isWildcard } from "#model/hostname.ts";
 import type { ConfigObject } from "#model/object.ts";
 import { protocolOf } from "#model/protocol.ts";
 import type { Endpoint, Resolution, Service, ServicePort } from "#model/service.ts";
-import { selects } from "../../scope/visibility.ts";
 import type { Workload } from "../workload.ts";
 import { endpointOf, inlineWorkload } from "./workload-entry.ts";
 
@@ -76,14 +75,13 @@ export function wantsAutoAddress(service: Service): boolean {
 export function endpointsOfEntry(
   { metadata, spec }: ServiceEntry,
   service: Service,
-  workloads: readonly Workload[],
+  selected: readonly Workload[],
 ): readonly Endpoint[] {
   const ports = spec.ports ?? [];
   const { namespace } = metadata;
   if (spec.workloadSelector !== undefined) {
-    const selector = spec.workloadSelector.labels ?? {};
-    return workloads
-      .filter((workload) => workload.address !== "" && selects(selector, workload.labels))
+    return selected
+      .filter(({ address }) => address !== "")
       .map((workload) => endpointOf(workload, portsOf(workload, ports)));
   }
   const listed = (spec.endpoints ?? []).map((entry) => inlineWorkload(entry, namespace));
