@@ -5,6 +5,7 @@ import { inboundPassthroughCluster } from "../cluster-names.ts";
 import { blackHoleCluster, passthroughCluster } from "../destination.ts";
 import { applyConnectionPool } from "./connection-pool.ts";
 import { draftOf, finished } from "./draft.ts";
+import { anyHostCluster } from "./dynamic-dns.ts";
 import type { Flavour } from "./flavour.ts";
 import { delimitedStatName } from "./stat-name.ts";
 
@@ -13,11 +14,14 @@ export interface FixedClusters {
   readonly blackHole: ClusterJson;
   readonly passthrough: ClusterJson;
   readonly inboundPassthrough: ClusterJson;
+  /** Only where the outbound traffic policy asks for it. */
+  readonly anyHost: ClusterJson;
 }
 
 const ofMesh = new WeakMap<MeshConfigJson, Map<Flavour["family"], FixedClusters>>();
 
-export function fixedClusters(mesh: MeshConfigJson, { family }: Flavour): FixedClusters {
+export function fixedClusters(mesh: MeshConfigJson, flavour: Flavour): FixedClusters {
+  const { family } = flavour;
   const known = ofMesh.get(mesh) ?? new Map<Flavour["family"], FixedClusters>();
   ofMesh.set(mesh, known);
   let clusters = known.get(family);
@@ -29,6 +33,7 @@ export function fixedClusters(mesh: MeshConfigJson, { family }: Flavour): FixedC
         ...passthrough(mesh, inboundPassthroughCluster),
         upstreamBindConfig: magicSource(family),
       },
+      anyHost: anyHostCluster(mesh, flavour),
     };
     known.set(family, clusters);
   }

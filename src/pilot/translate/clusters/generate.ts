@@ -4,7 +4,9 @@ import type { Endpoint, Service } from "#model/service.ts";
 import type { DestinationRule, OutboundScope, ProxyView } from "../../view.ts";
 import { callerKey } from "../caller-key.ts";
 import type { ClusterForm } from "../cluster-names.ts";
+import { dynamicDnsCluster } from "../destination.ts";
 import { discoveryType } from "../discovery-type.ts";
+import { outboundTrafficPolicy } from "../outbound-traffic-policy.ts";
 import { fixedClusters } from "./fixed.ts";
 import { type Flavour, flavourOf } from "./flavour.ts";
 import { inboundClusters } from "./inbound.ts";
@@ -30,6 +32,7 @@ export function generateClusters(view: ProxyView): readonly ClusterJson[] {
     ...outbound,
     fixed.blackHole,
     fixed.passthrough,
+    ...(outboundTrafficPolicy(scope).httpCluster === dynamicDnsCluster ? [fixed.anyHost] : []),
     ...inboundClusters(view),
     fixed.inboundPassthrough,
   ];

@@ -6,6 +6,7 @@ import { decidedBy } from "../../provenance.ts";
 import type { DestinationRule, OutboundScope } from "../../view.ts";
 import { type ClusterForm, clusterNameOf } from "../cluster-names.ts";
 import { discoveryType } from "../discovery-type.ts";
+import { isDynamic, namesItsDestination } from "../dynamic-dns.ts";
 import { keepsSessions, panicThreshold } from "../endpoint-health.ts";
 import { resolvedGroups } from "../endpoints/load-assignment.ts";
 import { localityChoice } from "../locality-setting.ts";
@@ -13,6 +14,7 @@ import { configPath } from "../metadata.ts";
 import { type EffectivePolicy, policyFor } from "../traffic-policy.ts";
 import { applyConnectionPool, upgradesToHttp2 } from "./connection-pool.ts";
 import { type ClusterDraft, draftOf, finished, setHttp2 } from "./draft.ts";
+import { applyDynamicDns } from "./dynamic-dns.ts";
 import type { Flavour } from "./flavour.ts";
 import { applyLoadBalancer } from "./load-balancer.ts";
 import { addIstioMetadata, serviceMetadata } from "./metadata.ts";
@@ -35,7 +37,7 @@ export function clustersOf(inputs: ServiceClusters): readonly ClusterJson[] {
   const { service, rule } = inputs;
   if (service.resolution === "alias") return [];
   return service.ports
-    .filter(({ protocol }) => protocol !== "UDP")
+    .filter((port) => port.protocol !== "UDP" && (!isDynamic(service) || namesItsDestination(port)))
     .flatMap((port) => {
       const whole = clusterOf(inputs, { port, subset: "" });
       // Without any address Envoy could not resolve a subset of them either.
@@ -67,6 +69,10 @@ function clusterOf(inputs: ServiceClusters, part: Part): ClusterJson | undefined
     keepsHeaderCase: flavour.keepsHeaderCase,
   });
   applyPolicy(draft, policy, inputs, port);
+  if (isDynamic(service)) {
+    const insecure = policy.tls?.insecureSkipVerify === true;
+    applyDynamicDns(draft, { name: service.hostname, family: flavour.family, insecure });
+  }
   applyEds(draft);
   applyNames(draft, inputs, part);
   return decidedBy(finished(draft), ...rulesOf(rule, effective));

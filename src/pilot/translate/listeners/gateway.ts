@@ -6,6 +6,7 @@ import { isHttp, protocolOf } from "#model/protocol.ts";
 import type { MergedPort, MergedServer, ProxyView } from "../../view.ts";
 import { listenerAccessLogs } from "./access-log.ts";
 import { apart, type Chain } from "./chain.ts";
+import { dnsCachesFor } from "./dynamic-dns.ts";
 import { serverHosts, serverRule } from "./gateway-server.ts";
 import { gatewayTcpChains } from "./gateway-tcp.ts";
 import { gatewayTls } from "./gateway-tls.ts";
@@ -129,8 +130,9 @@ function httpsChain(
 function gatewayHttp(
   { server, routeName = "" }: MergedServer,
   statPrefix: string,
-  { scope: { mesh }, traits }: GatewayContext,
+  context: GatewayContext,
 ): Chain["filters"][number] {
+  const { scope, traits } = context;
   const hops = traits.proxyConfig.gatewayTopology?.numTrustedProxies ?? 0;
   const settings: Partial<HttpConnectionManagerJson> = {
     ...(hops === 0 ? {} : { xffNumTrustedHops: hops }),
@@ -144,6 +146,6 @@ function gatewayHttp(
       protocol: protocolOf(server.port?.protocol),
       settings,
     },
-    { mesh, traits },
+    { mesh: scope.mesh, traits, dnsCaches: dnsCachesFor(undefined, context) },
   );
 }

@@ -1,5 +1,6 @@
 import type { FilterJson } from "#gen/envoy/config/listener/v3/listener_components_pb.js";
 import type { RouteConfigurationJson } from "#gen/envoy/config/route/v3/route_pb.js";
+import type { DnsCacheConfigJson } from "#gen/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.js";
 import type { FilterConfigJson } from "#gen/envoy/extensions/filters/http/grpc_stats/v3/config_pb.js";
 import type { RouterJson } from "#gen/envoy/extensions/filters/http/router/v3/router_pb.js";
 import type {
@@ -27,17 +28,19 @@ export interface HttpOptions {
 export interface HttpContext {
   readonly mesh: MeshConfigJson;
   readonly traits: ListenerTraits;
+  /** Of clusters whose endpoints a request names: without the filter they would have none. */
+  readonly dnsCaches?: readonly DnsCacheConfigJson[];
 }
 
 export function httpConnectionManager(
   options: HttpOptions,
-  { mesh, traits }: HttpContext,
+  { mesh, traits, dnsCaches = [] }: HttpContext,
 ): FilterJson {
   const logs = accessLogs(mesh);
   const config: HttpConnectionManagerJson = {
     statPrefix: options.statPrefix,
     ...routeSource(options.routes),
-    httpFilters: [...httpFilters(options, traits)],
+    httpFilters: [...httpFilters(options, traits, dnsCaches)],
     ...http1Options(traits),
     ...(traits.idleTimeout === undefined
       ? {}
@@ -124,6 +127,7 @@ function pathNormalization({
 function httpFilters(
   { protocol }: HttpOptions,
   { proxyConfig }: ListenerTraits,
+  dnsCaches: readonly DnsCacheConfigJson[],
 ): readonly HttpFilterJson[] {
   const stats: FilterConfigJson = { emitFilterState: true, statsForAllMethods: false };
   const router: RouterJson = suppressesDebugHeaders(proxyConfig)
@@ -139,6 +143,9 @@ function httpFilters(
     // Routes configure these two; without the filter here their configuration would be ignored.
     filter("fault", "HTTPFault"),
     filter("cors", "Cors"),
+    ...dnsCaches.map((dnsCacheConfig) =>
+      filter("dynamic_forward_proxy", "FilterConfig", { dnsCacheConfig }),
+    ),
     filter("router", "Router", router),
   ];
 }

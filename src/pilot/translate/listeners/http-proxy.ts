@@ -1,6 +1,7 @@
 import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
 import { type HttpProxyPort, localPortsOf } from "#model/local-ports.ts";
 import type { ProxyView } from "../../view.ts";
+import { dnsCachesFor } from "./dynamic-dns.ts";
 import { httpConnectionManager } from "./http-connection-manager.ts";
 import { listenerName, outboundListener } from "./listener.ts";
 import type { TcpContext } from "./tcp-proxy.ts";
@@ -23,7 +24,7 @@ export function httpProxyListener(view: ProxyView, context: TcpContext): Listene
         },
       },
     },
-    { mesh: scope.mesh, traits },
+    { mesh: scope.mesh, traits, dnsCaches: dnsCachesFor(undefined, context) },
   );
   return outboundListener(
     { ...place, bindToPort: true },

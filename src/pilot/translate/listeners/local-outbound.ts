@@ -63,7 +63,12 @@ function chainsOf(name: string, target: OutboundTarget, context: TcpContext): re
   const { service, port } = target;
   const http = (): Chain =>
     httpChain(
-      { name, protocol: port.protocol, routes: `${service.hostname}:${port.number}` },
+      {
+        name,
+        protocol: port.protocol,
+        routes: `${service.hostname}:${port.number}`,
+        port: port.number,
+      },
       context,
     );
   switch (listenerProtocol(port.protocol)) {

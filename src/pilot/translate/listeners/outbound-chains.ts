@@ -12,6 +12,7 @@ import { type Rule, rulesBehind } from "../../provenance.ts";
 import { meshGateway, type VirtualService } from "../../view.ts";
 import { configMetadata } from "../metadata.ts";
 import type { Chain } from "./chain.ts";
+import { dnsCachesFor } from "./dynamic-dns.ts";
 import { httpConnectionManager } from "./http-connection-manager.ts";
 import { routeDestinations, serviceDestination, type TcpContext } from "./tcp-proxy.ts";
 
@@ -33,12 +34,15 @@ export interface HttpListener {
   readonly protocol: Protocol;
   /** The name of its routes. */
   readonly routes: string;
+  /** The port of the services that they lead to; undefined: any. */
+  readonly port: number | undefined;
 }
 
 export function httpChain(
-  { name, protocol, routes }: HttpListener,
-  { scope, traits }: TcpContext,
+  { name, protocol, routes, port }: HttpListener,
+  context: TcpContext,
 ): Chain {
+  const { scope, traits } = context;
   const filter = httpConnectionManager(
     {
       listenerClass: "outbound",
@@ -46,7 +50,7 @@ export function httpChain(
       routes,
       protocol,
     },
-    { mesh: scope.mesh, traits },
+    { mesh: scope.mesh, traits, dnsCaches: dnsCachesFor(port, context) },
   );
   return { filters: [filter], rules: [] };
 }

@@ -4,6 +4,7 @@ import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js"
 import { protocolOf } from "#model/protocol.ts";
 import type { Endpoint, Service, ServicePort } from "#model/service.ts";
 import type { EgressView, OutboundScope } from "../../view.ts";
+import { isDynamic, namesItsDestination } from "../dynamic-dns.ts";
 import { apart, type Chain, httpProtocols } from "./chain.ts";
 import { listenerName, outboundListener } from "./listener.ts";
 import { httpChain, type OutboundTarget, tcpChains } from "./outbound-chains.ts";
@@ -203,6 +204,7 @@ function addAt(
 ): void {
   const protocol = listenerProtocol(port.protocol);
   if (service.resolution === "alias" || protocol === undefined) return;
+  if (isDynamic(service) && !namesItsDestination(port)) return;
   const target: OutboundTarget = {
     service,
     port,
@@ -237,6 +239,7 @@ function portChains(target: OutboundTarget, options: OutboundOptions): readonly 
     {
       name: listenerName({ bind, port: port.number }),
       protocol: port.protocol,
+      port: port.protocol === "HTTP_PROXY" ? undefined : port.number,
       routes: own ? `${service.hostname}:${port.number}` : shared,
     },
     options,

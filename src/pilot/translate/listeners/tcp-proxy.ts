@@ -9,8 +9,10 @@ import type { DestinationRule, OutboundScope, VirtualService } from "../../view.
 import { packed } from "../any.ts";
 import { statNameOf } from "../clusters/stat-name.ts";
 import { blackHoleCluster, destinationCluster } from "../destination.ts";
+import { isDynamic } from "../dynamic-dns.ts";
 import { outboundTrafficPolicy } from "../outbound-traffic-policy.ts";
 import { accessLogs } from "./access-log.ts";
+import { serverNameLookup } from "./dynamic-dns.ts";
 import type { ListenerTraits } from "./traits.ts";
 
 export interface TcpContext {
@@ -48,6 +50,8 @@ export interface SingleDestination {
   readonly statPrefix: string;
   readonly subset: string;
   readonly rule: DestinationRule | undefined;
+  /** Whose address the client's server name is looked up for: a service whose endpoints nobody lists. */
+  readonly dynamic?: { readonly service: Service; readonly port: number } | undefined;
   /** False: bytes that are TLS between others, which a tunnel of this proxy's would wrap once more. */
   readonly tunnels: boolean;
 }
@@ -61,7 +65,17 @@ export function singleDestination(destination: SingleDestination, context: TcpCo
     ...hashPolicy(rule, subset),
     ...(destination.tunnels ? tunnel(rule, subset) : {}),
   };
-  return { filters: [logged(config, context)], rules: destinationRules(rule) };
+  const { dynamic } = destination;
+  const lookup =
+    dynamic === undefined ? [] : [serverNameLookup(dynamic.service, dynamic.port, context)];
+  return { filters: [...lookup, logged(config, context)], rules: destinationRules(rule) };
+}
+
+function dynamicDestination(
+  service: Service | undefined,
+  port: number,
+): SingleDestination["dynamic"] {
+  return service !== undefined && isDynamic(service) ? { service, port } : undefined;
 }
 
 /** A service without rules of its own: its port's cluster. */
@@ -84,6 +98,7 @@ export function serviceDestination(
       statPrefix: statName(scope, { service, port: { ...port, number }, subset: "" }) ?? cluster,
       subset: "",
       rule: scope.destinationRule(service.hostname),
+      dynamic: dynamicDestination(service, number),
       tunnels: true,
     },
     context,
@@ -119,6 +134,7 @@ function oneRoute(
       statPrefix: name ?? cluster,
       subset,
       rule: service && scope.destinationRule(service.hostname),
+      dynamic: dynamicDestination(service, destination.port?.number ?? port.number),
       tunnels: true,
     },
     context,
