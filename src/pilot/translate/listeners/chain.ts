@@ -21,6 +21,8 @@ export interface Chain extends ChainMatch {
   readonly filters: readonly FilterJson[];
   readonly metadata?: MetadataJson;
   readonly tls?: DownstreamTlsContextJson;
+  /** For clients that connect and do not go on; none without TLS. */
+  readonly handshakeTimeout?: string;
   /** What was written that made it. */
   readonly rules: readonly Rule[];
 }

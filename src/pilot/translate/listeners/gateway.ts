@@ -61,10 +61,7 @@ function portListener(merged: MergedPort, context: GatewayContext): readonly Lis
     {
       name,
       address: listenerAddress({ bind, port }),
-      filterChains: chains.map((chain) => ({
-        ...filterChain(chain),
-        ...(chain.tls === undefined ? {} : { transportSocketConnectTimeout: "15s" }),
-      })),
+      filterChains: chains.map((chain) => filterChain({ ...chain, handshakeTimeout: "15s" })),
       ...gatewayListenerFilters(chains, context),
       // A client that says nothing has no chain to go to.
       listenerFiltersTimeout: "0s",

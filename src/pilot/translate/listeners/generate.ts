@@ -1,5 +1,6 @@
 /** LDS: a proxy's listeners. */
 import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
+import { unreachable } from "#lib/assert.ts";
 import { localPortsOf } from "#model/local-ports.ts";
 import type { ProxyView } from "../../view.ts";
 import { gatewayListeners } from "./gateway.ts";
@@ -31,9 +32,25 @@ export function listenerProblems(view: ProxyView): readonly ListenerProblem[] {
 function generate(view: ProxyView): Generated {
   const known = generated.get(view);
   if (known !== undefined) return known;
-  const made = view.node.type === "router" ? gatewayListeners(view) : sidecarListeners(view);
+  const made = listenersOf(view);
   generated.set(view, made);
   return made;
+}
+
+function listenersOf(view: ProxyView): Generated {
+  switch (view.node.type) {
+    case "router":
+      return gatewayListeners(view);
+    case "sidecar":
+      return sidecarListeners(view);
+    case "waypoint":
+      return {
+        listeners: [],
+        problems: [{ listener: view.node.id, message: "waypoints are not supported by Heddle" }],
+      };
+    default:
+      return unreachable(view.node.type);
+  }
 }
 
 function sidecarListeners(view: ProxyView): Generated {

@@ -79,6 +79,9 @@ export function filterChain(chain: Chain): FilterChainJson {
     filters: [...chain.filters],
     ...(chain.metadata === undefined ? {} : { metadata: chain.metadata }),
     ...(chain.tls === undefined ? {} : { transportSocket: tlsTransportSocket(chain.tls) }),
+    ...(chain.tls === undefined || chain.handshakeTimeout === undefined
+      ? {}
+      : { transportSocketConnectTimeout: chain.handshakeTimeout }),
   };
   return decidedBy(generated, ...chain.rules);
 }
