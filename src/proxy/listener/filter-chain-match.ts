@@ -96,14 +96,30 @@ export function compileFilterChainMatch<C>(
   const asked = steps.filter((step) => compiled.some((criteria) => step.asks(criteria)));
   const [only] = compiled;
   if (asked.length === 0) return () => only?.chain ?? defaultChain;
-  return (input) => {
-    let left = compiled;
-    for (const step of asked) {
-      left = best(left, step, input);
-      if (left.length === 0) return defaultChain;
-    }
-    return left[0]?.chain ?? defaultChain;
-  };
+  return (input) => narrowed(compiled, asked, input)[0]?.chain ?? defaultChain;
+}
+
+/** Every chain that fits as well as the best: more than one of a listener that would be refused. For simulations. */
+export function fittingFilterChains<C>(
+  chains: readonly { readonly chain: C; readonly match: FilterChainMatchJson | undefined }[],
+  input: MatchInput,
+): readonly C[] {
+  const compiled = chains.map(({ chain, match }) => compileCriteria(chain, match ?? {}));
+  const asked = steps.filter((step) => compiled.some((criteria) => step.asks(criteria)));
+  return narrowed(compiled, asked, input).map(({ chain }) => chain);
+}
+
+function narrowed<C>(
+  all: readonly Criteria<C>[],
+  asked: readonly Step[],
+  input: MatchInput,
+): readonly Criteria<C>[] {
+  let left = all;
+  for (const step of asked) {
+    left = best(left, step, input);
+    if (left.length === 0) return left;
+  }
+  return left;
 }
 
 function best<C>(all: readonly Criteria<C>[], step: Step, input: MatchInput): Criteria<C>[] {
