@@ -19,8 +19,8 @@ export interface ReadFilesOptions {
   readonly readStdin: () => string;
 }
 
-/** A folder holds YAML and JSON, and more that is nobody's here. */
-const configName = /\.(?:ya?ml|json)$/i;
+/** A folder holds YAML and JSON, and more that is nobody's here: route tests stand beside the configuration. */
+const configName = /(?<!\.heddle-test)\.(?:ya?ml|json)$/i;
 
 /** What every path holds, in the paths' order; a path that cannot be read is a value too. */
 export function readConfigFiles(

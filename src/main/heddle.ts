@@ -1,6 +1,7 @@
 /** `heddle <command>`: picks the command and loads only what that command needs. */
 
 import { readFileSync } from "node:fs";
+import type { OfflineIo } from "#cli/offline-io.ts";
 import { packageVersion } from "./package-version.ts";
 
 const usage = `Usage: heddle <command> [options]
@@ -8,6 +9,8 @@ const usage = `Usage: heddle <command> [options]
 Commands:
   proxy -c <file>     run the data plane with an Envoy v3 configuration
   validate -f <path>  check files of Istio's configuration
+  xds -f <path>       print what Pilot would send to a proxy, offline
+  explain -f <path>   say what happens to a call, and which rules decide it, offline
   version             print the version
   help                print this text
 `;
@@ -30,6 +33,14 @@ async function main(argv: readonly string[]): Promise<number> {
         readStdin: () => readFileSync(0, "utf8"),
       });
     }
+    case "xds": {
+      const { runXds } = await import("#cli/xds.ts");
+      return runXds(rest, offlineIo());
+    }
+    case "explain": {
+      const { runExplain } = await import("#cli/explain.ts");
+      return runExplain(rest, offlineIo());
+    }
     case "version":
     case "--version":
       process.stdout.write(`heddle ${packageVersion()}\n`);
@@ -45,4 +56,9 @@ async function main(argv: readonly string[]): Promise<number> {
       );
       return 2;
   }
+}
+
+function offlineIo(): OfflineIo {
+  const { stdout, stderr, env: environment } = process;
+  return { terminal: { stdout, stderr, environment }, readStdin: () => readFileSync(0, "utf8") };
 }

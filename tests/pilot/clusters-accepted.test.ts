@@ -1,10 +1,10 @@
-/** Every form of cluster and endpoint that Pilot generates is taken by the real Envoy. */
+/** Every form of cluster and endpoint that Pilot generates is taken by the real Envoy and by Heddle's own proxy. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DestinationRule, MergedServer } from "#pilot/view.ts";
 import { generateClusters } from "../../src/pilot/translate/clusters/generate.ts";
 import { generateEndpoints } from "../../src/pilot/translate/endpoints/generate.ts";
-import { envoyProblem, type Generated } from "../../testkit/envoy-validate.ts";
+import { envoyProblem, type Generated, heddleProblem } from "../../testkit/envoy-validate.ts";
 import {
   aDestinationRule,
   anEndpoint,
@@ -208,5 +208,9 @@ const otherKinds: readonly Seen[] = [
 for (const type of ["sidecar", "router"] as const) {
   test(`the real Envoy takes those of a ${type}`, async () => {
     assert.equal(await envoyProblem(generated(type)), undefined);
+  });
+
+  test(`Heddle's proxy takes those of a ${type}`, async () => {
+    assert.equal(await heddleProblem(generated(type)), undefined);
   });
 }

@@ -6,6 +6,7 @@ import { DnsCaches } from "../dns-cache/dns-caches.ts";
 import { Health } from "../health.ts";
 import { ConnectionCounts } from "../overload/connection-counts.ts";
 import { WorkerOverload } from "../overload/worker-overload.ts";
+import { RouteConfigs } from "../route/route-configs.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Services } from "../services.ts";
 import { WorkerStats } from "../stats/worker-stats.ts";
@@ -37,7 +38,8 @@ export function idleServices(): Services {
       flush: () => undefined,
     },
     secrets: new SecretStore(),
-    tlsContexts: [],
+    routeConfigs: new RouteConfigs(),
+    tlsContexts: new Set(),
     dnsCaches: new DnsCaches(),
     workerIndex: 0,
     sharedSlots: undefined,

@@ -11,6 +11,7 @@ import { inboundCluster } from "../destination.ts";
 import { configPath } from "../metadata.ts";
 
 import { policyFor } from "../traffic-policy.ts";
+import { writtenRules } from "../written-rules.ts";
 import { applyConnectionPool } from "./connection-pool.ts";
 import { draftOf, finished } from "./draft.ts";
 import { magicSource } from "./fixed.ts";
@@ -192,7 +193,7 @@ function poolOf(
   const [target] = targets;
   const object = target && scope.destinationRule(target.service.hostname);
   if (object === undefined || target === undefined) return {};
-  const { policy, sources } = policyFor(object.spec, { port: target.port.number, subset: "" });
-  rules.push(...sources.map((keys) => ({ object, keys })));
-  return policy;
+  const effective = policyFor(object.spec, { port: target.port.number, subset: "" });
+  rules.push(...writtenRules(object, effective));
+  return effective.policy;
 }

@@ -11,7 +11,8 @@ import { keepsSessions, panicThreshold } from "../endpoint-health.ts";
 import { resolvedGroups } from "../endpoints/load-assignment.ts";
 import { localityChoice } from "../locality-setting.ts";
 import { configPath } from "../metadata.ts";
-import { type EffectivePolicy, policyFor } from "../traffic-policy.ts";
+import { policyFor } from "../traffic-policy.ts";
+import { writtenRules } from "../written-rules.ts";
 import { applyConnectionPool, upgradesToHttp2 } from "./connection-pool.ts";
 import { type ClusterDraft, draftOf, finished, setHttp2 } from "./draft.ts";
 import { applyDynamicDns } from "./dynamic-dns.ts";
@@ -75,7 +76,7 @@ function clusterOf(inputs: ServiceClusters, part: Part): ClusterJson | undefined
   }
   applyEds(draft);
   applyNames(draft, inputs, part);
-  return decidedBy(finished(draft), ...rulesOf(rule, effective));
+  return decidedBy(finished(draft), ...writtenRules(rule, effective));
 }
 
 /** The mesh's baseline, for the blocks that no rule sets. */
@@ -83,16 +84,6 @@ function withBaseline(policy: TrafficPolicyJson, { mesh }: OutboundScope): Traff
   return mesh.defaultTrafficPolicy === undefined
     ? policy
     : { ...mesh.defaultTrafficPolicy, ...policy };
-}
-
-function rulesOf(
-  object: DestinationRule | undefined,
-  { sources }: EffectivePolicy,
-): readonly {
-  readonly object: DestinationRule;
-  readonly keys: EffectivePolicy["sources"][number];
-}[] {
-  return object === undefined ? [] : sources.map((keys) => ({ object, keys }));
 }
 
 function applyDiscovery(draft: ClusterDraft, inputs: ServiceClusters, part: Part): boolean {
