@@ -7,12 +7,12 @@ import { Simulation } from "#proxy/simulate.ts";
 import type { Call } from "#proxy/simulated-call.ts";
 import { command, dataExit, parseFlags } from "./flags.ts";
 import type { Terminal } from "./mesh/terminal.ts";
-import type { OfflineIo } from "./offline-io.ts";
 import { readCall } from "./offline/call-file.ts";
 import { type ExplainedCall, explained } from "./offline/explained.ts";
 import { explainedText } from "./offline/explained-text.ts";
 import { readJsonFile } from "./offline/json-file.ts";
 import { addProxyFlags, type ProxyFlags, readView } from "./offline/proxy-flags.ts";
+import type { OfflineIo } from "./offline-io.ts";
 
 interface ExplainFlags extends ProxyFlags {
   readonly call: string;

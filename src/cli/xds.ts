@@ -11,8 +11,8 @@ import {
   routeType,
 } from "#xds/resource-type.ts";
 import { command, dataExit, parseFlags } from "./flags.ts";
-import type { OfflineIo } from "./offline-io.ts";
 import { addProxyFlags, type ProxyFlags, readView } from "./offline/proxy-flags.ts";
+import type { OfflineIo } from "./offline-io.ts";
 
 interface XdsFlags extends ProxyFlags {
   readonly type: string;

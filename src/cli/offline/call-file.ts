@@ -38,7 +38,7 @@ export function readCall(value: unknown, at: string): ReadCall {
   }
   const call: Call = {
     address: fields.text("address") || anyAddress,
-    port: fields.port(),
+    port: fields.port(tls === "plaintext" ? 80 : 443),
     protocol,
     tls,
     sni: fields.text("sni") || (tls === "tls" ? hostHeader : ""),
@@ -94,13 +94,13 @@ class Fields {
     return undefined;
   }
 
-  port(): number {
-    const value = this.#fields.get("port");
+  port(absent: number): number {
+    const value = this.#fields.get("port") ?? absent;
     if (typeof value === "number" && Number.isInteger(value) && value > 0 && value < 65_536) {
       return value;
     }
-    this.problems.push(`${this.#at}.port: a number from 1 to 65535 is required`);
-    return 0;
+    this.problems.push(`${this.#at}.port: a number from 1 to 65535 is expected`);
+    return absent;
   }
 
   /** The first when nothing is said. */

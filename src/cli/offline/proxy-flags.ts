@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { offlineMesh, offlineNode, type OfflineText, offlineView } from "#pilot/offline.ts";
+import { type OfflineText, offlineMesh, offlineNode, offlineView } from "#pilot/offline.ts";
 import type { ProxyView } from "#pilot/view.ts";
 import { readConfigFiles } from "../config-files.ts";
 import type { OfflineIo } from "../offline-io.ts";
@@ -16,14 +16,20 @@ export interface ProxyFlags {
 
 export function addProxyFlags(command: Command): Command {
   return command
-    .requiredOption("-f, --filename <paths...>", "configuration: files, folders, - for standard input")
+    .requiredOption(
+      "-f, --filename <paths...>",
+      "configuration: files, folders, - for standard input",
+    )
     .option("-R, --recursive", "look into the folders of folders", false)
     .requiredOption(
       "--node <id>",
       "the proxy: sidecar~10.0.0.1~pod.ns~ns.svc.cluster.local (router~… is a gateway)",
     )
     .option("--metadata <file>", "the proxy's node metadata, JSON; wins over the id")
-    .option("--mesh-config <file>", "MeshConfig; otherwise the one among the files, or the defaults");
+    .option(
+      "--mesh-config <file>",
+      "MeshConfig; otherwise the one among the files, or the defaults",
+    );
 }
 
 export type ReadView = { readonly view: ProxyView } | { readonly problems: readonly string[] };
