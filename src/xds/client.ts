@@ -1,4 +1,6 @@
 /** The xDS client: sources of resources, made from the messages that configure them. */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
 import { fromJson } from "@bufbuild/protobuf";
 import type { SupportedFields } from "#config/check.ts";
 import { type NodeJson, NodeSchema } from "#gen/envoy/config/core/v3/base_pb.js";
@@ -53,8 +55,13 @@ export interface XdsClientServices {
   readonly stats?: XdsStatsScope;
   /** Counted and ignored, as Envoy does by default. */
   readonly onUnknownFields?: (count: number) => void;
-  /** What is known of a type has changed: time to save it. */
+  /** What is known of a type has changed. */
   readonly onChange?: (type: ResourceType) => void;
+  /**
+   * A folder for the last good resources of gRPC sources, a file each, from which a proxy starts while its control plane is away. Secrets are
+   * not among them.
+   */
+  readonly saveFolder?: string;
 }
 
 /** What this client can do, by the names that servers know from Envoy and gRPC. */
@@ -166,7 +173,19 @@ function grpcOptions(
     stats: stats && new ControlPlaneStats(stats),
     onUnknownFields,
     onChange,
+    savePath: savePath(config, type, services),
   };
+}
+
+/** Sources that are configured in the same way bring the same; each has a file of its own. */
+function savePath(
+  config: ApiConfigSourceJson,
+  type: ResourceType | undefined,
+  { saveFolder }: XdsClientServices,
+): string | undefined {
+  if (saveFolder === undefined) return undefined;
+  const hash = createHash("sha256").update(JSON.stringify(config)).digest("hex");
+  return join(saveFolder, `${type?.name ?? "ads"}-${hash.slice(0, 8)}.saved`);
 }
 
 function isDelta({ apiType }: ApiConfigSourceJson, type: ResourceType | undefined): boolean {

@@ -67,7 +67,8 @@ function readBare(
   return { resource: { name: nameIn(value), version, ttlMs: undefined, content } };
 }
 
-function contentOf(type: ResourceType, key: Uint8Array, options: DecodeOptions): Content {
+/** A message without its `Any`. */
+export function contentOf(type: ResourceType, key: Uint8Array, options: DecodeOptions): Content {
   return { key, decode: () => decodeResource(type, key, options) };
 }
 

@@ -18,6 +18,7 @@ import type { ControlPlaneStats } from "./control-plane-stats.ts";
 import { DeltaProtocol } from "./delta-protocol.ts";
 import type { NodeOptions } from "./protocol.ts";
 import { ResourceStore } from "./resource-store.ts";
+import { SavedState } from "./saved-state.ts";
 import { methodsOf } from "./services.ts";
 import { SotwProtocol } from "./sotw-protocol.ts";
 import { type StreamOwner, type XdsServer, XdsStream } from "./stream.ts";
@@ -38,6 +39,8 @@ export interface GrpcSourceOptions {
   readonly stats: ControlPlaneStats | undefined;
   readonly onUnknownFields: ((count: number) => void) | undefined;
   readonly onChange: ((type: ResourceType) => void) | undefined;
+  /** Where the last good resources are kept; undefined: nowhere. */
+  readonly savePath: string | undefined;
 }
 
 /** So many attempts in a row without an answer make the next server's turn; Envoy's number. */
@@ -45,6 +48,9 @@ const attemptsPerServer = 2;
 
 /** While another server serves, the ones before it are tried so often (spread by half). */
 const returnMs = 30_000;
+
+/** A control plane that has not answered for so long is away: what was saved is used. */
+const patienceMs = 5000;
 
 /** A stream that is open or opening, and the server it goes to. */
 interface Attempt {
@@ -69,6 +75,8 @@ export class GrpcSource implements ResourceClient {
   #refill: { cancel(): void } | undefined;
   #flushing = false;
   #lastReason = "";
+  readonly #saved: SavedState | undefined;
+  #patience: { cancel(): void } | undefined;
 
   constructor(options: GrpcSourceOptions) {
     this.#options = options;
@@ -78,8 +86,16 @@ export class GrpcSource implements ResourceClient {
       log,
       onInterest: () => this.#flushSoon(),
       onUnknownFields,
-      onChange,
+      onChange: (type) => {
+        onChange?.(type);
+        this.#saved?.changed();
+      },
     });
+    const { savePath: path, nodeOptions, decode } = options;
+    if (path !== undefined) {
+      const node = nodeOptions.node.id;
+      this.#saved = new SavedState(this.#store, decode, { path, node, clock, log });
+    }
     this.#backoff = new Backoff(backoff, random);
     if (rateLimit !== undefined) {
       const { tokensMax, tokensPerSecond: tokensPerFill } = rateLimit;
@@ -99,12 +115,18 @@ export class GrpcSource implements ResourceClient {
   }
 
   start(): void {
-    if (this.#state === "waiting" && this.#attempt === undefined) this.#connect(0);
+    if (this.#state !== "waiting" || this.#attempt !== undefined) return;
+    if (this.#saved !== undefined) {
+      void this.#saved.load();
+      this.#patience = this.#options.clock.after(patienceMs, () => this.#saved?.use());
+    }
+    this.#connect(0);
   }
 
   close(): void {
     this.#state = "closed";
-    for (const timer of [this.#retry, this.#return, this.#refill]) timer?.cancel();
+    for (const timer of [this.#retry, this.#return, this.#refill, this.#patience]) timer?.cancel();
+    this.#saved?.close();
     this.#attempt?.stream?.close();
     this.#probe?.stream?.close();
     this.#store.close();
@@ -193,6 +215,8 @@ export class GrpcSource implements ResourceClient {
       this.#attempt = attempt;
       this.#onConnected(attempt);
     }
+    this.#patience?.cancel();
+    this.#saved?.answered();
     this.#backoff.reset();
     this.#failures = 0;
     this.#lastReason = "";
@@ -216,6 +240,7 @@ export class GrpcSource implements ResourceClient {
     this.#state = "waiting";
     this.#options.stats?.disconnected();
     this.#store.failed(this.#reason(attempt, status));
+    this.#saved?.use();
     const next = this.#nextIndex(attempt);
     if (next > attempt.index) {
       this.#connect(next);

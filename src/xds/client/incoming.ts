@@ -27,6 +27,8 @@ export interface Incoming {
   readonly complete: boolean;
   /** What is wrong with the answer itself; then none of it can be taken. */
   readonly invalid: readonly ResourceProblem[];
+  /** From the disk, not from a server: its version is none to tell a server. */
+  readonly saved?: boolean;
 }
 
 /** What is sent back. */

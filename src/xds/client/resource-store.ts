@@ -37,6 +37,8 @@ export class ResourceStore {
   readonly #services: StoreServices;
   readonly #states: Map<string, TypeState> = new Map();
   readonly #expiries: Expiries;
+  /** Saved resources, until somebody wants them or a server answers. */
+  readonly #shelf: Map<string, Map<string, IncomingResource>> = new Map();
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(services: StoreServices) {
@@ -70,6 +72,7 @@ export class ResourceStore {
       subscriber.stats?.attempted();
       this.#services.onInterest();
       this.#replay(state, watch, added);
+      this.#takeFromShelf(state);
     };
     const subscription: Subscription = {
       set: (next) => {
@@ -107,6 +110,29 @@ export class ResourceStore {
     });
   }
 
+  /** Resources to go on with while no server answers: whoever wants one gets it. */
+  shelve(saved: ReadonlyMap<string, readonly IncomingResource[]>): void {
+    for (const [typeUrl, resources] of saved)
+      this.#shelf.set(typeUrl, new Map(resources.map((one) => [one.name, one])));
+    for (const state of this.states) this.#takeFromShelf(state);
+  }
+
+  /** A server answers: what it says counts. */
+  unshelve(): void {
+    this.#shelf.clear();
+  }
+
+  #takeFromShelf(state: TypeState): void {
+    const { typeUrl } = state.type;
+    const shelf = this.#shelf.get(typeUrl);
+    if (shelf === undefined) return;
+    const resources = [...shelf.values()].filter(({ name }) => state.wants(name));
+    if (resources.length === 0) return;
+    for (const { name } of resources) shelf.delete(name);
+    const rest = { version: "", removed: [], complete: false, invalid: [], saved: true };
+    void this.take({ typeUrl, resources, ...rest });
+  }
+
   /** Subscribers are called one after the other, whatever stream, timer or subscription brings the news. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#turn.then(work);
@@ -136,6 +162,8 @@ export class ResourceStore {
   async #take(incoming: Incoming): Promise<Verdict> {
     const state = this.#states.get(incoming.typeUrl);
     if (state === undefined) return taken;
+    // An answer was faster than the disk.
+    if (incoming.saved === true && state.answered) return taken;
     const sorted = this.#sort(state, incoming);
     const whole = [...incoming.invalid, ...sorted.invalid];
     if (whole.length > 0) {
@@ -146,7 +174,8 @@ export class ResourceStore {
       }
       return { problems: whole };
     }
-    state.answered = true;
+    const saved = incoming.saved === true;
+    if (!saved) state.answered = true;
     const removed = this.#removedBy(state, incoming);
     const { version } = incoming;
     const { set, unchanged, unsupported } = sorted;
@@ -154,9 +183,9 @@ export class ResourceStore {
     const problems = [...unsupported, ...found];
     this.#remember(state, incoming, { ...sorted, bad: new Set(problems.map(({ name }) => name)) });
     this.#forget(state, removed);
-    if (problems.length === 0) state.version = version;
-    else this.#refuse(state, incoming, sorted, problems);
-    this.#services.onChange?.(state.type);
+    if (problems.length > 0) this.#refuse(state, incoming, sorted, problems);
+    else if (!saved) state.version = version;
+    if (!saved) this.#services.onChange?.(state.type);
     return { problems };
   }
 
