@@ -46,11 +46,7 @@ export function pushMetrics(
       "Seconds from the first change to the push of all.",
       seconds,
     ),
-    configSize: registry.histogram(
-      "pilot_xds_config_size_bytes",
-      "Size of a response.",
-      bytes,
-    ),
+    configSize: registry.histogram("pilot_xds_config_size_bytes", "Size of a response.", bytes),
     triggers: registry.counter("pilot_push_triggers", "Pushes, by what caused them."),
     updates: registry.counter("pilot_inbound_updates", "Changes seen, by what they are about."),
     rejects: registry.counter("pilot_total_xds_rejects", "Responses that proxies refused."),

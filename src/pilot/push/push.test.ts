@@ -58,7 +58,8 @@ ${more}`;
 /** What a stream would do, without one: it keeps what it was pushed, and says that it has it when told. */
 class Client {
   readonly pushed: Snapshot[] = [];
-  settled = false;
+  /** A stream that has asked for nothing has everything. */
+  settled = true;
   connection: XdsConnection;
 
   constructor(id: string) {
@@ -116,7 +117,7 @@ function started(text: string) {
   return { clock, mesh, metrics, push, turn, connect, change, logged };
 }
 
-const two = entry("a", "10.1.0.1") + "---" + entry("b", "10.1.0.2");
+const two = `${entry("a", "10.1.0.1")}---${entry("b", "10.1.0.2")}`;
 const pool = new NamePool();
 const cluster = (name: string): string => `outbound|80||${name}.example.com`;
 
@@ -155,11 +156,17 @@ describe("snapshots", () => {
   });
 
   it("an EDS cluster without endpoints has an assignment all the same", () => {
-    const { connect } = started(entry("a", "10.1.0.1").replace("endpoints: [{address: 10.1.0.1}]", ""));
+    const { connect } = started(
+      entry("a", "10.1.0.1").replace("endpoints: [{address: 10.1.0.1}]", ""),
+    );
     const snapshot = connect("x").pushed[0];
-    assert.deepEqual(snapshot?.resources(endpointType, pool.of(new Set([cluster("a")])))?.get(cluster("a"))?.object, {
-      clusterName: cluster("a"),
-    });
+    assert.deepEqual(
+      snapshot?.resources(endpointType, pool.of(new Set([cluster("a")])))?.get(cluster("a"))
+        ?.object,
+      {
+        clusterName: cluster("a"),
+      },
+    );
     const all = [...(snapshot?.resources(endpointType, undefined).names() ?? [])];
     assert.deepEqual(all, [cluster("a")]);
   });
@@ -176,7 +183,6 @@ describe("pushes", () => {
   it("a burst of changes is one push, 100 ms after the last", () => {
     const { clock, mesh, connect, turn } = started(two);
     const client = connect("x");
-    client.settled = true;
     mesh.set(entry("a", "10.1.0.3"));
     clock.advance(60);
     mesh.set(entry("a", "10.1.0.4"));
@@ -191,19 +197,20 @@ describe("pushes", () => {
   it("a proxy that still works on a push gets the next one when it is done, merged", () => {
     const { push, change, connect, turn } = started(two);
     const client = connect("x");
+    client.settled = false;
     change(entry("a", "10.1.0.3"));
     change(entry("a", "10.1.0.4"));
-    assert.equal(client.pushed.length, 1);
+    change(entry("a", "10.1.0.5"));
+    assert.equal(client.pushed.length, 2);
     client.settled = true;
     push.onAnswer(client.connection, { type: clusterType, refused: undefined });
     turn();
-    assert.equal(client.pushed.length, 2);
+    assert.equal(client.pushed.length, 3);
   });
 
   it("a state that cannot be worked out leaves the last one in place", () => {
     const { mesh, connect, change, logged } = started(two);
     const client = connect("x");
-    client.settled = true;
     mesh.broken = true;
     change(entry("a", "10.1.0.3"));
     assert.equal(client.pushed.length, 1);
@@ -238,10 +245,6 @@ describe("acknowledged", () => {
     const [good, bad, slow, same] = ["good", "bad", "slow", "same"].map(connect);
     assert.ok(good && bad && slow && same);
     const sent = { type: clusterType, resources: 1, removed: 0, bytes: 1 };
-    for (const client of [good, bad, slow, same]) {
-      client.settled = true;
-      push.onAnswer(client.connection, { type: clusterType, refused: undefined });
-    }
     slow.settled = false;
     change(entry("a", "10.1.0.3"));
     const revision = push.revision;
@@ -268,10 +271,9 @@ describe("acknowledged", () => {
 
   it("waits for a revision that is not pushed yet; who goes is not waited for", async () => {
     const { clock, mesh, push, connect, turn } = started(two);
-    const client = connect("x");
-    client.settled = true;
-    push.onAnswer(client.connection, { type: clusterType, refused: undefined });
+    connect("x");
     const gone = connect("gone");
+    gone.settled = false;
     mesh.set(entry("a", "10.1.0.3"));
     const waiting = push.acknowledged(push.revision, 5000);
     clock.advance(100);

@@ -50,7 +50,6 @@ export class Push implements ResourceSource {
   /** Of the last change. */
   #revision = 1;
   #pushedRevision = 1;
-  #changedMs = 0;
   #unsubscribe: (() => void) | undefined;
 
   constructor(options: PushOptions) {
@@ -109,7 +108,6 @@ export class Push implements ResourceSource {
     this.#reasons.clear();
     if (!this.#readState()) return;
     this.#pushedRevision = this.#revision;
-    this.#changedMs = sinceMs;
     for (const proxy of this.proxies.values()) this.#enqueue(proxy, sinceMs);
     this.#acknowledgements.check();
   }
