@@ -4,6 +4,7 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import type { JsonObject } from "@bufbuild/protobuf";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import type {
   ApiConfigSource_ApiTypeJson,
@@ -51,7 +52,18 @@ function apiSource(transport: Transport): ApiConfigSourceJson {
   return { apiType, transportApiVersion: "V3", grpcServices };
 }
 
-function bootstrap(transport: Transport, port: number, id: string): BootstrapJson {
+export interface EnvoyOptions {
+  readonly transport: Transport;
+  /** Of the xDS server. */
+  readonly port: number;
+  readonly id?: string;
+  readonly metadata?: JsonObject;
+  readonly side?: Side;
+  /** Of its command line. */
+  readonly arguments?: readonly string[];
+}
+
+function bootstrap({ transport, port, id = "envoy", metadata = {} }: EnvoyOptions): BootstrapJson {
   const ads = transport.startsWith("ads");
   const address = { socketAddress: { address: "127.0.0.1", portValue: port } };
   const http2 = {
@@ -59,7 +71,7 @@ function bootstrap(transport: Transport, port: number, id: string): BootstrapJso
     explicitHttpConfig: { http2ProtocolOptions: {} },
   };
   return {
-    node: { id, cluster: "test" },
+    node: { id, cluster: "test", metadata },
     admin: { address: { socketAddress: { address: "127.0.0.1", portValue: 0 } } },
     dynamicResources: {
       ...(ads ? { adsConfig: apiSource(transport) } : {}),
@@ -89,24 +101,14 @@ function bootstrap(transport: Transport, port: number, id: string): BootstrapJso
 }
 
 /** Resolves when the proxy has its first resources and listens. */
-export async function startEnvoy(
-  t: TestContext,
-  options: {
-    readonly transport: Transport;
-    readonly port: number;
-    readonly id?: string;
-    readonly side?: Side;
-    /** Of its command line. */
-    readonly arguments?: readonly string[];
-  },
-): Promise<ProxyProcess> {
-  const { transport, port, id = "envoy", side = realEnvoy } = options;
+export async function startEnvoy(t: TestContext, options: EnvoyOptions): Promise<ProxyProcess> {
+  const { side = realEnvoy } = options;
   const folder = mkdtempSync(join(tmpdir(), "heddle-xds-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const envoy = await ProxyProcess.start({
     side,
     // Proof: a bootstrap is JSON.
-    bootstrap: JSON.parse(JSON.stringify(bootstrap(transport, port, id))),
+    bootstrap: JSON.parse(JSON.stringify(bootstrap(options))),
     folder,
     arguments: options.arguments ?? [],
   });

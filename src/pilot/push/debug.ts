@@ -10,6 +10,7 @@ import {
   secretType,
 } from "#xds/resource-type.ts";
 import type { SentVersion, SubscriptionStatus } from "#xds/source.ts";
+import { serviceKey } from "../registries/registry.ts";
 import type { MeshState } from "../state/mesh-state.ts";
 import type { ConnectedProxy } from "./connected-proxy.ts";
 
@@ -86,7 +87,8 @@ function endpointsOf(
   service: MeshState["services"][number],
   { name }: ServicePort,
 ): readonly object[] {
-  return state.endpoints(service).flatMap((endpoint) => {
+  const endpoints = state.endpointTable.get(serviceKey(service))?.endpoints ?? [];
+  return endpoints.flatMap((endpoint) => {
     const { address, ports, labels, locality, weight, health } = endpoint;
     const port = ports[name];
     if (port === undefined) return [];

@@ -2,46 +2,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { GrpcError } from "#grpc/status.ts";
 import { MetricsRegistry } from "#lib/prometheus.ts";
-import { readObjects } from "#model/documents.ts";
 import { NamePool } from "#xds/name-set.ts";
 import { clusterType, endpointType, listenerType, routeType } from "#xds/resource-type.ts";
 import type { Snapshot, XdsConnection } from "#xds/source.ts";
 import { FakeClock } from "../../../testkit/fake-clock.ts";
-import { type MeshState, meshState } from "../state/mesh-state.ts";
-import type { LiveMesh, MeshChange } from "./live-mesh.ts";
+import { TextMesh } from "../../../testkit/pilot-mesh.ts";
 import { Push } from "./push.ts";
-
-class Mesh implements LiveMesh {
-  synced = true;
-  broken = false;
-  #state: MeshState;
-  readonly #listeners: Set<(change: MeshChange) => void> = new Set();
-
-  constructor(text: string) {
-    this.#state = stateOf(text);
-  }
-
-  state(): MeshState {
-    if (this.broken) throw new Error("no state");
-    return this.#state;
-  }
-
-  set(text: string): void {
-    this.#state = stateOf(text);
-    for (const listener of this.#listeners) listener({ reason: "config" });
-  }
-
-  subscribe(onChange: (change: MeshChange) => void): () => void {
-    this.#listeners.add(onChange);
-    return () => this.#listeners.delete(onChange);
-  }
-}
-
-function stateOf(text: string): MeshState {
-  const { objects, problems } = readObjects("mesh.yaml", text);
-  assert.deepEqual(problems, []);
-  return meshState({ objects });
-}
 
 const entry = (name: string, address: string, more = ""): string => `
 apiVersion: networking.istio.io/v1
@@ -88,7 +54,7 @@ class Client {
 
 function started(text: string) {
   const clock = new FakeClock();
-  const mesh = new Mesh(text);
+  const mesh = new TextMesh(text);
   const metrics = new MetricsRegistry();
   const deferred: (() => void)[] = [];
   const logged: string[] = [];
