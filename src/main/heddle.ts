@@ -1,46 +1,17 @@
 /** `heddle <command>`: picks the command and loads only what that command needs. */
 
-import { readFileSync } from "node:fs";
-import type { OfflineIo } from "#cli/offline-io.ts";
+import { hint } from "#config/nearest.ts";
+import { commands } from "./commands.ts";
 import { packageVersion } from "./package-version.ts";
 
-const usage = `Usage: heddle <command> [options]
-
-Commands:
-  proxy -c <file>     run the data plane with an Envoy v3 configuration
-  validate -f <path>  check files of Istio's configuration
-  xds -f <path>       print what Pilot would send to a proxy, offline
-  explain -f <path>   say what happens to a call, and which rules decide it, offline
-  version             print the version
-  help                print this text
-`;
+/** sysexits' EX_USAGE, as istioctl has it (docs/reference/exit-codes.md). */
+const usageExit = 64;
 
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<number> {
-  const [command, ...rest] = argv;
-  switch (command) {
-    case "proxy": {
-      // Loaded here and not above, so that no command pays for another's modules.
-      const { runProxy } = await import("#main/proxy.ts");
-      return runProxy(rest);
-    }
-    case "validate": {
-      const { runValidate } = await import("#cli/validate.ts");
-      return runValidate(rest, {
-        stdout: (text) => process.stdout.write(text),
-        stderr: (text) => process.stderr.write(text),
-        readStdin: () => readFileSync(0, "utf8"),
-      });
-    }
-    case "xds": {
-      const { runXds } = await import("#cli/xds.ts");
-      return runXds(rest, offlineIo());
-    }
-    case "explain": {
-      const { runExplain } = await import("#cli/explain.ts");
-      return runExplain(rest, offlineIo());
-    }
+  const [name, ...rest] = argv;
+  switch (name) {
     case "version":
     case "--version":
       process.stdout.write(`heddle ${packageVersion()}\n`);
@@ -48,17 +19,28 @@ async function main(argv: readonly string[]): Promise<number> {
     case "help":
     case "--help":
     case "-h":
-      process.stdout.write(usage);
+      process.stdout.write(usage());
       return 0;
-    default:
-      process.stderr.write(
-        command === undefined ? usage : `heddle: no command '${command}'\n${usage}`,
-      );
-      return 2;
+    case undefined:
+      process.stderr.write(usage());
+      return usageExit;
+    default: {
+      const command = commands.find((candidate) => candidate.name === name);
+      if (command !== undefined) return command.run(rest);
+      const names = [...commands.map((one) => one.name), "version", "help"];
+      process.stderr.write(`heddle: there is no command "${name}"${hint(name, names)}\n${usage()}`);
+      return usageExit;
+    }
   }
 }
 
-function offlineIo(): OfflineIo {
-  const { stdout, stderr, env: environment } = process;
-  return { terminal: { stdout, stderr, environment }, readStdin: () => readFileSync(0, "utf8") };
+function usage(): string {
+  const rows = [
+    ...commands.map(({ name, usage: flags, summary }) => [`${name} ${flags}`.trim(), summary]),
+    ["version", "print the version"],
+    ["help", "print this text"],
+  ] as const;
+  const width = Math.max(...rows.map(([left = ""]) => left.length));
+  const lines = rows.map(([left = "", right = ""]) => `  ${left.padEnd(width)}  ${right}`);
+  return `Usage: heddle <command> [options]\n\nCommands:\n${lines.join("\n")}\n\nheddle <command> --help says more.\n`;
 }
