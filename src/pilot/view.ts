@@ -23,8 +23,8 @@ export const meshGateway = "mesh";
  */
 export interface OutboundScope {
   /**
-   * The same object until something other than endpoints changes: what does not read `endpoints` is cached under it. The scope itself is
-   * another one after a change of endpoints too.
+   * The same object until something other than the endpoints of `static` services changes: what does not read those is cached under it.
+   * The scope itself is another one after such a change too.
    */
   readonly key: object;
   readonly type: NodeType;

@@ -1,7 +1,8 @@
 import type { MeshConfigJson } from "#gen/istio/mesh/v1alpha1/config_pb.js";
 import { covers, isWildcard } from "#model/hostname.ts";
-import type { Service } from "#model/service.ts";
+import type { Endpoint, Service } from "#model/service.ts";
 import { keepList } from "../collections/same.ts";
+import { serviceKey } from "../registries/registry.ts";
 import { type EgressView, meshGateway, type Sidecar, type VirtualService } from "../view.ts";
 import { Circles } from "./circles.ts";
 import {
@@ -39,7 +40,11 @@ interface Inputs {
   readonly virtualServices: readonly VirtualService[];
   readonly sidecar: Sidecar | undefined;
   readonly tables: readonly (RuleTable | undefined)[];
+  /** Endpoints that clusters and listeners hold themselves. */
+  readonly inline: InlineEndpoints;
 }
+
+type InlineEndpoints = readonly (readonly Endpoint[] | undefined)[];
 
 interface Known {
   readonly inputs: Inputs;
@@ -84,6 +89,7 @@ export class Scopes {
             )
           : undefined,
       tables: tablesFor(sources.destinationRules, namespace, namespacesOf(services)),
+      inline: inlineEndpoints(services, sources.endpointTable),
     };
   }
 
@@ -115,6 +121,7 @@ export class Scopes {
     const parts = this.#parts(who, inputs, { sources, before: known?.scope.parts });
     const same =
       known !== undefined &&
+      known.inputs.inline === inputs.inline &&
       sameParts(known.scope.parts, parts) &&
       sameRules(who, known, { inputs, parts });
     if (same) return known.scope.withEndpoints(sources.endpointTable);
@@ -148,6 +155,7 @@ function sameInputs(a: Inputs, b: Inputs): boolean {
     a.services === b.services &&
     a.virtualServices === b.virtualServices &&
     a.sidecar === b.sidecar &&
+    a.inline === b.inline &&
     keepList(a.tables, b.tables) === a.tables
   );
 }
@@ -196,6 +204,26 @@ function keepViews(
     return same ? before : { listener: view.listener, services, virtualServices };
   });
   return keepList(known, kept);
+}
+
+interface Inline {
+  readonly table: EndpointTable;
+  readonly endpoints: InlineEndpoints;
+  readonly keys: readonly string[];
+}
+
+const inlineOf = new WeakMap<readonly Service[], Inline>();
+
+/** The same list as long as none of them changes. Found out once for all who see the same services. */
+function inlineEndpoints(services: readonly Service[], table: EndpointTable): InlineEndpoints {
+  const known = inlineOf.get(services);
+  if (known?.table === table) return known.endpoints;
+  const keys =
+    known?.keys ?? services.filter(({ resolution }) => resolution !== "static").map(serviceKey);
+  const current = keys.map((key) => table.get(key)?.endpoints);
+  const endpoints = keepList(known?.endpoints, current);
+  inlineOf.set(services, { table, endpoints, keys });
+  return endpoints;
 }
 
 const namespaces = new WeakMap<readonly Service[], ReadonlySet<string>>();
