@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { dropClaim, takeClaim } from "./claim-file.ts";
 
 /**
  * Ports for proxies and programs, below those that the kernel gives to outgoing connections (from 32768 on Linux, 49152 on macOS), where a
@@ -11,11 +12,6 @@ const portCount = 12_000;
 
 export class PortTaken extends Error {}
 
-interface Claim {
-  readonly port: number;
-  readonly file: string;
-}
-
 /**
  * Free local ports. The same key gets the same port again when it is free, so that addresses outlive a restart. A claim is a file with the
  * process id of its owner: two `heddle run` that start together do not both find the same port free.
@@ -23,7 +19,8 @@ interface Claim {
 export class PortClaims {
   readonly #folder: string;
   readonly #owner: number;
-  readonly #claims: Claim[] = [];
+  /** Files. */
+  readonly #claims: string[] = [];
 
   /** `folder` is one for all of this machine's user; `owner` is this process. */
   constructor(folder: string, owner: number) {
@@ -37,37 +34,19 @@ export class PortClaims {
     const start = hash(key) % portCount;
     for (let i = 0; i < portCount; i++) {
       const port = firstPort + ((start + i) % portCount);
-      const claim = this.#take(port);
-      if (claim === undefined) continue;
+      const file = join(this.#folder, String(port));
+      if (this.#claims.includes(file) || !takeClaim(file, this.#owner)) continue;
       if (await isFree(port)) {
-        this.#claims.push(claim);
+        this.#claims.push(file);
         return port;
       }
-      unlinkIfPresent(claim.file);
+      dropClaim(file);
     }
     throw new PortTaken(`none of the ports ${firstPort} to ${firstPort + portCount - 1} is free`);
   }
 
   release(): void {
-    for (const { file } of this.#claims.splice(0)) unlinkIfPresent(file);
-  }
-
-  #take(port: number): Claim | undefined {
-    const file = join(this.#folder, String(port));
-    try {
-      writeNew(file, String(this.#owner));
-      return { port, file };
-    } catch {
-      if (ownerLives(file)) return undefined;
-    }
-    // Its owner was killed before it could release it.
-    unlinkIfPresent(file);
-    try {
-      writeNew(file, String(this.#owner));
-      return { port, file };
-    } catch {
-      return undefined;
-    }
+    for (const file of this.#claims.splice(0)) dropClaim(file);
   }
 }
 
@@ -78,35 +57,6 @@ export function isFree(port: number, host = "127.0.0.1"): Promise<boolean> {
     server.once("error", () => resolve(false));
     server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)));
   });
-}
-
-function writeNew(file: string, text: string): void {
-  const descriptor = openSync(file, "wx", 0o600);
-  try {
-    writeSync(descriptor, text);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function ownerLives(file: string): boolean {
-  try {
-    const owner = Number(readFileSync(file, "utf8"));
-    // Empty: its owner is about to write its id.
-    if (owner === 0) return true;
-    process.kill(owner, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-function unlinkIfPresent(file: string): void {
-  try {
-    unlinkSync(file);
-  } catch {
-    // Another process saw that its owner was gone, too.
-  }
 }
 
 /** FNV-1a, 32 bits. */

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { HealthProbe } from "#agent/health-probe.ts";
 import { LocalGateway } from "#agent/local-gateway.ts";
 import { type LocalHost, LocalWorkload } from "#agent/local-workload.ts";
@@ -10,7 +11,8 @@ import type { Random } from "#lib/random.ts";
 import type { ConfigObject } from "#model/object.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import type { HealthSpec, Project, ReleaseSpec, ServiceSpec } from "../project/project.ts";
-import { portFolder, type StateFolder } from "./state-folder.ts";
+import { userFolder } from "./running-mesh.ts";
+import type { StateFolder } from "./state-folder.ts";
 
 export interface MeshOptions {
   readonly project: Project;
@@ -52,7 +54,7 @@ export class Mesh {
 
   constructor(options: MeshOptions) {
     this.#options = options;
-    this.#claims = new PortClaims(portFolder(), options.owner);
+    this.#claims = new PortClaims(join(userFolder(), "ports"), options.owner);
   }
 
   get members(): readonly Member[] {

@@ -4,12 +4,11 @@ import {
   mkdirSync,
   readFileSync,
   renameSync,
-  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
+import { dropClaim, takeClaim } from "#agent/claim-file.ts";
 
 export class FolderInUse extends Error {}
 
@@ -27,12 +26,12 @@ export class StateFolder {
     const ignore = join(path, ".gitignore");
     if (!existsSync(ignore)) writeFileSync(ignore, "*\n");
     const lock = join(path, "lock");
-    const other = ownerOf(lock);
-    if (other !== undefined && other !== owner)
+    if (!takeClaim(lock, owner)) {
+      const other = readFileSync(lock, "utf8");
       throw new FolderInUse(
-        `${path} is in use: process ${other} runs a mesh in it. Stop it with Ctrl-C there or kill ${other}, or take another folder`,
+        `${path} is in use: process ${other} runs a mesh in it. Stop it with Ctrl-C or kill ${other}, or choose another folder with --dir`,
       );
-    writeFileSync(lock, String(owner));
+    }
     return new StateFolder(path, lock);
   }
 
@@ -57,22 +56,6 @@ export class StateFolder {
   }
 
   release(): void {
-    rmSync(this.#lock, { force: true });
-  }
-}
-
-/** Where all of this user's meshes on this machine claim their ports. */
-export function portFolder(): string {
-  return join(tmpdir(), `heddle-ports-${userInfo().username.replace(/[^\w.-]/g, "_")}`);
-}
-
-function ownerOf(lock: string): number | undefined {
-  try {
-    const owner = Number(readFileSync(lock, "utf8"));
-    process.kill(owner, 0);
-    return owner;
-  } catch (error) {
-    // EPERM: it lives, and is somebody else's.
-    return error instanceof Error && "code" in error && error.code === "EPERM" ? -1 : undefined;
+    dropClaim(this.#lock);
   }
 }
