@@ -44,6 +44,7 @@ const loopback = "127.0.0.1";
 /** A program's place in the mesh on this machine: its ports, its sidecar, and what the program must know. */
 export class LocalWorkload {
   readonly name: string;
+  readonly nodeId: string;
   readonly sidecar: Sidecar;
   readonly inbound: readonly InboundPort[];
   readonly outbound: readonly OutboundPort[];
@@ -90,8 +91,10 @@ export class LocalWorkload {
     this.httpProxy = places.httpProxy;
     const { folder, proxy, env, drainMs, readyMs, clock, random } = host;
     const bootstrapFile = join(folder, `${this.name}.json`);
+    const bootstrap = this.#bootstrap(host.discovery);
+    this.nodeId = bootstrap.node?.id ?? "";
     mkdirSync(folder, { recursive: true });
-    writeFileSync(bootstrapFile, `${JSON.stringify(this.#bootstrap(host.discovery), null, 2)}\n`);
+    writeFileSync(bootstrapFile, `${JSON.stringify(bootstrap, null, 2)}\n`);
     const { onLine, onEvent } = spec;
     this.sidecar = new Sidecar({
       name: `${this.name}'s proxy`,

@@ -1,7 +1,7 @@
 import type { ReadStream } from "node:tty";
 import type { Clock } from "#lib/clock.ts";
 import type { Random } from "#lib/random.ts";
-import type { ControlPlaneFactory } from "./control-plane.ts";
+import type { ControlPlaneConnector, ControlPlaneFactory } from "./control-plane.ts";
 import type { Terminal } from "./mesh/terminal.ts";
 
 /** What a command is given by main: nothing here is looked up. */
@@ -19,4 +19,5 @@ export interface CommandContext {
   /** What a visitor of the demo may try, with the folder of its rules; only what there is. */
   nextSteps(rules: string): readonly string[];
   readonly startControlPlane: ControlPlaneFactory;
+  readonly connectControlPlane: ControlPlaneConnector;
 }

@@ -24,4 +24,14 @@ export interface ControlPlaneOptions {
 
 export type ControlPlaneFactory = (options: ControlPlaneOptions) => Promise<ControlPlane>;
 
-export class ControlPlaneNotStarted extends Error {}
+/**
+ * A control plane that runs already: at the address, else that of the folder's mesh, else the one that was started last. A text: why there
+ * is none, and what to do.
+ */
+export type ControlPlaneConnector = (
+  address: string | undefined,
+  folder: string,
+) => Promise<ControlPlane | string>;
+
+/** It cannot be started, or does not take what it is given. */
+export class ControlPlaneError extends Error {}

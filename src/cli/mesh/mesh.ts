@@ -221,7 +221,7 @@ function probeOf(health: HealthSpec, { inbound }: LocalWorkload): HealthProbe | 
   return health.kind === "tcp" ? { kind: "tcp", at } : { kind: "http", at, path: health.path };
 }
 
-function definedOf(
+export function definedOf(
   environment: Readonly<Record<string, string | undefined>>,
 ): Readonly<Record<string, string>> {
   const defined: Record<string, string> = {};

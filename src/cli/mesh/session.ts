@@ -1,17 +1,15 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { ProgramNotStarted } from "#agent/child-process.ts";
-import { PortTaken } from "#agent/port-claims.ts";
-import { ProgramNotHealthy } from "#agent/program-keeper.ts";
-import { type ProxyProgram, SidecarNotReady } from "#agent/sidecar.ts";
+import type { ProxyProgram } from "#agent/sidecar.ts";
 import { ConfigFileError } from "#config/config-file-error.ts";
 import type { CommandContext } from "../context.ts";
-import { type ControlPlane, ControlPlaneNotStarted } from "../control-plane.ts";
+import type { ControlPlane } from "../control-plane.ts";
 import { UsageError } from "../flags.ts";
 import type { Project } from "../project/project.ts";
 import { Interrupts } from "./interrupts.ts";
-import { Mesh, MeshNotStarted } from "./mesh.ts";
-import { FolderInUse, StateFolder } from "./state-folder.ts";
+import { Mesh } from "./mesh.ts";
+import { isForPeople } from "./people-errors.ts";
+import { StateFolder } from "./state-folder.ts";
 import { Lines } from "./terminal.ts";
 
 export interface SessionOptions {
@@ -120,18 +118,4 @@ export function proxyProgram(
   const envoy = resolve(folder, path);
   if (!existsSync(envoy)) throw new UsageError(`--proxy ${path}: not found`);
   return { kind: "envoy", command: [envoy] };
-}
-
-/** What a person can do something about; all else is a bug and is shown as one. */
-export function isForPeople(error: unknown): error is Error {
-  return [
-    ConfigFileError,
-    ControlPlaneNotStarted,
-    FolderInUse,
-    MeshNotStarted,
-    PortTaken,
-    ProgramNotHealthy,
-    ProgramNotStarted,
-    SidecarNotReady,
-  ].some((kind) => error instanceof kind);
 }
