@@ -4,26 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { systemClock } from "#lib/clock.ts";
+import { fakeBootstrap, fakeProxy } from "../../testkit/fake-sidecar.ts";
 import { seededRandom } from "../../testkit/seeded-random.ts";
 import { PATIENCE_MS } from "../../testkit/wire.ts";
 import { isFree, PortClaims } from "./port-claims.ts";
 import { Sidecar, SidecarNotReady, type SidecarOptions } from "./sidecar.ts";
-
-/** A proxy's outside: takes its flags, serves /ready, ends when asked to. */
-const fakeProxy = `
-const { createServer } = require("node:http");
-const { readFileSync } = require("node:fs");
-const file = process.argv[process.argv.indexOf("-c") + 1];
-const { port, ready = true, refuses } = JSON.parse(readFileSync(file, "utf8"));
-if (refuses) { console.error("bootstrap: " + refuses); process.exit(1); }
-console.log("flags " + process.argv.slice(1).join(" "));
-createServer((request, response) => {
-  if (request.url === "/die") process.exit(3);
-  response.statusCode = ready ? 200 : 503;
-  response.end(ready ? "LIVE" : "INITIALIZING");
-}).listen(port, "127.0.0.1");
-process.on("SIGTERM", () => { console.log("drained"); process.exit(0); });
-`;
 
 interface Rig {
   readonly sidecar: Sidecar;
@@ -41,13 +26,13 @@ async function rig(
   const claims = new PortClaims(folder, process.pid);
   const port = await claims.claim(folder);
   const bootstrapFile = join(folder, "bootstrap.json");
-  writeFileSync(bootstrapFile, JSON.stringify({ port, ...config }));
+  writeFileSync(bootstrapFile, fakeBootstrap(port, config));
   const lines: string[] = [];
   const events: string[] = [];
   const waiting: (() => void)[] = [];
   const sidecar = new Sidecar({
     name: "reviews-v2",
-    proxy: { kind: "heddle", command: [process.execPath, "-e", fakeProxy, "--"] },
+    proxy: fakeProxy,
     bootstrapFile,
     admin: { host: "127.0.0.1", port },
     env: {},
@@ -122,7 +107,7 @@ test("a refused bootstrap is told with the proxy's own words", async (t) => {
 });
 
 test("a sidecar without configuration is given up, and its process ends", async (t) => {
-  const { sidecar, port } = await rig(t, { ready: false }, { readyMs: 1 });
+  const { sidecar, port } = await rig(t, { unready: true }, { readyMs: 1 });
   await assert.rejects(sidecar.start(), /not ready after 0.001 s/);
   assert.ok(await isFree(port));
 });

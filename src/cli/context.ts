@@ -16,8 +16,6 @@ export interface CommandContext {
   readonly pid: number;
   readonly clock: Clock;
   readonly random: Random;
-  /** What a visitor of the demo may try, with the folder of its rules; only what there is. */
-  nextSteps(rules: string): readonly string[];
   readonly startControlPlane: ControlPlaneFactory;
   readonly connectControlPlane: ControlPlaneConnector;
 }

@@ -136,7 +136,7 @@ class Demo {
           Reload: the stars come from whichever reviews answers, none (v1), black (v2) or red (v3).
           Sign in as jason; some rules are about jason.
 
-  Next    ${this.#context.nextSteps(rules).join("\n          ")}
+  Next    ${nextSteps(rules).join("\n          ")}
 
   Ctrl-C stops everything. State is kept in ${relative(this.#context.folder, this.#options.stateFolder) || "."}.
 `);
@@ -145,6 +145,11 @@ class Demo {
   #print(text: string): void {
     this.#context.terminal.stdout.write(`${text}\n`);
   }
+}
+
+/** What to try: commands that exist, no others. */
+function nextSteps(rules: string): readonly string[] {
+  return [`heddle validate -f ${rules}`, `${rules}/README.md says what each rule does`];
 }
 
 function bookinfo(port: number, { terminal, self }: CommandContext): Project {
