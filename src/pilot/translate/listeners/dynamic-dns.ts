@@ -15,16 +15,18 @@ export function dnsCachesFor(
   { scope, traits }: TcpContext,
 ): readonly DnsCacheConfigJson[] {
   const family = traits.wildcard === "::" ? "V6" : "V4";
-  const names = scope.services
-    .filter(
-      (service) =>
-        isDynamic(service) &&
-        (port === undefined || service.ports.some(({ number }) => number === port)),
-    )
+  const names = dynamicServices(scope.services)
+    .filter(({ ports }) => port === undefined || ports.some(({ number }) => number === port))
     .map(({ hostname }) => hostname);
   const any =
     scope.type !== "router" && outboundTrafficPolicy(scope).httpCluster === dynamicDnsCluster;
   return [...names, ...(any ? [dynamicDnsCluster] : [])].map((name) => dnsCache(name, family));
+}
+
+const dynamic = new WeakMap<readonly Service[], readonly Service[]>();
+
+function dynamicServices(services: readonly Service[]): readonly Service[] {
+  return dynamic.getOrInsertComputed(services, (list) => list.filter(isDynamic));
 }
 
 /** Before the TCP proxy of a chain towards such a service: the client's server name is the destination. */

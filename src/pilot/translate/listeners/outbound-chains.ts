@@ -5,13 +5,13 @@ import type {
   TLSMatchAttributesJson,
   TLSRouteJson,
 } from "#gen/istio/networking/v1alpha3/virtual_service_pb.js";
-import { overlap } from "#model/hostname.ts";
 import { isTls } from "#model/protocol.ts";
 import type { Protocol, Service, ServicePort } from "#model/service.ts";
 import { type Rule, rulesBehind } from "../../provenance.ts";
 import { meshGateway, type VirtualService } from "../../view.ts";
 import { configMetadata } from "../metadata.ts";
 import type { Chain } from "./chain.ts";
+import { connectionRules } from "./connection-rules.ts";
 import { dnsCachesFor } from "./dynamic-dns.ts";
 import { httpConnectionManager } from "./http-connection-manager.ts";
 import { routeDestinations, serviceDestination, type TcpContext } from "./tcp-proxy.ts";
@@ -56,9 +56,7 @@ export function httpChain(
 }
 
 export function tcpChains(target: OutboundTarget, context: TcpContext): readonly Chain[] {
-  const rules = target.virtualServices.filter(({ spec }) =>
-    (spec.hosts ?? []).some((host) => overlap(host, target.service.hostname)),
-  );
+  const rules = connectionRules(target.virtualServices).of(target.service.hostname);
   return isTls(target.port.protocol)
     ? tlsRouteChains({ ...target, virtualServices: rules }, context)
     : tcpRouteChains({ ...target, virtualServices: rules }, context);
