@@ -50,13 +50,17 @@ function ruleText({ kind, namespace, name, field, file, line, column }: Deciding
   return `${place}${kind}/${namespace}/${name}${field === "" ? "" : ` ${field}`}`;
 }
 
-function conclusion({ error, answer, weightedClusters, clusterMatched }: ExplainedCall): string {
+function conclusion(result: ExplainedCall): string {
+  const { error, answer, weightedClusters, clusterMatched, clusterFound } = result;
   if (error !== null) return `✗ ${error}: ${whys[error] ?? ""}`;
   if (answer !== null && answer !== undefined) {
     const { status, location } = answer;
     return `→ ${status}${location === undefined ? "" : ` to ${location}`}, by the proxy itself`;
   }
-  if (clusterMatched !== null) return `→ ${clusterMatched}`;
+  if (clusterMatched !== null) {
+    const note = clusterFound === false ? ", but there is no such cluster: 503" : "";
+    return `→ ${clusterMatched}${note}`;
+  }
   if (weightedClusters === null) return "→ nowhere";
   const sum = weightedClusters.reduce((total, { weight }) => total + weight, 0);
   const shares = weightedClusters.map(

@@ -35,6 +35,8 @@ export interface ExplainedCall {
   readonly routeMatched: string | null;
   readonly clusterMatched: string | null;
   readonly error: CallError | null;
+  /** Whether there is a cluster of the name: calls to one that there is not are answered 503. Null: none is named. */
+  readonly clusterFound: boolean | null;
   /** Clusters that share the calls, by weight; null when it is one. */
   readonly weightedClusters:
     | readonly { readonly cluster: string; readonly weight: number }[]
@@ -54,6 +56,7 @@ export function explained(outcome: CallOutcome): ExplainedCall {
     routeMatched: named(route?.name),
     clusterMatched: named(outcome.clusterName),
     error: outcome.error ?? null,
+    clusterFound: outcome.clusterName === undefined ? null : outcome.cluster !== undefined,
     weightedClusters: destinations.length > 1 ? destinations : null,
     answer: outcome.answer ?? null,
     rules: rulesOf(outcome),
