@@ -167,7 +167,16 @@ function decodeLeaf(
     const exact = context.dialect === "istio";
     return taken(context, (exact ? readExactEnum : readEnum)(type.enum, value), place);
   }
-  return taken(context, readScalar(type.scalar ?? ScalarType.STRING, value), place);
+  const scalar = type.scalar ?? ScalarType.STRING;
+  const word = context.dialect === "istio" && scalar === ScalarType.BOOL;
+  return taken(context, readScalar(scalar, word ? booleanOf(value) : value), place);
+}
+
+/** YAML 1.1's words, which Kubernetes reads as booleans. */
+function booleanOf(value: JsonValue): JsonValue {
+  if (typeof value !== "string") return value;
+  if (/^(?:yes|on|y)$/i.test(value)) return true;
+  return /^(?:no|off|n)$/i.test(value) ? false : value;
 }
 
 function decodeList(
@@ -251,7 +260,7 @@ function decodeWellKnown(
   place: Place,
 ): JsonValue | undefined {
   const wrapper = wrapped(message);
-  if (wrapper !== undefined) return taken(context, readScalar(wrapper, value), place);
+  if (wrapper !== undefined) return decodeLeaf(context, { scalar: wrapper }, value, place);
   switch (message.typeName) {
     case "google.protobuf.Any":
       return decodeAny(context, value, place);

@@ -75,13 +75,16 @@ interface YamlText {
 }
 
 const yamlOptions = {
+  // A header or a label may be called "on" or "80".
+  stringKeys: true,
   prettyErrors: false,
-  customTags: (tags: Tags) => [...tags, wordBoolean],
 };
+
+const envoyOptions = { ...yamlOptions, customTags: (tags: Tags) => [...tags, wordBoolean] };
 
 function readYaml(text: string): YamlText {
   const lineCounter = new LineCounter();
-  return textOf(parseDocument(text, { ...yamlOptions, lineCounter }), lineCounter);
+  return textOf(parseDocument(text, { ...envoyOptions, lineCounter }), lineCounter);
 }
 
 function textOf(document: Document.Parsed, lineCounter: LineCounter): YamlText {
@@ -165,7 +168,7 @@ function startOf(node: unknown): number | undefined {
 export const documentsMax = 10_000;
 
 /**
- * A file of many YAML documents, or one of JSON. Each document is readable or not by itself; its positions are the file's. The syntax
+ * A file of many YAML documents, or one of JSON. YAML 1.1's words (`yes`, `n`) are texts; where a boolean is wanted, the decoder takes them. Each document is readable or not by itself; its positions are the file's. The syntax
  * trees are read again when a position is asked for, because they take ten times the text's memory.
  */
 export function readSources(name: string, text: string): readonly SourceText[] {

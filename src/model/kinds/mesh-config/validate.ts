@@ -1,11 +1,5 @@
 import type { MeshConfigJson } from "#gen/istio/mesh/v1alpha1/config_pb.js";
-import {
-  durationProblem,
-  nanosOf,
-  portProblem,
-  precisionProblem,
-  reportDuplicates,
-} from "../checks.ts";
+import { durationProblem, nanosOf, portProblem, precisionProblem } from "../checks.ts";
 import { checkConnectionPool, checkKeepalive } from "../destination-rule/connection-pool.ts";
 import { checkLocality } from "../destination-rule/locality.ts";
 import { checkOutlierDetection } from "../destination-rule/outlier-detection.ts";
@@ -47,14 +41,9 @@ function checkPorts(spec: MeshConfigJson, report: Report): void {
   }
   // 0 is none.
   if (spec.proxyHttpPort) report.at("proxyHttpPort").check(portProblem(spec.proxyHttpPort));
-  reportDuplicates(
-    report,
-    [spec.proxyListenPort ?? 15_001, spec.proxyInboundListenPort ?? 15_006],
-    {
-      key: String,
-      message: (port) => `proxyListenPort and proxyInboundListenPort are both ${port}`,
-    },
-  );
+  if ((spec.proxyListenPort ?? 15_001) === (spec.proxyInboundListenPort ?? 15_006)) {
+    report.at("proxyInboundListenPort").problem("is proxyListenPort too");
+  }
 }
 
 const connectTimeoutMaxNanos = 3_600_000_000_000n;

@@ -37,7 +37,7 @@ export function validate({ metadata, spec }: Validated<ServiceSpec>, report: Rep
     message: (name) => `there is a port "${name}" already`,
   });
   reportDuplicates(here.at("ports"), ports, {
-    key: ({ port, protocol = "TCP" }) => `${port} of ${protocol}`,
+    key: ({ port, protocol = "TCP" }) => (port === undefined ? port : `${port} of ${protocol}`),
     message: (port) => `there is a port ${port} already`,
   });
 }

@@ -9,9 +9,9 @@ export function checkDestination(destination: DestinationJson | undefined, repor
     return;
   }
   const { host = "", subset = "", port } = destination;
-  report
-    .at("host")
-    .check(host === "*" ? '"*" is no destination: name a service' : wildcardHostProblem(host));
+  if (host === "") report.at("host").problem("is required");
+  else if (host === "*") report.at("host").problem('"*" is no destination: name a service');
+  else report.at("host").check(wildcardHostProblem(host));
   if (subset !== "" && !isLabel(subset)) {
     report.at("subset").problem(`"${subset}" is not a subset's name`);
   }

@@ -58,7 +58,7 @@ function checkSniHosts(
     }
     const problem = throughGateway ? sniHostProblem(host) : wildcardHostProblem(host);
     if (problem !== undefined) here.problem(problem);
-    else if (!hosts.some((outer) => covers(outer, host))) {
+    else if (hosts.length > 0 && !hosts.some((outer) => covers(outer, host))) {
       here.problem(`"${host}" is not within the hosts ${hosts.join(", ")}`);
     }
   }
