@@ -10,6 +10,7 @@ import type {
   PathConfigSourceJson,
 } from "#gen/envoy/config/core/v3/config_source_pb.js";
 import type { GrpcServiceJson } from "#gen/envoy/config/core/v3/grpc_service_pb.js";
+import type { SemanticVersionJson } from "#gen/envoy/type/v3/semantic_version_pb.js";
 import { registry } from "#gen/registry.js";
 import { HeaderList } from "#http/headers.ts";
 import type { BackoffOptions } from "#lib/backoff.ts";
@@ -64,12 +65,11 @@ export interface XdsClientServices {
   readonly saveFolder?: string;
 }
 
-/** What this client can do, by the names that servers know from Envoy and gRPC. */
-const clientFeatures = [
-  "envoy.lb.does_not_support_overprovisioning",
-  "envoy.lrs.supports_send_all_clusters",
-  "xds.config.resource-in-sotw",
-];
+/**
+ * Of the features that servers know from gRPC's clients the one that is true here too (Envoy names none, and has it): a SotW answer may wrap its
+ * resources, for a TTL of their own. Whether a server sends TTLs depends on it.
+ */
+const clientFeatures = ["xds.config.resource-in-sotw"];
 
 /** `dynamic_resources.ads_config`: one stream for all types. */
 export function openAds(config: ApiConfigSourceJson, services: XdsClientServices): ResourceClient {
@@ -236,7 +236,7 @@ function nodeOptions(
 ): NodeOptions {
   const asking = {
     userAgentName: "heddle",
-    userAgentVersion: version,
+    userAgentBuildVersion: { version: semanticVersion(version) },
     ...node,
     clientFeatures: [...new Set([...(node.clientFeatures ?? []), ...clientFeatures])],
   };
@@ -244,6 +244,11 @@ function nodeOptions(
     node: fromJson(NodeSchema, asking, { registry }),
     nodeOnFirstMessageOnly: setNodeOnFirstMessageOnly,
   };
+}
+
+function semanticVersion(version: string): SemanticVersionJson {
+  const [majorNumber = 0, minorNumber = 0, patch = 0] = version.split(/[.+-]/).map(Number);
+  return { majorNumber, minorNumber, patch };
 }
 
 function decodeOptions({ supported }: XdsClientServices): DecodeOptions {
