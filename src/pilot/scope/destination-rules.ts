@@ -107,19 +107,6 @@ export interface Caller {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** The tables that decide for a caller, whichever of these namespaces a service is of. */
-export function tablesFor(
-  rules: DestinationRules,
-  namespace: string,
-  serviceNamespaces: Iterable<string>,
-): readonly (RuleTable | undefined)[] {
-  return [
-    ownTable(rules, namespace),
-    rules.exported(rules.rootNamespace),
-    ...Array.from(serviceNamespaces, (of) => rules.exported(of)),
-  ];
-}
-
 /** The caller's namespace, then the service's, then the root's; within each the most specific host. */
 export function selectDestinationRule(
   rules: DestinationRules,
@@ -134,7 +121,7 @@ export function selectDestinationRule(
 }
 
 /** What the root namespace exports is for all, and must not hide from its own proxies what a service's namespace says. */
-const ownTable = (rules: DestinationRules, namespace: string): RuleTable | undefined =>
+export const ownTable = (rules: DestinationRules, namespace: string): RuleTable | undefined =>
   namespace === rules.rootNamespace ? rules.private(namespace) : rules.local(namespace);
 
 function exportedFrom(

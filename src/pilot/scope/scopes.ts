@@ -8,8 +8,8 @@ import { Circles } from "./circles.ts";
 import {
   type DestinationRules,
   hostsUnlike,
+  ownTable,
   type RuleTable,
-  tablesFor,
 } from "./destination-rules.ts";
 import { egressOf } from "./egress.ts";
 import { Recent } from "./recent.ts";
@@ -39,7 +39,10 @@ interface Inputs {
   readonly services: readonly Service[];
   readonly virtualServices: readonly VirtualService[];
   readonly sidecar: Sidecar | undefined;
-  readonly tables: readonly (RuleTable | undefined)[];
+  /** DestinationRules of its own namespace. */
+  readonly ownRules: RuleTable | undefined;
+  /** DestinationRules that other namespaces export. */
+  readonly exportedRules: ExportedRules;
   /** Endpoints that clusters and listeners hold themselves. */
   readonly inline: InlineEndpoints;
 }
@@ -88,7 +91,8 @@ export class Scopes {
               who.labels,
             )
           : undefined,
-      tables: tablesFor(sources.destinationRules, namespace, namespacesOf(services)),
+      ownRules: ownTable(sources.destinationRules, namespace),
+      exportedRules: exportedRules(services, sources.destinationRules),
       inline: inlineEndpoints(services, sources.endpointTable),
     };
   }
@@ -156,7 +160,8 @@ function sameInputs(a: Inputs, b: Inputs): boolean {
     a.virtualServices === b.virtualServices &&
     a.sidecar === b.sidecar &&
     a.inline === b.inline &&
-    keepList(a.tables, b.tables) === a.tables
+    a.ownRules === b.ownRules &&
+    a.exportedRules === b.exportedRules
   );
 }
 
@@ -178,17 +183,25 @@ function sameRules(
   next: { inputs: Inputs; parts: ScopeParts },
 ): boolean {
   const { parts } = known.scope;
-  const changed = hostsUnlike(known.inputs.tables, next.inputs.tables);
-  const concerned = (service: Service): boolean =>
-    changed.some((host) => covers(host, service.hostname));
-  const services = changed.some(isWildcard)
-    ? parts.services.filter(concerned)
-    : changed.map((host) => known.scope.service(host)).filter((service) => service !== undefined);
-  return services.every(
+  return concernedServices(known, next.inputs).every(
     (service) =>
       destinationRuleFor(who, service, parts.destinationRules) ===
       destinationRuleFor(who, service, next.parts.destinationRules),
   );
+}
+
+function concernedServices({ inputs, scope }: Known, next: Inputs): readonly Service[] {
+  const { ownRules, exportedRules: exported } = inputs;
+  // Tables of other namespaces cannot be compared one by one.
+  if (exported.namespaces !== next.exportedRules.namespaces) return scope.services;
+  const hosts = [
+    ...hostsUnlike([ownRules], [next.ownRules]),
+    ...hostsUnlike(exported.tables, next.exportedRules.tables),
+  ];
+  if (!hosts.some(isWildcard)) {
+    return hosts.map((host) => scope.service(host)).filter((service) => service !== undefined);
+  }
+  return scope.services.filter(({ hostname }) => hosts.some((host) => covers(host, hostname)));
 }
 
 function keepViews(
@@ -226,10 +239,29 @@ function inlineEndpoints(services: readonly Service[], table: EndpointTable): In
   return endpoints;
 }
 
-const namespaces = new WeakMap<readonly Service[], ReadonlySet<string>>();
+interface ExportedRules {
+  readonly namespaces: readonly string[];
+  /** Of each of the namespaces. */
+  readonly tables: readonly (RuleTable | undefined)[];
+}
 
-const namespacesOf = (services: readonly Service[]): ReadonlySet<string> =>
-  namespaces.getOrInsertComputed(
-    services,
-    () => new Set(services.map(({ namespace }) => namespace)),
-  );
+const exportedOf = new WeakMap<
+  readonly Service[],
+  { readonly rules: DestinationRules; readonly exported: ExportedRules }
+>();
+
+/** What the services' namespaces and the root export, found out once for all who see the same services. */
+function exportedRules(services: readonly Service[], rules: DestinationRules): ExportedRules {
+  const known = exportedOf.get(services);
+  if (known?.rules === rules) return known.exported;
+  const sameRoot = known?.rules.rootNamespace === rules.rootNamespace;
+  const namespaces = sameRoot
+    ? known.exported.namespaces
+    : [...new Set([rules.rootNamespace, ...services.map(({ namespace }) => namespace)])];
+  const current = namespaces.map((namespace) => rules.exported(namespace));
+  const tables = keepList(known?.exported.tables, current);
+  const same = sameRoot && tables === known.exported.tables;
+  const exported = same ? known.exported : { namespaces, tables };
+  exportedOf.set(services, { rules, exported });
+  return exported;
+}

@@ -58,6 +58,9 @@ export class ConflictError extends Error {
 /** It is full. */
 export class StoreLimitError extends Error {}
 
+/** It is changed in another way: a folder, with an editor. */
+export class ReadOnlyStoreError extends Error {}
+
 /** Where objects of configuration are kept; all calls may be made at any time. */
 export interface ConfigStore {
   /** Its folder's name. */
@@ -70,7 +73,7 @@ export interface ConfigStore {
   get(key: string): ConfigObject | undefined;
   /**
    * All of it or nothing. Objects that are the same already are left alone; when all are, there is no new revision and `changes` is
-   * empty. Throws ConflictError, StoreLimitError.
+   * empty. Throws ConflictError, StoreLimitError, and ReadOnlyStoreError when it is not writable.
    */
   change(request: ChangeRequest): Revision;
   /** The newest first. */
