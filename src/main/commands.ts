@@ -46,6 +46,12 @@ export const commands: readonly CliCommand[] = [
     run: async (argv) => (await import("#cli/explain.ts")).runExplain(argv, offline()),
   },
   {
+    name: "pilot",
+    usage: "--configDir <folder>",
+    summary: "run the control plane: Istio configuration in, xDS out",
+    run: async (argv) => (await import("#main/pilot.ts")).runPilot(argv),
+  },
+  {
     name: "proxy",
     usage: "-c <file>",
     summary: "run the data plane with an Envoy v3 configuration",
