@@ -61,7 +61,7 @@ const wrong: readonly (readonly [string, RegExp])[] = [
   ["--service a --env A -- x", /--env A: NAME=value is expected/],
   ["--service a --version V2 -- x", /--version V2: a version such as/],
   ["--service a --proxy nowhere -- x", /--proxy nowhere: not found/],
-  ["--service a --prot 1 -- x", /unknown option '--prot'[^]*--port/],
+  ["--service a --prot 1 -- x", /unknown option '--prot'[\s\S]*--port/],
 ];
 
 for (const [line, message] of wrong) {
