@@ -10,7 +10,7 @@ import type { ConnectedProxy } from "./push/connected-proxy.ts";
 import { syncz } from "./push/debug.ts";
 import { answerPage, type PilotAnswer, type PilotRequest, text } from "./push/http.ts";
 import type { LiveMesh } from "./push/live-mesh.ts";
-import { Push } from "./push/push.ts";
+import { type ProxyWatcher, Push } from "./push/push.ts";
 
 export interface PilotOptions {
   readonly clock: Clock;
@@ -21,6 +21,8 @@ export interface PilotOptions {
   log(level: "info" | "warning" | "error", message: string): void;
   /** Work that may wait until what has arrived is handled: `setImmediate`. */
   defer(work: () => void): void;
+  /** Told of proxies that come and go. */
+  readonly watcher?: ProxyWatcher | undefined;
   /** PILOT_DEBOUNCE_AFTER; 100 ms by default. */
   readonly debounceAfterMs?: number;
   /** PILOT_DEBOUNCE_MAX; 10 s by default. */
@@ -46,6 +48,7 @@ export class Pilot {
       metrics: this.metrics,
       log,
       defer,
+      watcher: options.watcher,
       quietMs: options.debounceAfterMs ?? 100,
       maxMs: options.debounceMaxMs ?? 10_000,
       concurrency: options.pushThrottle ?? 100,

@@ -25,12 +25,19 @@ export interface PushOptions {
   /** `setImmediate`, but for tests. */
   defer(work: () => void): void;
   log(level: "info" | "warning" | "error", message: string): void;
+  /** Told of proxies that come and go. */
+  readonly watcher?: ProxyWatcher | undefined;
   /** PILOT_DEBOUNCE_AFTER; 100 ms by default. */
   readonly quietMs?: number;
   /** PILOT_DEBOUNCE_MAX; 10 s by default. */
   readonly maxMs?: number;
   /** PILOT_PUSH_THROTTLE: proxies at work on a push at a time; 100 by default. */
   readonly concurrency?: number;
+}
+
+export interface ProxyWatcher {
+  connected(node: ProxyNode): void;
+  disconnected(node: ProxyNode): void;
 }
 
 /** How long a proxy that does not acknowledge keeps its place in the queue. */
@@ -171,6 +178,8 @@ export class Push implements ResourceSource {
     const proxy = new ConnectedProxy(connection, node);
     this.proxies.set(connection, proxy);
     this.#options.log("info", `${node.id} connected from ${connection.peer}`);
+    // First: it is to see what it has registered itself as.
+    this.#options.watcher?.connected(node);
     this.#enqueue(proxy, this.#options.clock.monotonicMs());
   }
 
@@ -188,6 +197,7 @@ export class Push implements ResourceSource {
     this.proxies.delete(connection);
     this.#queue.remove(proxy);
     this.#options.log("info", `${proxy.id} disconnected`);
+    this.#options.watcher?.disconnected(proxy.node);
     this.#acknowledgements.check();
   }
 

@@ -105,7 +105,8 @@ function same(a: ConfigObject, b: ConfigObject): boolean {
     a.apiVersion === b.apiVersion &&
     isDeepStrictEqual(a.metadata.labels, b.metadata.labels) &&
     isDeepStrictEqual(a.metadata.annotations, b.metadata.annotations) &&
-    isDeepStrictEqual(a.spec, b.spec)
+    isDeepStrictEqual(a.spec, b.spec) &&
+    (b.status === undefined || isDeepStrictEqual(a.status, b.status))
   );
 }
 

@@ -94,7 +94,7 @@ export function endpointsOfEntry(
   return [endpointOf(host, portsOf(host, ports))];
 }
 
-/** What the endpoint says for the port's name, else the entry's target port, else its number. A Pod's own port names are its own. */
+/** What the endpoint says for the port's name (or number: registered by its own sidecar), else the entry's target port, else its number. A Pod's own port names are its own. */
 function portsOf(
   workload: Workload,
   ports: readonly ServicePortJson[],
@@ -106,7 +106,7 @@ function portsOf(
   return Object.fromEntries(
     ports.map(({ name = "", number = 0, targetPort }) => [
       name,
-      own[name] ?? (targetPort || number),
+      own[name] ?? own[number] ?? (targetPort || number),
     ]),
   );
 }
