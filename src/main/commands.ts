@@ -1,6 +1,9 @@
 /** Every command of `heddle`, in the order in which help lists them. A module is loaded when its command is run. */
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import type { ObjectIo } from "#cli/object-io.ts";
 import type { OfflineIo } from "#cli/offline-io.ts";
+import { systemClock } from "#lib/clock.ts";
 
 export interface CliCommand {
   readonly name: string;
@@ -26,7 +29,73 @@ function offline(): OfflineIo {
   return { terminal: { stdout, stderr, environment }, readStdin: io.readStdin };
 }
 
+/** Commands that speak to a control plane. */
+function objects(): ObjectIo {
+  const interrupt = new AbortController();
+  process.once("SIGINT", () => interrupt.abort());
+  return {
+    ...offline(),
+    folder: process.cwd(),
+    interrupted: interrupt.signal,
+    now: () => systemClock.wallMs(),
+    runProgram: (file, argv) =>
+      new Promise((resolve, reject) => {
+        spawn(file, argv, { stdio: "inherit" })
+          .once("error", reject)
+          .once("close", (code) => resolve(code ?? 1));
+      }),
+  };
+}
+
 export const commands: readonly CliCommand[] = [
+  {
+    name: "apply",
+    usage: "-f <path>",
+    summary: "write objects of configuration, all or none",
+    run: async (argv) => (await import("#cli/apply.ts")).runApply(argv, objects()),
+  },
+  {
+    name: "get",
+    usage: "<kind> [name]",
+    summary: "print objects",
+    run: async (argv) => (await import("#cli/get.ts")).runGet(argv, objects()),
+  },
+  {
+    name: "describe",
+    usage: "<kind> <name>",
+    summary: "say what is known of an object, and who changed it",
+    run: async (argv) => (await import("#cli/describe.ts")).runDescribe(argv, objects()),
+  },
+  {
+    name: "edit",
+    usage: "<kind> <name>",
+    summary: "change an object in an editor",
+    run: async (argv) => (await import("#cli/edit.ts")).runEdit(argv, objects()),
+  },
+  {
+    name: "delete",
+    usage: "<kind> <name>",
+    summary: "delete objects",
+    run: async (argv) => (await import("#cli/delete.ts")).runDelete(argv, objects()),
+  },
+  {
+    name: "diff",
+    usage: "-f <path>",
+    summary: "say what apply would change",
+    run: async (argv) => (await import("#cli/diff.ts")).runDiff(argv, objects()),
+  },
+  {
+    name: "history",
+    usage: "[revision]",
+    summary: "who changed what, and when",
+    run: async (argv) => (await import("#cli/history.ts")).runHistory(argv, objects()),
+  },
+  {
+    name: "undo",
+    usage: "[revision]",
+    summary: "take a change back",
+    run: async (argv) => (await import("#cli/history.ts")).runUndo(argv, objects()),
+  },
   {
     name: "validate",
     usage: "-f <path>",

@@ -1,0 +1,103 @@
+import { type ConfigFile, readConfigFiles } from "./config-files.ts";
+import { command, parseFlags, positiveFlag, UsageError } from "./flags.ts";
+import type { ObjectIo } from "./object-io.ts";
+import type { ApiClient, ApiRevision } from "./objects/api-client.ts";
+import { printedKey } from "./objects/names.ts";
+import {
+  addServerFlag,
+  authorOf,
+  clientOf,
+  line,
+  reporting,
+  type ServerFlags,
+} from "./objects/object-command.ts";
+
+interface ApplyFlags extends ServerFlags {
+  readonly filename: readonly string[];
+  readonly recursive: boolean;
+  readonly namespace: string;
+  readonly message?: string;
+  readonly dryRun: boolean;
+  readonly prune: boolean;
+  readonly wait: boolean;
+  readonly timeout: string;
+}
+
+/** `heddle apply -f`: writes objects, all or none; with `--wait` returns when the proxies have them. */
+export async function runApply(argv: readonly string[], io: ObjectIo): Promise<number> {
+  const { terminal } = io;
+  const parser = addServerFlag(command("apply", terminal))
+    .description("Writes the objects of files, all of them or none.")
+    .requiredOption("-f, --filename <path...>", "files, folders, or - for standard input")
+    .option("-R, --recursive", "folders in folders too", false)
+    .option("-n, --namespace <namespace>", "of objects that name none", "default")
+    .option("-m, --message <text>", "why, for the history")
+    .option("--dry-run", "say what would change, and change nothing", false)
+    .option("--prune", "delete every object that is in none of the files", false)
+    .option(
+      "--wait",
+      "return when every proxy concerned has taken it; exit 1 if one refuses",
+      false,
+    )
+    .option("--timeout <seconds>", "how long --wait waits", "30");
+  const flags = parseFlags(parser, argv, { terminal, read: (parsed) => parsed.opts<ApplyFlags>() });
+  if (typeof flags === "number") return flags;
+  return reporting("apply", io, async () => {
+    const timeout = positiveFlag("--timeout", flags.timeout, 300);
+    const files = filesOf(flags, io);
+    const client = clientOf(flags, io);
+    const revision = await client.post("/apply", {
+      files,
+      namespace: flags.namespace,
+      dryRun: flags.dryRun,
+      prune: flags.prune,
+      author: authorOf(terminal),
+      message: flags.message ?? `apply -f ${flags.filename.join(" ")}`,
+    });
+    printRevision(revision, { io, dryRun: flags.dryRun });
+    if (!flags.wait || flags.dryRun) return 0;
+    return waitForProxies(client, revision, { io, timeout });
+  });
+}
+
+function filesOf(flags: ApplyFlags, { readStdin }: ObjectIo): readonly ConfigFile[] {
+  const read = readConfigFiles(flags.filename, { recursive: flags.recursive, readStdin });
+  return read.map((file) => {
+    if ("problem" in file) throw new UsageError(`${file.name} ${file.problem}`);
+    return file;
+  });
+}
+
+/** What became of each object, and how it is taken back. */
+export function printRevision(
+  { revision, changes, unchanged = [], warnings = [] }: ApiRevision,
+  { io, dryRun }: { readonly io: ObjectIo; readonly dryRun: boolean },
+): void {
+  const { stdout, stderr } = io.terminal;
+  for (const warning of warnings) line(stderr, `warning ${warning}`);
+  const note = dryRun ? " (dry run)" : "";
+  for (const { key, action } of changes) line(stdout, `${printedKey(key)} ${action}${note}`);
+  for (const key of unchanged) line(stdout, `${printedKey(key)} unchanged${note}`);
+  if (changes.length > 0 && !dryRun)
+    line(stderr, `revision ${revision}   undo: heddle undo ${revision}`);
+}
+
+/** 0: every proxy that it concerns has it. */
+export async function waitForProxies(
+  client: ApiClient,
+  { revision }: Pick<ApiRevision, "revision">,
+  { io, timeout }: { readonly io: ObjectIo; readonly timeout: number },
+): Promise<number> {
+  const { stdout, stderr } = io.terminal;
+  const startMs = io.now();
+  const { acked, refused, pending } = await client.acknowledgement(revision, timeout);
+  const proxies = acked.length + refused.length + pending.length;
+  const what = proxies === 1 ? "1 proxy" : `${proxies} proxies`;
+  const waited = `${Math.round(io.now() - startMs)} ms`;
+  if (proxies === 0) line(stdout, "concerns no proxy that is connected");
+  else line(stdout, `acknowledged by ${acked.length} of ${what} in ${waited}`);
+  for (const { proxy, type, detail } of refused)
+    line(stderr, `refused by ${proxy}: ${type}: ${detail}`);
+  for (const proxy of pending) line(stderr, `no answer yet from ${proxy}`);
+  return refused.length + pending.length > 0 ? 1 : 0;
+}
