@@ -213,17 +213,19 @@ function decodeMap(
 ): JsonValue | undefined {
   const object = asObject(context, value, place);
   if (object === undefined) return undefined;
-  const decoded: JsonObject = {};
-  context.origins.set(decoded, [place]);
+  const entries: [string, JsonValue][] = [];
   for (const [key, item] of Object.entries(object)) {
     const here = below(place, key);
     if (field.mapKey !== ScalarType.STRING) taken(context, readScalar(field.mapKey, key), here);
     const result = field.message
       ? decodeMessage(context, field.message, item, here)
       : decodeLeaf(context, field, item, here);
-    if (result !== undefined) decoded[key] = result;
+    if (result !== undefined) entries.push([key, result]);
   }
-  return Object.keys(decoded).length > 0 ? decoded : undefined;
+  // Own properties, also of a key such as "__proto__".
+  const decoded: JsonObject = Object.fromEntries(entries);
+  context.origins.set(decoded, [place]);
+  return entries.length > 0 ? decoded : undefined;
 }
 
 function readEnum(type: DescEnum, value: JsonValue): Read {

@@ -146,7 +146,8 @@ function readOne<T>(kind: Kind<T>, key: string, name: string, text: string): Rea
   }
   if (source.value === undefined) return { value: undefined, problems: [], warnings: [] };
   const { value, place } = unwrap(source, source.value, key);
-  return typeof value === "string"
+  // A text in a ConfigMap; any other text is no message.
+  return typeof value === "string" && place.key === key
     ? readOne(kind, key, name, indented(value, source, place))
     : readBody(kind, value, place);
 }
