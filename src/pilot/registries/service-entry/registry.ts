@@ -87,7 +87,7 @@ function autoAddresses(graph: Graph, written: Collection<Written>): Collection<A
   });
   const keys = graph.compute("auto addresses", (fetch) => {
     const services = fetch.get(wanting, "") ?? [];
-    return [...new Set(services.map(({ service }) => serviceKey(service)))];
+    return services.map(({ service }) => serviceKey(service));
   });
   return graph.derive<{ readonly value: readonly string[] }, AutoAddress>({
     name: "auto address",
