@@ -47,7 +47,7 @@ export async function runGet(argv: readonly string[], io: ObjectIo): Promise<num
   return reporting("get", io, async () => {
     const wanted = parser.args[0] === "all" ? undefined : parseNames(parser.args);
     const client = clientOf(flags, io);
-    const printer = new Printer(flags, io);
+    const printer = new Printer(flags, io, wanted === undefined);
     const objects = await find(client, wanted, flags);
     printer.print(objects);
     if (flags.watch) await watch({ client, printer, flags, io });
@@ -76,9 +76,12 @@ async function find(
 
 class Printer {
   readonly #flags: GetFlags;
+  readonly #withKind: boolean;
   readonly #io: ObjectIo;
 
-  constructor(flags: GetFlags, io: ObjectIo) {
+  /** `withKind`: names are kind/name even where there is one kind only. */
+  constructor(flags: GetFlags, io: ObjectIo, withKind: boolean) {
+    this.#withKind = withKind;
     this.#flags = flags;
     this.#io = io;
   }
@@ -111,7 +114,7 @@ class Printer {
 
   #tables(objects: readonly ApiObject[]): string {
     const byKind = Map.groupBy(objects, ({ kind }) => kind);
-    const many = byKind.size > 1;
+    const many = this.#withKind || byKind.size > 1;
     return [...byKind].map(([kind, own]) => this.#table(kind, own, many)).join("\n");
   }
 
