@@ -3,7 +3,7 @@ import type {
   L4MatchAttributesJson,
   TLSMatchAttributesJson,
 } from "#gen/istio/networking/v1alpha3/virtual_service_pb.js";
-import { covers } from "#model/hostname.ts";
+import { covers, overlap } from "#model/hostname.ts";
 import { protocolOf } from "#model/protocol.ts";
 import type { Service, ServicePort } from "#model/service.ts";
 import type { MergedServer, VirtualService } from "../../view.ts";
@@ -152,7 +152,7 @@ function rulesOf(
   const takes = (text: string, host: string, namespace: string): boolean => {
     const [from = "*", name = ""] = text.includes("/") ? text.split("/") : ["*", text];
     const own = from === "." ? object.metadata.namespace : from;
-    return (own === "*" || own === namespace) && covers(name, host);
+    return (own === "*" || own === namespace) && overlap(name, host);
   };
   return scope
     .virtualServices(gateway)
