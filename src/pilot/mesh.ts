@@ -7,7 +7,7 @@ import type { Cancel } from "./collections/collection.ts";
 import { nameKey, serviceKey } from "./registries/registry.ts";
 import { Scopes } from "./scope/scopes.ts";
 import { ChangeLog, type MeshChange } from "./state/change-log.ts";
-import { kindOf } from "./state/kinds.ts";
+import { type KindName, kindOf, type Specs } from "./state/kinds.ts";
 import { defaultClusterId, defaultDomain, MeshState } from "./state/mesh-state.ts";
 import { all, Pipeline } from "./state/pipeline.ts";
 
@@ -52,6 +52,7 @@ export class Mesh {
   readonly #claims: Map<string, Map<ObjectSourceStore, ConfigObject>> = new Map();
   readonly #registered: Map<string, ReadonlySet<string>> = new Map();
   readonly #meshConfig: MeshConfigJson;
+  readonly #afterwards: (() => void)[] = [];
   #holds = 0;
   #state: MeshState;
 
@@ -97,6 +98,23 @@ export class Mesh {
   subscribe(onChange: (change: MeshChange) => void): Cancel {
     this.#subscribers.add(onChange);
     return () => this.#subscribers.delete(onChange);
+  }
+
+  /** The object of a kind that counts. */
+  object<K extends KindName>(
+    kind: K,
+    namespace: string,
+    name: string,
+  ): ConfigObject<Specs[K]> | undefined {
+    return this.#pipeline.objects(kind).get(`${namespace}/${name}`);
+  }
+
+  /** `namespace/name` of all objects of a kind that came, went or are others now, after whoever watches states has heard. */
+  watchObjects(kind: KindName, onChange: (names: readonly string[]) => void): Cancel {
+    const cancel = this.#pipeline.objects(kind).subscribe((batch) => {
+      this.#afterwards.push(() => onChange(batch.map(({ key }) => key)));
+    });
+    return cancel;
   }
 
   /** What a store holds, and all its changes from now on. Of stores that have the same object the one added first is believed. */
@@ -180,9 +198,12 @@ export class Mesh {
   #transact(changes: () => void): void {
     this.#pipeline.graph.transact(changes);
     const change = this.#log.take();
-    if (change === undefined) return;
-    this.#state = new MeshState(this.#pipeline, this.#scopes);
-    for (const onChange of this.#subscribers) onChange(change);
+    if (change !== undefined) {
+      this.#state = new MeshState(this.#pipeline, this.#scopes);
+      for (const onChange of this.#subscribers) onChange(change);
+    }
+    // They may change the mesh again.
+    for (const tell of this.#afterwards.splice(0)) tell();
   }
 }
 

@@ -38,7 +38,9 @@ function gatewaysOf(
 function targetsOf(state: MeshState, node: ProxyNode): readonly ServiceTarget[] {
   const targets: ServiceTarget[] = [];
   const seen = new Set<string>();
-  for (const address of node.ipAddresses) {
+  const inbound = localPortsOf(node.metadata)?.inbound ?? [];
+  const addresses = new Set([...node.ipAddresses, ...inbound.map(({ bind }) => bind)]);
+  for (const address of addresses) {
     for (const { service, endpoint } of state.servedAt(node.namespace, address)) {
       if (endpoint.proxyId !== undefined && endpoint.proxyId !== node.id) continue;
       for (const port of service.ports) {

@@ -178,7 +178,10 @@ function listedEndpoint(listed: Listed, service: Service, sources: EndpointSourc
 function portsOf(workload: Workload, { ports }: Service): Readonly<Record<string, number>> {
   const found: Record<string, number> = {};
   for (const { name, number, targetPort = number } of ports) {
-    const own = workload.kind === "WorkloadEntry" ? workload.ports[name] : undefined;
+    const own =
+      workload.kind === "WorkloadEntry"
+        ? (workload.ports[name] ?? workload.ports[String(number)])
+        : undefined;
     const target =
       own ?? (typeof targetPort === "string" ? workload.ports[targetPort] : targetPort);
     if (target !== undefined) found[name] = target;
