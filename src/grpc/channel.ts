@@ -215,8 +215,9 @@ export class GrpcChannel implements CallChannel, ChannelConnectionOwner {
       code: GrpcCode.unavailable,
       message: `cannot reach ${this.authority}: ${detail}`,
     };
-    this.#failWaiting(false);
+    // Before those that wait hear of it: one of them may close the channel.
     this.#timer = this.after(this.#backoff.next(), () => this.#retry());
+    this.#failWaiting(false);
   }
 
   /** gRPC goes on trying while anybody waits, and once more when somebody asks. */
