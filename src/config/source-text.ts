@@ -26,7 +26,7 @@ export interface SourceText {
   readonly value: JsonValue | undefined;
   /** What makes the text unreadable; then there is no value. */
   readonly unreadable: readonly (Position & { readonly message: string })[];
-  positionOf(keys: readonly (string | number)[], at: "key" | "value"): Position;
+  readonly positionOf: (keys: readonly (string | number)[], at: "key" | "value") => Position;
 }
 
 /** JSON is read by the engine's own parser, which is faster; positions are looked for only when there is a problem. */
@@ -71,7 +71,7 @@ const wordBoolean: ScalarTag = {
 interface YamlText {
   readonly value: JsonValue | undefined;
   readonly errors: readonly (Position & { readonly message: string })[];
-  positionOf(keys: readonly (string | number)[], at: "key" | "value"): Position;
+  readonly positionOf: (keys: readonly (string | number)[], at: "key" | "value") => Position;
 }
 
 const yamlOptions = {

@@ -95,11 +95,12 @@ class ObjectReader implements ReadObjects {
   #readItems(source: SourceText, items: readonly JsonValue[], prefix: Keys): void {
     for (const [index, item] of items.entries()) {
       const keys = [...prefix, index];
+      const { name, positionOf } = source;
       const itemSource: SourceText = {
-        name: source.name,
+        name,
         value: item,
         unreadable: [],
-        positionOf: (below_, at) => source.positionOf([...keys, ...below_], at),
+        positionOf: (rest, at) => positionOf([...keys, ...rest], at),
       };
       // A list in a list is nobody's.
       if (isObject(item)) this.#readObject(itemSource, item);
@@ -219,8 +220,9 @@ function locate(source: SourceText, keys: Keys): Omit<LocatedProblem, "message">
   return { file: source.name, line, column, path: formatPath(keys) };
 }
 
-function objectSource(source: SourceText): ObjectSource {
-  return { name: source.name, positionOf: (keys) => source.positionOf(keys, "value") };
+/** Without the value: the object has its own. */
+function objectSource({ name, positionOf }: SourceText): ObjectSource {
+  return { name, positionOf: (keys) => positionOf(keys, "value") };
 }
 
 function nameOf(kind: string, value: JsonObject, namespace = "default"): string {

@@ -4,7 +4,7 @@ import type { Report } from "../report.ts";
 import type { EndpointSliceBody } from "./type.ts";
 
 export function validate({ metadata, spec }: Validated<EndpointSliceBody>, report: Report): void {
-  const { addressType = "", endpoints = [] } = spec;
+  const { addressType = "IPv4", endpoints = [] } = spec;
   if (!["IPv4", "IPv6", "FQDN"].includes(addressType)) {
     report.at("addressType").problem(`"${addressType}" is none of IPv4, IPv6 and FQDN`);
   }

@@ -72,15 +72,10 @@ function checkAddresses(
   }
 }
 
-function checkPorts(spec: ServiceEntryJson, report: Report): void {
-  const { ports = [], resolution = "NONE" } = spec;
+function checkPorts({ ports = [] }: ServiceEntryJson, report: Report): void {
   if (ports.length > listMax) report.problem(`has more than ${listMax} entries`);
   for (const [index, port] of ports.entries()) {
-    const here = report.at(index);
-    checkPort(port, here);
-    if (port.targetPort && resolution === "NONE") {
-      here.at("targetPort").warning("has no effect with resolution NONE");
-    }
+    checkPort(port, report.at(index));
   }
   reportDuplicates(report, ports, {
     key: ({ name }) => name,

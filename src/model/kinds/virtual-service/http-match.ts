@@ -9,7 +9,7 @@ import type { Report } from "../report.ts";
 import { checkGatewayNames } from "./gateways.ts";
 
 export interface MatchContext {
-  /** A root's or a delegate's, which are merged: patterns cannot be. */
+  /** A root's or a delegate's, which are merged field by field: patterns cannot be. */
   readonly merged: boolean;
   readonly throughGateway: boolean;
 }
@@ -19,7 +19,8 @@ export function checkHttpMatch(
   report: Report,
   context: MatchContext,
 ): void {
-  for (const field of ["uri", "scheme", "method", "authority"] as const) {
+  checkPattern(match.uri, report.at("uri"), context);
+  for (const field of ["scheme", "method", "authority"] as const) {
     checkStringMatch(match[field], report.at(field), context);
   }
   for (const field of ["headers", "withoutHeaders"] as const) {
@@ -70,11 +71,22 @@ function warnOfPseudoHeader(name: string, report: Report): void {
 export function checkStringMatch(
   match: StringMatchJson | undefined,
   report: Report,
+  context: Pick<MatchContext, "merged">,
+): void {
+  // Of a path an empty prefix is every path; of others Envoy has no such match.
+  if (match?.prefix === "") report.at("prefix").problem("must not be empty");
+  checkPattern(match, report, context);
+}
+
+function checkPattern(
+  match: StringMatchJson | undefined,
+  report: Report,
   { merged }: Pick<MatchContext, "merged">,
 ): void {
-  if (match === undefined) return;
-  if (match.prefix === "") report.at("prefix").problem("must not be empty");
-  if (match.regex === undefined) return;
-  if (merged) report.at("regex").problem("delegates and their roots cannot match with a regex");
-  else report.at("regex").check(patternProblem(match.regex));
+  if (match?.regex === undefined) return;
+  const here = report.at("regex");
+  here.check(patternProblem(match.regex));
+  if (merged) {
+    here.warning("of a delegate and its root only one may match this field when one is a regex");
+  }
 }
