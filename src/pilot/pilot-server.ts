@@ -17,7 +17,7 @@ export interface ListenAt {
 export interface PilotServerOptions
   extends Pick<
     PilotOptions,
-    "debounceAfterMs" | "debounceMaxMs" | "log" | "pushThrottle" | "version"
+    "debounceAfterMs" | "debounceMaxMs" | "log" | "pushThrottle" | "version" | "watcher"
   > {
   readonly clock: Clock;
   readonly random: Random;

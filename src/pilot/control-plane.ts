@@ -1,0 +1,102 @@
+/** A control plane in one process: stores, registrations, Pilot, and the API of configuration. */
+import { mkdirSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { join } from "node:path";
+import type { ConfigObject } from "#model/object.ts";
+import type { Address } from "#net/address.ts";
+import { ConfigApi } from "./api/config-api.ts";
+import { answerWorkload } from "./api/workloads.ts";
+import { Mesh, type MeshOptions } from "./mesh.ts";
+import { PilotServer, type PilotServerOptions } from "./pilot-server.ts";
+import { Registrar } from "./registrar.ts";
+import { MemoryStore } from "./stores/memory/memory-store.ts";
+import { SqliteStore } from "./stores/sqlite/sqlite-store.ts";
+import type { ConfigStore } from "./stores/store.ts";
+import { openFolders } from "./stores.ts";
+
+export interface ControlPlaneOptions
+  extends MeshOptions,
+    Omit<PilotServerOptions, "handle" | "mesh" | "watcher"> {
+  /** Where configuration and registrations are kept; undefined: as long as the process lives. */
+  readonly stateFolder?: string | undefined;
+  /** Files and folders of YAML, watched; what stands in them goes before what was applied. */
+  readonly configPaths: readonly string[];
+  /** How long a registration outlives its proxy's connection. */
+  readonly graceMs?: number;
+}
+
+export class ControlPlane {
+  readonly mesh: Mesh;
+  readonly server: PilotServer;
+  readonly registrar: Registrar;
+  readonly #store: ConfigStore;
+  readonly #entries: ConfigStore;
+  readonly #folders: ConfigStore;
+  readonly #api: ConfigApi;
+
+  /** Opens the stores; throws when one cannot be. */
+  constructor(options: ControlPlaneOptions) {
+    const { clock, configPaths, stateFolder, version, log, graceMs } = options;
+    const open = (name: string): ConfigStore => {
+      if (stateFolder === undefined) return new MemoryStore({ clock });
+      mkdirSync(stateFolder, { recursive: true });
+      return new SqliteStore({ clock, file: join(stateFolder, name) });
+    };
+    const onProblems = (problems: readonly string[]): void => {
+      for (const problem of problems) log("error", problem);
+    };
+    this.#folders = openFolders({ clock, paths: configPaths, onProblems });
+    this.#store = open("configuration.db");
+    this.#entries = open("workloads.db");
+    this.mesh = new Mesh(options);
+    const stores = [this.#folders, this.#store, this.#entries];
+    for (const store of stores) this.mesh.follow(store);
+    const group = (key: string): ConfigObject | undefined =>
+      this.#folders.get(key) ?? this.#store.get(key);
+    this.registrar = new Registrar({
+      ...{ entries: this.#entries, group, clock, log },
+      ...(graceMs === undefined ? {} : { graceMs }),
+    });
+    for (const store of [this.#folders, this.#store])
+      store.watch(({ changes }) => {
+        if (changes.some(({ key }) => key.startsWith("WorkloadGroup/"))) this.registrar.refresh();
+      });
+    this.#api = new ConfigApi({
+      store: this.#store,
+      readOnly: [this.#folders, this.#entries],
+      version,
+      // A change is in the mesh before the API answers: what is there now is that change, or later.
+      acknowledged: (_revision, timeoutMs) =>
+        this.server.pilot.acknowledged(this.server.pilot.revision, timeoutMs),
+    });
+    this.server = new PilotServer({
+      ...options,
+      mesh: this.mesh,
+      watcher: this.registrar,
+      handle: (request, response) => this.#handle(request, response),
+    });
+  }
+
+  start(): Promise<{ readonly grpc: Address; readonly http: Address }> {
+    return this.server.start();
+  }
+
+  /** Writes these; those that are the same already are left alone. */
+  apply(
+    objects: readonly ConfigObject[],
+    why: { readonly author: string; readonly message: string },
+  ): void {
+    this.#store.change({ set: objects.map((object) => ({ object })), ...why });
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    this.#api.close();
+    this.registrar.close();
+    await this.server.stop(graceMs);
+    for (const store of [this.#folders, this.#store, this.#entries]) store.close();
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    return answerWorkload(request, response, this.registrar) || this.#api.handle(request, response);
+  }
+}
