@@ -89,7 +89,8 @@ function pilotCluster({ host, port }: HostPort): ClusterJson {
   return {
     name: discoveryCluster,
     type: isAddress(host) ? "STATIC" : "STRICT_DNS",
-    connectTimeout: "1s",
+    // A machine on which everything starts at once answers late.
+    connectTimeout: "5s",
     dnsLookupFamily: "V4_PREFERRED",
     loadAssignment: oneEndpoint(discoveryCluster, { host, port }),
     typedExtensionProtocolOptions: {

@@ -1,7 +1,6 @@
 import type { ReadStream } from "node:tty";
 import type { Clock } from "#lib/clock.ts";
 import type { Random } from "#lib/random.ts";
-import type { ControlPlaneConnector, ControlPlaneFactory } from "./control-plane.ts";
 import type { Terminal } from "./mesh/terminal.ts";
 
 /** What a command is given by main: nothing here is looked up. */
@@ -16,6 +15,5 @@ export interface CommandContext {
   readonly pid: number;
   readonly clock: Clock;
   readonly random: Random;
-  readonly startControlPlane: ControlPlaneFactory;
-  readonly connectControlPlane: ControlPlaneConnector;
+  readonly version: string;
 }

@@ -9,29 +9,10 @@ export interface ControlPlane {
   apply(objects: readonly ConfigObject[]): Promise<void>;
   /** Nobody shall send anything new to the workload of this proxy. */
   leave(nodeId: string): Promise<void>;
+  /** Whether its program does its work. */
+  setHealth(nodeId: string, healthy: boolean): Promise<void>;
   stop(): Promise<void>;
 }
-
-export interface ControlPlaneOptions {
-  /** Of 127.0.0.1, for xDS; 0: any free one. */
-  readonly port: number;
-  /** What it keeps between runs. */
-  readonly stateFolder: string;
-  /** Files and folders of people's own configuration. */
-  readonly config: readonly string[];
-  onEvent(message: string): void;
-}
-
-export type ControlPlaneFactory = (options: ControlPlaneOptions) => Promise<ControlPlane>;
-
-/**
- * A control plane that runs already: at the address, else that of the folder's mesh, else the one that was started last. A text: why there
- * is none, and what to do.
- */
-export type ControlPlaneConnector = (
-  address: string | undefined,
-  folder: string,
-) => Promise<ControlPlane | string>;
 
 /** It cannot be started, or does not take what it is given. */
 export class ControlPlaneError extends Error {}

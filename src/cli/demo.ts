@@ -14,6 +14,7 @@ interface DemoFlags {
   readonly dir: string;
   readonly port?: string;
   readonly xdsPort: string;
+  readonly apiPort: string;
   /** A number, or false: --no-traffic. */
   readonly traffic: string | false;
   readonly for?: string;
@@ -31,6 +32,7 @@ interface DemoOptions {
   /** Undefined: the first free one from 9080 on. */
   readonly port: number | undefined;
   readonly discoveryPort: number;
+  readonly apiPort: number;
   readonly perSecond: number;
   /** Undefined: until somebody ends it. */
   readonly seconds: number | undefined;
@@ -48,9 +50,9 @@ export async function runDemo(argv: readonly string[], context: CommandContext):
     );
     return 1;
   }
-  const { stateFolder, discoveryPort, proxy } = options;
+  const { stateFolder, discoveryPort, apiPort, proxy } = options;
   return runSession({
-    ...{ stateFolder, discoveryPort, proxy, context },
+    ...{ stateFolder, discoveryPort, apiPort, proxy, context },
     project: bookinfo(port, context),
     quiet: true,
     onReady: (session) => new Demo(session, options, context, port).run(),
@@ -127,7 +129,7 @@ class Demo {
     );
     const rules = relative(this.#context.folder, join(sample, "networking")) || ".";
     this.#print(`
-  control plane   xds ${discovery.host}:${discovery.port}
+  control plane   xds ${discovery.host}:${discovery.port}, configuration ${controlPlane.api}
   bookinfo        ${services.join(" · ")}
                   ${programs} programs, ${proxies} proxies, up in ${(startedInMs / 1000).toFixed(1)} s
   demo traffic    ${withTraffic ? `${perSecond} requests a second${keys ? " (t: off and on)" : ""}` : "none"}
@@ -196,6 +198,7 @@ function parse(argv: readonly string[], context: CommandContext): DemoOptions | 
     .option("--dir <folder>", "where state is kept", ".heddle")
     .option("--port <port>", "of the page (the first free one from 9080 on)")
     .option("--xds-port <port>", "where proxies find the control plane; 0: any", "0")
+    .option("--api-port <port>", "where heddle apply and others find it; 0: any", "0")
     .option("--traffic <number>", "requests a second", "5")
     .option("--no-traffic", "no visitors but you")
     .option("--for <seconds>", "end by itself")
@@ -211,6 +214,7 @@ function parse(argv: readonly string[], context: CommandContext): DemoOptions | 
         stateFolder: resolve(folder, flags.dir),
         port: port === undefined ? undefined : portFlag("--port", port),
         discoveryPort: portFlag("--xds-port", flags.xdsPort),
+        apiPort: portFlag("--api-port", flags.apiPort),
         perSecond: traffic === false ? 0 : positiveFlag("--traffic", traffic, perSecondMax),
         seconds: seconds === undefined ? undefined : positiveFlag("--for", seconds, secondsMax),
         proxy: proxyProgram(flags.proxy, context),

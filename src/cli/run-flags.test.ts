@@ -8,7 +8,6 @@ import { parseRun } from "./run-flags.ts";
 function parse(...argv: readonly string[]): { result: ReturnType<typeof parseRun>; said: string } {
   let said = "";
   const sink = { write: (text: string) => (said += text) };
-  const nobody = (): never => assert.fail("flags start nothing");
   const context: CommandContext = {
     terminal: { stdout: sink, stderr: sink, environment: {} },
     self: ["node", "heddle.js"],
@@ -17,8 +16,7 @@ function parse(...argv: readonly string[]): { result: ReturnType<typeof parseRun
     pid: 1,
     clock: systemClock,
     random: seededRandom(1),
-    startControlPlane: nobody,
-    connectControlPlane: nobody,
+    version: "1",
   };
   const result = parseRun(argv, context);
   return { result, said };
@@ -35,7 +33,7 @@ test("a program with everything", () => {
     service: "reviews",
     version: "v2",
     namespace: "shop",
-    controlPlane: undefined,
+    server: undefined,
     ports: [
       { port: 9080, target: undefined, protocol: "http", name: "http-9080" },
       { port: 9090, target: 50_051, protocol: "grpc", name: "grpc-9090" },

@@ -13,7 +13,7 @@ export interface RunOptions {
   readonly upstreams: readonly UpstreamSpec[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
-  readonly controlPlane: string | undefined;
+  readonly server: string | undefined;
   readonly proxy: ReturnType<typeof proxyProgram>;
   readonly command: readonly string[];
 }
@@ -26,7 +26,7 @@ interface RunFlags {
   readonly upstream: readonly string[];
   readonly env: readonly string[];
   readonly cwd?: string;
-  readonly controlPlane?: string;
+  readonly server?: string;
   readonly proxy?: string;
 }
 
@@ -58,7 +58,10 @@ export function parseRun(argv: readonly string[], context: CommandContext): RunO
     )
     .option("-e, --env <NAME=value>", "a variable of the program; may be given again", collect, [])
     .option("--cwd <folder>", "where the program is started")
-    .option("--control-plane <url>", "of the mesh (the one of this folder, else the last started)")
+    .option(
+      "--server <url>",
+      "the control plane's API (HEDDLE_SERVER, else the mesh of this folder, else the one started last)",
+    )
     .option("--proxy <path>", "an Envoy to run instead of Heddle's own proxy")
     .addHelpText(
       "after",
@@ -70,7 +73,7 @@ Example:
     terminal,
     read: () => {
       const flags = parser.opts<RunFlags>();
-      const { service = "", version, namespace, cwd, controlPlane } = flags;
+      const { service = "", version, namespace, cwd, server } = flags;
       checkName("--service", service);
       checkName("--namespace", namespace);
       if (!/^[a-z0-9](?:[a-z0-9.-]{0,30}[a-z0-9])?$/.test(version))
@@ -81,7 +84,7 @@ Example:
       if (new Set(ports.map(({ port }) => port)).size < ports.length)
         throw new UsageError("--port: a port is there twice");
       return {
-        ...{ service, version, namespace, controlPlane, ports },
+        ...{ service, version, namespace, server, ports },
         upstreams: flags.upstream.map((text) => orUsage("--upstream", parseUpstream(text))),
         env: Object.fromEntries(flags.env.map(variable)),
         cwd: resolve(folder, cwd ?? "."),

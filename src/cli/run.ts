@@ -14,11 +14,14 @@ import {
 } from "#agent/mesh-objects.ts";
 import { PortClaims } from "#agent/port-claims.ts";
 import type { CommandContext } from "./context.ts";
-import type { ControlPlane } from "./control-plane.ts";
+import { type ControlPlane, ControlPlaneError } from "./control-plane.ts";
 import { definedOf } from "./mesh/mesh.ts";
 import { isForPeople } from "./mesh/people-errors.ts";
-import { userFolder } from "./mesh/running-mesh.ts";
+import { ApiClient, findServer } from "./objects/api-client.ts";
+import { authorOf } from "./objects/object-command.ts";
+import { RemoteControlPlane } from "./remote-control-plane.ts";
 import { parseRun, type RunOptions } from "./run-flags.ts";
+import { userFolder } from "./user-folder.ts";
 
 const drainMs = 5_000;
 const readyMs = 30_000;
@@ -36,9 +39,14 @@ export async function runRun(argv: readonly string[], context: CommandContext): 
   const options = parseRun(argv, context);
   if (typeof options === "number") return options;
   const { terminal } = context;
-  const controlPlane = await context.connectControlPlane(options.controlPlane, context.folder);
-  if (typeof controlPlane === "string") {
-    terminal.stderr.write(`heddle run: ${controlPlane}\n`);
+  const environment = terminal.environment;
+  const server = findServer({ flag: options.server, environment, folder: context.folder });
+  let controlPlane: ControlPlane;
+  try {
+    controlPlane = await RemoteControlPlane.connect(new ApiClient(server), authorOf(terminal));
+  } catch (error) {
+    if (!(error instanceof ControlPlaneError)) throw error;
+    terminal.stderr.write(`heddle run: ${error.message}\n`);
     return unavailableExit;
   }
   const run = new Run(options, controlPlane, context);

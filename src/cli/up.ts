@@ -11,6 +11,7 @@ interface UpFlags {
   readonly file?: string;
   readonly dir?: string;
   readonly xdsPort: string;
+  readonly apiPort: string;
   readonly proxy?: string;
 }
 
@@ -22,17 +23,19 @@ export async function runUp(argv: readonly string[], context: CommandContext): P
     .option("-f, --file <file>", "the project (heddle.yaml in this folder, if there is one)")
     .option("--dir <folder>", "where state is kept (.heddle beside the file)")
     .option("--xds-port <port>", "where proxies find the control plane; 0: any", "15010")
+    .option("--api-port <port>", "where heddle apply and others find it; 0: any", "8080")
     .option("--proxy <path>", "an Envoy to run instead of Heddle's own proxy");
   const flags = parseFlags(parser, argv, {
     terminal,
     read: () => {
-      const { file: name, dir, xdsPort, proxy } = parser.opts<UpFlags>();
+      const { file: name, dir, xdsPort, apiPort, proxy } = parser.opts<UpFlags>();
       const file = resolve(folder, name ?? "heddle.yaml");
       if (name !== undefined && !existsSync(file)) throw new UsageError(`${name}: not found`);
       return {
         file,
         stateFolder: resolve(folder, dir ?? join(dirname(file), ".heddle")),
         discoveryPort: portFlag("--xds-port", xdsPort),
+        apiPort: portFlag("--api-port", apiPort),
         proxy: proxyProgram(proxy, context),
       };
     },
@@ -82,7 +85,7 @@ function announce(
 ): void {
   const { host, port } = controlPlane.discovery;
   const print = (line: string): unknown => terminal.stderr.write(`${line}\n`);
-  print(`control plane  xds ${host}:${port}`);
+  print(`control plane  xds ${host}:${port}, configuration ${controlPlane.api}`);
   for (const { workload, service } of mesh.members) {
     const ports = workload.inbound.map(({ servicePort }) => servicePort).join(", ");
     print(

@@ -1,9 +1,12 @@
 /** Every command of `heddle`, in the order in which help lists them. A module is loaded when its command is run. */
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import type { CommandContext } from "#cli/context.ts";
 import type { ObjectIo } from "#cli/object-io.ts";
 import type { OfflineIo } from "#cli/offline-io.ts";
 import { systemClock } from "#lib/clock.ts";
+import { systemRandom } from "#lib/random.ts";
+import { packageVersion } from "./package-version.ts";
 
 export interface CliCommand {
   readonly name: string;
@@ -47,7 +50,40 @@ function objects(): ObjectIo {
   };
 }
 
+/** Commands that start proxies and programs. */
+function programs(): CommandContext {
+  const { stdout, stderr, env: environment, stdin, execPath, execArgv, argv, pid } = process;
+  return {
+    terminal: { stdout, stderr, environment },
+    self: [execPath, ...execArgv, argv[1] ?? ""],
+    folder: process.cwd(),
+    input: stdin,
+    pid,
+    clock: systemClock,
+    random: systemRandom,
+    version: packageVersion(),
+  };
+}
+
 export const commands: readonly CliCommand[] = [
+  {
+    name: "demo",
+    usage: "",
+    summary: "run Bookinfo in a mesh, with visitors",
+    run: async (argv) => (await import("#cli/demo.ts")).runDemo(argv, programs()),
+  },
+  {
+    name: "up",
+    usage: "[-f heddle.yaml]",
+    summary: "run the control plane, and the programs of heddle.yaml with their sidecars",
+    run: async (argv) => (await import("#cli/up.ts")).runUp(argv, programs()),
+  },
+  {
+    name: "run",
+    usage: "--service <name> -- <program>",
+    summary: "run any program in the mesh",
+    run: async (argv) => (await import("#cli/run.ts")).runRun(argv, programs()),
+  },
   {
     name: "apply",
     usage: "-f <path>",

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { ConfigObject } from "#model/object.ts";
 import type { Address } from "#net/address.ts";
 import { ConfigApi } from "./api/config-api.ts";
-import { answerWorkload } from "./api/workloads.ts";
+import { answerJoining } from "./api/joining.ts";
 import { Mesh, type MeshOptions } from "./mesh.ts";
 import { PilotServer, type PilotServerOptions } from "./pilot-server.ts";
 import { Registrar } from "./registrar.ts";
@@ -33,6 +33,7 @@ export class ControlPlane {
   readonly #entries: ConfigStore;
   readonly #folders: ConfigStore;
   readonly #api: ConfigApi;
+  #discoveryPort: number | undefined;
 
   /** Opens the stores; throws when one cannot be. */
   constructor(options: ControlPlaneOptions) {
@@ -77,8 +78,10 @@ export class ControlPlane {
     });
   }
 
-  start(): Promise<{ readonly grpc: Address; readonly http: Address }> {
-    return this.server.start();
+  async start(): Promise<{ readonly grpc: Address; readonly http: Address }> {
+    const bound = await this.server.start();
+    this.#discoveryPort = bound.grpc.port;
+    return bound;
   }
 
   /** Writes these; those that are the same already are left alone. */
@@ -97,6 +100,12 @@ export class ControlPlane {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
-    return answerWorkload(request, response, this.registrar) || this.#api.handle(request, response);
+    const { registrar } = this;
+    const taken = answerJoining(request, response, {
+      discoveryPort: this.#discoveryPort,
+      leave: (nodeId) => registrar.leave(nodeId),
+      setHealth: (nodeId, healthy) => registrar.setHealth(nodeId, healthy),
+    });
+    return taken || this.#api.handle(request, response);
   }
 }

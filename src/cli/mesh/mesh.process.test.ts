@@ -27,6 +27,7 @@ process.on("SIGTERM", () => { console.log("ending"); process.exit(0); });
 class RecordingControlPlane implements ControlPlane {
   readonly discovery = { host: "127.0.0.1", port: 15_010 };
   readonly applied: ConfigObject[] = [];
+  readonly health: string[] = [];
 
   apply(objects: readonly ConfigObject[]): Promise<void> {
     this.applied.push(...objects);
@@ -34,6 +35,11 @@ class RecordingControlPlane implements ControlPlane {
   }
 
   leave(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  setHealth(nodeId: string, healthy: boolean): Promise<void> {
+    this.health.push(`${nodeId.split("~")[2]} ${healthy}`);
     return Promise.resolve();
   }
 

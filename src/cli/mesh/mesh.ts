@@ -11,7 +11,7 @@ import type { Random } from "#lib/random.ts";
 import type { ConfigObject } from "#model/object.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import type { HealthSpec, Project, ReleaseSpec, ServiceSpec } from "../project/project.ts";
-import { userFolder } from "./running-mesh.ts";
+import { userFolder } from "../user-folder.ts";
 import type { StateFolder } from "./state-folder.ts";
 
 export interface MeshOptions {

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { ProxyProgram } from "#agent/sidecar.ts";
 import { ConfigFileError } from "#config/config-file-error.ts";
 import type { CommandContext } from "../context.ts";
-import type { ControlPlane } from "../control-plane.ts";
+import { EmbeddedControlPlane } from "../embedded-control-plane.ts";
 import { UsageError } from "../flags.ts";
 import type { Project } from "../project/project.ts";
 import { Interrupts } from "./interrupts.ts";
@@ -17,6 +17,7 @@ export interface SessionOptions {
   readonly stateFolder: string;
   /** 0: any free one. */
   readonly discoveryPort: number;
+  readonly apiPort: number;
   readonly proxy: ProxyProgram;
   /** Programs' own lines go to their logs alone. */
   readonly quiet: boolean;
@@ -28,7 +29,7 @@ export interface SessionOptions {
 /** A mesh that runs until somebody ends it. */
 export interface Session {
   readonly mesh: Mesh;
-  readonly controlPlane: ControlPlane;
+  readonly controlPlane: EmbeddedControlPlane;
   readonly interrupts: Interrupts;
   readonly startedInMs: number;
   readonly lines: Lines;
@@ -63,10 +64,12 @@ async function serve(
   const { clock, random, terminal, pid } = context;
   const began = clock.monotonicMs();
   const lines = new Lines(terminal, namesOf(project));
-  const controlPlane = await context.startControlPlane({
-    port: options.discoveryPort,
-    stateFolder: state.folder("pilot"),
+  const controlPlane = await EmbeddedControlPlane.start({
+    discoveryPort: options.discoveryPort,
+    apiPort: options.apiPort,
+    stateFolder: state.path,
     config: project.config,
+    context,
     onEvent: (message) => lines.event("pilot", message),
   });
   const mesh = new Mesh({

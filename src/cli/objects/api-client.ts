@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { userFolder } from "../user-folder.ts";
 
 /** An object as the API writes it. */
 export interface ApiObject {
@@ -75,15 +76,20 @@ export interface FindServer {
   readonly folder: string;
 }
 
-/** The flag, HEDDLE_SERVER, a mesh that runs in this folder or one above, and Pilot's own port. */
+/** The flag, HEDDLE_SERVER, a mesh that runs in this folder or one above, the one that was started last on this machine, and Pilot's own port. */
 export function findServer({ flag, environment, folder }: FindServer): string {
   const named = flag ?? environment["HEDDLE_SERVER"];
   if (named !== undefined && named !== "") return named.replace(/\/$/, "");
   for (let at = folder; ; at = dirname(at)) {
     const file = join(at, stateFolder, controlPlaneFile);
     if (existsSync(file)) return serverIn(file) ?? defaultServer;
-    if (dirname(at) === at) return defaultServer;
+    if (dirname(at) === at) return serverIn(lastStarted()) ?? defaultServer;
   }
+}
+
+/** The mesh that was started last says so here, too, for commands in other folders. */
+export function lastStarted(): string {
+  return join(userFolder(), controlPlaneFile);
 }
 
 function serverIn(file: string): string | undefined {
@@ -146,6 +152,17 @@ export class ApiClient {
   async acknowledgement(revision: number, timeoutSeconds: number): Promise<Acknowledgement> {
     const path = `/revisions/${revision}/acknowledgement?timeout=${timeoutSeconds}`;
     return (await this.#ask("GET", path)).json as Acknowledgement;
+  }
+
+  /** The port of xDS. */
+  async discoveryPort(): Promise<number> {
+    const { json } = await this.#ask("GET", "/discovery");
+    return (json as { readonly port: number }).port;
+  }
+
+  /** What somebody beside a workload has found out, or does with it. */
+  async report(nodeId: string, action: "leave" | "healthy" | "unhealthy"): Promise<void> {
+    await this.#ask("POST", `/workloads/${encodeURIComponent(nodeId)}/${action}`);
   }
 
   /** Each revision as it comes, until the control plane ends it or `signal` does. */
