@@ -6,7 +6,6 @@ import { addressText } from "#net/address.ts";
 import { type LoadedBootstrap, loadBootstrap } from "#proxy/configuration.ts";
 import { ProcessLog } from "#proxy/process-log.ts";
 import { ProxyProcess } from "#proxy/proxy-process.ts";
-import { LayeredRuntime } from "#proxy/runtime-layers.ts";
 import { ProxyServer, type ServerOptions } from "#proxy/server.ts";
 import type { NodeInfo } from "#proxy/services.ts";
 import { StartError } from "#proxy/start-error.ts";
@@ -64,7 +63,7 @@ async function runLoaded(
       process.stdout.write(`configuration '${flags.configPath ?? ""}' OK\n`);
       return 0;
     }
-    return await serve(server, loaded.bootstrap, flags, log);
+    return await serve(server, flags, log);
   } catch (error) {
     server.abandon();
     if (error instanceof StartError && error.problems.length > 0)
@@ -119,17 +118,11 @@ function serverOptions(
   };
 }
 
-async function serve(
-  server: ProxyServer,
-  bootstrap: BootstrapJson,
-  flags: ProxyFlags,
-  log: ProcessLog,
-): Promise<number> {
+async function serve(server: ProxyServer, flags: ProxyFlags, log: ProcessLog): Promise<number> {
   const running = new ProxyProcess({
     server,
     flags,
     log,
-    runtime: new LayeredRuntime(bootstrap.layeredRuntime),
     version: packageVersion(),
   });
   const admin = await running.startAdmin();

@@ -9,7 +9,7 @@ import type { ClusterMembers } from "./cluster/host.ts";
 import type { DynamicDump } from "./dynamic/dynamic-config.ts";
 import type { ClusterRates } from "./outlier/report.ts";
 import { ProcessLog } from "./process-log.ts";
-import type { LayeredRuntime, RuntimeListing } from "./runtime-layers.ts";
+import type { RuntimeListing } from "./runtime-layers.ts";
 import type { ProxyServer } from "./server.ts";
 import { StartError } from "./start-error.ts";
 import type { MainStats } from "./stats/main-stats.ts";
@@ -39,7 +39,6 @@ interface ProcessParts {
   readonly server: ProxyServer;
   readonly flags: ProcessFlags;
   readonly log: ProcessLog;
-  readonly runtime: LayeredRuntime;
   readonly version: string;
 }
 
@@ -198,7 +197,7 @@ export class ProxyProcess implements AdminSource {
   }
 
   runtime(): RuntimeListing {
-    return this.#parts.runtime.listing();
+    return this.#parts.server.runtime.listing();
   }
 
   // === What admin pages do ===
@@ -216,9 +215,10 @@ export class ProxyProcess implements AdminSource {
   }
 
   modifyRuntime(values: ReadonlyMap<string, string>): string | undefined {
-    const problem = this.#parts.runtime.modify(values);
+    const { server } = this.#parts;
+    const problem = server.runtime.modify(values);
     if (problem === undefined)
-      this.#parts.server.broadcast({ kind: "runtime", overrides: this.#parts.runtime.overrides() });
+      server.broadcast({ kind: "runtime", overrides: server.runtime.overrides() });
     return problem;
   }
 

@@ -1,4 +1,4 @@
-/** Envoy's `layered_runtime`: static layers and the one that `/runtime_modify` writes. A later layer wins. */
+/** Envoy's `layered_runtime`: static layers, those of a control plane, and the one that `/runtime_modify` writes. A later layer wins. */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import type { LayeredRuntimeJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import { refuse } from "#lib/config-error.ts";
@@ -30,6 +30,8 @@ const denominators: Readonly<Record<string, number>> = {
 interface Layer {
   readonly name: string;
   readonly admin: boolean;
+  /** The RTDS resource that it is; undefined: none. */
+  readonly resource: string | undefined;
   readonly entries: Map<string, Entry>;
 }
 
@@ -99,6 +101,17 @@ export class LayeredRuntime implements Runtime {
     this.modify(new Map(Object.entries(values)));
   }
 
+  /** A layer that came by RTDS, whole. Throws ConfigError: what was there stays. */
+  setLayer(resource: string, values: JsonObject): void {
+    const layer = this.#layers.find((candidate) => candidate.resource === resource);
+    if (layer === undefined) return;
+    const entries = new Map<string, Entry>();
+    addEntries(entries, "", values, "layer");
+    layer.entries.clear();
+    for (const [key, entry] of entries) layer.entries.set(key, entry);
+    this.#merge();
+  }
+
   /** The admin layer, for `setOverrides` elsewhere. */
   overrides(): Readonly<Record<string, string>> {
     const layer = this.#layers.find(({ admin }) => admin);
@@ -133,13 +146,15 @@ function compileLayers(config: LayeredRuntimeJson | undefined): readonly Layer[]
     if (names.has(name)) throw refuse(`${path}.name`, `two layers are called "${name}"`);
     names.add(name);
     if (layer.diskLayer !== undefined) throw refuse(`${path}.disk_layer`, "is not supported");
-    if (layer.rtdsLayer !== undefined) throw refuse(`${path}.rtds_layer`, "is not supported");
     if (layer.adminLayer !== undefined && ++admins > 1) {
       throw refuse(path, "there can be one admin_layer only");
     }
     const entries = new Map<string, Entry>();
     addEntries(entries, "", layer.staticLayer ?? {}, `${path}.static_layer`);
-    return { name, admin: layer.adminLayer !== undefined, entries };
+    const { rtdsLayer } = layer;
+    // Envoy's name for a layer that gives its resource none.
+    const resource = rtdsLayer && (rtdsLayer.name || name);
+    return { name, admin: layer.adminLayer !== undefined, resource, entries };
   });
 }
 

@@ -96,6 +96,12 @@ export class ProxyServer {
     });
   }
 
+  /** Throws ConfigError. */
+  get runtime(): LayeredRuntime {
+    this.#runtime ??= LayeredRuntime.from(this.options.bootstrap.layeredRuntime);
+    return this.#runtime;
+  }
+
   get uptimeMs(): number {
     return this.#clock.wallMs() - this.startedMs;
   }
@@ -202,14 +208,12 @@ export class ProxyServer {
   /** After the workers have taken the configuration. */
   #watchHosts(assignments: DynamicConfig | undefined): MainClusters {
     const { bootstrap, node, log, concurrency } = this.options;
-    const runtime = LayeredRuntime.from(bootstrap.layeredRuntime);
-    this.#runtime = runtime;
     try {
       this.#clusters = new MainClusters(bootstrap, {
         clock: this.#clock,
         log,
         broadcast: (message) => this.broadcast(message),
-        runtime,
+        runtime: this.runtime,
         stats: this.stats,
         logs: this.#openLogs(),
         node,
@@ -249,7 +253,9 @@ export class ProxyServer {
 
   broadcast(message: ToWorker): void {
     // What the main thread does itself goes by the same runtime and the same files.
-    if (message.kind === "runtime") this.#runtime?.setOverrides(message.overrides);
+    if (message.kind === "runtime") this.runtime.setOverrides(message.overrides);
+    // Throws for a bad one, before a worker has heard of it.
+    else if (message.kind === "runtime-layer") this.runtime.setLayer(message.name, message.values);
     else if (message.kind === "reopen-logs") this.#logs?.reopen();
     else this.#clusters?.onBroadcast(message);
     this.#workers.broadcast(message);

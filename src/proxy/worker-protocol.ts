@@ -1,3 +1,4 @@
+import type { JsonObject } from "@bufbuild/protobuf";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
@@ -137,6 +138,8 @@ export type ToWorker =
   /** Collect garbage. */
   | { readonly kind: "shrink-heap" }
   | { readonly kind: "runtime"; readonly overrides: Readonly<Record<string, string>> }
+  /** By RTDS. */
+  | { readonly kind: "runtime-layer"; readonly name: string; readonly values: JsonObject }
   | { readonly kind: "log-level"; readonly level: string }
   | { readonly kind: "reopen-logs" }
   | { readonly kind: "status"; readonly id: number }

@@ -129,6 +129,9 @@ export class Worker {
       case "runtime":
         this.#services.runtime.setOverrides(message.overrides);
         return;
+      case "runtime-layer":
+        this.#services.runtime.setLayer(message.name, message.values);
+        return;
       case "log-level":
         return;
       case "reopen-logs":

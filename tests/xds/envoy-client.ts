@@ -61,6 +61,8 @@ export interface EnvoyOptions {
   readonly side?: Side;
   /** Of its command line. */
   readonly arguments?: readonly string[];
+  /** Added to the bootstrap. */
+  readonly bootstrap?: BootstrapJson;
 }
 
 function bootstrap({ transport, port, id = "envoy", metadata = {} }: EnvoyOptions): BootstrapJson {
@@ -108,7 +110,7 @@ export async function startEnvoy(t: TestContext, options: EnvoyOptions): Promise
   const envoy = await ProxyProcess.start({
     side,
     // Proof: a bootstrap is JSON.
-    bootstrap: JSON.parse(JSON.stringify(bootstrap(options))),
+    bootstrap: JSON.parse(JSON.stringify({ ...bootstrap(options), ...options.bootstrap })),
     folder,
     arguments: options.arguments ?? [],
   });

@@ -11,7 +11,9 @@ export const supported = {
   "envoy.config.bootstrap.v3.Bootstrap.StaticResources": ["listeners", "clusters", "secrets"],
   "envoy.config.bootstrap.v3.Admin": ["access_log", "address"],
   "envoy.config.bootstrap.v3.LayeredRuntime": ["layers"],
-  "envoy.config.bootstrap.v3.RuntimeLayer": ["name", "static_layer", "admin_layer"],
+  "envoy.config.bootstrap.v3.RuntimeLayer": ["name", "static_layer", "admin_layer", "rtds_layer"],
+  "envoy.config.bootstrap.v3.RuntimeLayer.RtdsLayer": ["name", "rtds_config"],
+  "envoy.service.runtime.v3.Runtime": ["name", "layer"],
   "envoy.config.bootstrap.v3.RuntimeLayer.AdminLayer": [],
   "envoy.config.core.v3.Node": [
     "id",

@@ -41,7 +41,8 @@ export function initialFetchTimeoutMs({
 }
 
 /** Whether any of it comes from somewhere else than the bootstrap and files. */
-export function isDynamic({ dynamicResources, staticResources }: BootstrapJson): boolean {
+export function isDynamic(bootstrap: BootstrapJson): boolean {
+  const { dynamicResources, staticResources, layeredRuntime } = bootstrap;
   if (dynamicResources !== undefined) return true;
-  return /"(?:ads|apiConfigSource)":/.test(JSON.stringify(staticResources ?? {}));
+  return /"(?:ads|apiConfigSource)":/.test(JSON.stringify([staticResources, layeredRuntime]));
 }

@@ -4,9 +4,10 @@ import type { ConfigSourceJson } from "#gen/envoy/config/core/v3/config_source_p
 import type { ClusterLoadAssignmentJson } from "#gen/envoy/config/endpoint/v3/endpoint_pb.js";
 import type { RouteConfigurationJson } from "#gen/envoy/config/route/v3/route_pb.js";
 import type { SecretJson } from "#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
+import type { RuntimeJson } from "#gen/envoy/service/runtime/v3/rtds_pb.js";
 import type { Clock } from "#lib/clock.ts";
 import { ConfigError } from "#lib/config-error.ts";
-import { endpointType, routeType, secretType } from "#xds/resource-type.ts";
+import { endpointType, routeType, runtimeType, secretType } from "#xds/resource-type.ts";
 import type { Subscriber } from "#xds/subscriber.ts";
 import { SubscriptionStats } from "#xds/subscription-stats.ts";
 import type { AssignmentSource, AssignmentWatcher } from "../cluster/discovery/eds-feed.ts";
@@ -24,6 +25,7 @@ import { NamedResources, type NamedStatus } from "./named-resources.ts";
 import { SecretWatches } from "./secret-watches.ts";
 import type { Sources } from "./sources.ts";
 import type { StatusEntry } from "./status.ts";
+import { type Waiter, waitForAll } from "./waits.ts";
 import type { WorkerControl } from "./worker-control.ts";
 
 export interface DynamicConfigContext {
@@ -54,6 +56,7 @@ export class DynamicConfig implements AssignmentSource {
   readonly #assignments: NamedResources<ClusterLoadAssignmentJson>;
   readonly #routes: NamedResources<RouteConfigurationJson>;
   readonly #secrets: NamedResources<SecretJson>;
+  readonly #runtime: NamedResources<RuntimeJson>;
   #clusters: DynamicClusters | undefined;
   #listeners: DynamicListeners | undefined;
 
@@ -73,6 +76,15 @@ export class DynamicConfig implements AssignmentSource {
       },
       forget: (name) => workers.step({ kind: "forget-routes", name }),
     });
+    this.#runtime = new NamedResources(runtimeType, {
+      sources,
+      clock,
+      accept: async ({ name, json }) => {
+        // Proof: the source decoded it as a Runtime.
+        const { layer = {} } = json as unknown as RuntimeJson;
+        broadcast({ kind: "runtime-layer", name, values: layer });
+      },
+    });
     this.#secrets = new NamedResources(secretType, {
       sources,
       clock,
@@ -83,6 +95,17 @@ export class DynamicConfig implements AssignmentSource {
         broadcast({ kind: "secret", key: secretKey({ name, sdsConfig }), secret });
       },
     });
+  }
+
+  /** Layers that come by RTDS: everything else may depend on what they say. */
+  #runtimeLayers(): Promise<void> {
+    const layers = this.#bootstrap.layeredRuntime?.layers ?? [];
+    const watches = layers.flatMap(({ name = "", rtdsLayer }) => {
+      if (rtdsLayer === undefined) return [];
+      const { rtdsConfig = {}, name: resource } = rtdsLayer;
+      return [(waiter: Waiter) => this.#runtime.watch(rtdsConfig, resource || name, waiter)];
+    });
+    return new Promise((resolve) => waitForAll(watches, resolve).start());
   }
 
   /** Endpoints for a cluster, static or not. */
@@ -125,6 +148,7 @@ export class DynamicConfig implements AssignmentSource {
       log,
       staticNames: names(staticResources?.listeners),
     });
+    await this.#runtimeLayers();
     if (dynamicResources?.cdsConfig !== undefined) {
       await this.#first(dynamicResources.cdsConfig, this.#clusters, "cluster_manager.cds.");
       await this.#clusters.warm();
