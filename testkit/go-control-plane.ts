@@ -43,13 +43,18 @@ function build(folder: string, binary: string): void {
   }
 }
 
+/** ProtoJSON, or the encoded message in base64. */
+export type GoResource = object | string;
+
 /** What it is to serve, to everybody. */
 export interface GoSnapshot {
   readonly version: string;
-  readonly clusters?: readonly object[];
-  readonly endpoints?: readonly object[];
-  readonly listeners?: readonly object[];
-  readonly routes?: readonly object[];
+  /** These take the place of those of their names; all others stay. */
+  readonly patch?: boolean;
+  readonly clusters?: readonly GoResource[];
+  readonly endpoints?: readonly GoResource[];
+  readonly listeners?: readonly GoResource[];
+  readonly routes?: readonly GoResource[];
 }
 
 /** What it says, a line at a time. */
@@ -71,16 +76,19 @@ export class GoControlPlane {
   readonly #ended: Promise<void>;
   #waiting: { readonly test: () => boolean; readonly done: () => void }[] = [];
 
-  /** On a free port, or on one that it had before. */
-  static async start(port = 0): Promise<GoControlPlane> {
-    const server = new GoControlPlane(port);
+  /** On a free port, or on one that it had before. Quiet: it does not say what clients ask. */
+  static async start(
+    port = 0,
+    { quiet = false }: { readonly quiet?: boolean } = {},
+  ): Promise<GoControlPlane> {
+    const server = new GoControlPlane(port, quiet);
     await Promise.race([server.until(() => server.events.length > 0), server.#ended]);
     if (server.events.length === 0) throw new Error("go-control-plane has not started");
     return server;
   }
 
-  private constructor(port: number) {
-    this.#process = spawn(goControlPlanePath(), ["-port", String(port)]);
+  private constructor(port: number, quiet: boolean) {
+    this.#process = spawn(goControlPlanePath(), ["-port", String(port), `-quiet=${quiet}`]);
     this.#process.stderr.pipe(process.stderr);
     this.#ended = new Promise((resolve) => this.#process.once("exit", () => resolve()));
     createInterface({ input: this.#process.stdout }).on("line", (line) => {
@@ -93,6 +101,10 @@ export class GoControlPlane {
         return !over;
       });
     });
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? 0;
   }
 
   get port(): number {

@@ -35,7 +35,9 @@ import (
 
 // A line of input: a snapshot for every client.
 type snapshot struct {
-	Version   string            `json:"version"`
+	Version string `json:"version"`
+	// These resources take the place of those of their names; all others stay.
+	Patch     bool              `json:"patch,omitempty"`
 	Clusters  []json.RawMessage `json:"clusters"`
 	Endpoints []json.RawMessage `json:"endpoints"`
 	Listeners []json.RawMessage `json:"listeners"`
@@ -72,11 +74,12 @@ func (everybody) ID(*core.Node) string { return "everybody" }
 func main() {
 	port := flag.Int("port", 0, "port to listen on")
 	aggregated := flag.Bool("ads", true, "keep the order of ADS")
+	quiet := flag.Bool("quiet", false, "do not say what clients ask")
 	flag.Parse()
 	snapshots := cache.NewSnapshotCache(*aggregated, everybody{}, nil)
 	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", *port))
 	check(err)
-	xds := server.NewServer(context.Background(), snapshots, callbacks())
+	xds := server.NewServer(context.Background(), snapshots, callbacks(*quiet))
 	services := grpc.NewServer()
 	discovery.RegisterAggregatedDiscoveryServiceServer(services, xds)
 	cds.RegisterClusterDiscoveryServiceServer(services, xds)
@@ -86,37 +89,71 @@ func main() {
 	go func() { check(services.Serve(listener)) }()
 	say(event{Event: "listening", Port: listener.Addr().(*net.TCPAddr).Port})
 	lines := bufio.NewScanner(os.Stdin)
-	lines.Buffer(nil, 64<<20)
+	lines.Buffer(nil, 256<<20)
+	var last cache.ResourceSnapshot
 	for lines.Scan() {
 		var next snapshot
 		check(json.Unmarshal(lines.Bytes(), &next))
-		check(snapshots.SetSnapshot(context.Background(), "everybody", build(next)))
+		if !next.Patch {
+			last = nil
+		}
+		built := build(next, last)
+		last = built
+		check(snapshots.SetSnapshot(context.Background(), "everybody", built))
 		say(event{Event: "set", Version: next.Version})
 	}
 }
 
-func build(from snapshot) *cache.Snapshot {
+func build(from snapshot, last cache.ResourceSnapshot) *cache.Snapshot {
 	built, err := cache.NewSnapshot(from.Version, map[resource.Type][]types.Resource{
-		resource.ClusterType:  read(from.Clusters, func() proto.Message { return &clusters.Cluster{} }),
-		resource.EndpointType: read(from.Endpoints, func() proto.Message { return &endpoints.ClusterLoadAssignment{} }),
-		resource.ListenerType: read(from.Listeners, func() proto.Message { return &listeners.Listener{} }),
-		resource.RouteType:    read(from.Routes, func() proto.Message { return &routes.RouteConfiguration{} }),
+		resource.ClusterType:  read(from.Clusters, before(last, resource.ClusterType), func() proto.Message { return &clusters.Cluster{} }),
+		resource.EndpointType: read(from.Endpoints, before(last, resource.EndpointType), func() proto.Message { return &endpoints.ClusterLoadAssignment{} }),
+		resource.ListenerType: read(from.Listeners, before(last, resource.ListenerType), func() proto.Message { return &listeners.Listener{} }),
+		resource.RouteType:    read(from.Routes, before(last, resource.RouteType), func() proto.Message { return &routes.RouteConfiguration{} }),
 	})
 	check(err)
 	return built
 }
 
-func read(from []json.RawMessage, message func() proto.Message) []types.Resource {
-	resources := make([]types.Resource, 0, len(from))
+func before(last cache.ResourceSnapshot, kind resource.Type) map[string]types.Resource {
+	if last == nil {
+		return nil
+	}
+	return last.GetResources(kind)
+}
+
+func read(from []json.RawMessage, kept map[string]types.Resource, message func() proto.Message) []types.Resource {
+	resources := make([]types.Resource, 0, len(from)+len(kept))
+	named := make(map[string]bool, len(from))
 	for _, text := range from {
 		one := message()
-		check(protojson.Unmarshal(text, one))
+		decode(text, one)
+		named[cache.GetResourceName(one)] = true
 		resources = append(resources, one)
+	}
+	for name, one := range kept {
+		if !named[name] {
+			resources = append(resources, one)
+		}
 	}
 	return resources
 }
 
-func callbacks() server.Callbacks {
+// An object is protojson; a string is the encoded message in base64, whose extensions need not be linked here.
+func decode(text json.RawMessage, into proto.Message) {
+	if text[0] != '"' {
+		check(protojson.Unmarshal(text, into))
+		return
+	}
+	var encoded []byte
+	check(json.Unmarshal(text, &encoded))
+	check(proto.Unmarshal(encoded, into))
+}
+
+func callbacks(quiet bool) server.Callbacks {
+	if quiet {
+		return server.CallbackFuncs{}
+	}
 	return server.CallbackFuncs{
 		StreamRequestFunc: func(_ int64, request *discovery.DiscoveryRequest) error {
 			say(event{
