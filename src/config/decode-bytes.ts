@@ -41,7 +41,10 @@ export interface DecodedBytes {
 
 export interface BytesOptions {
   readonly registry: Registry;
+  /** Undefined: every field of the .proto files. */
   readonly supported: SupportedFields | undefined;
+  /** A field that is newer than the .proto files is a problem. */
+  readonly rejectUnknown?: boolean;
 }
 
 /** Messages inside messages; protobuf's own readers stop there too. */
@@ -51,13 +54,14 @@ const depthMax = 100;
 export function decodeBytes(
   message: DescMessage,
   bytes: Uint8Array,
-  { registry, supported }: BytesOptions,
+  { registry, supported, rejectUnknown = false }: BytesOptions,
 ): DecodedBytes {
   const place = rootOf(sourceWithoutText("", null));
   const problems = new Problems();
   const unsupported = new Problems();
   const origins: Origins = new Map();
-  const context = { registry, problems, unsupported, origins, unknown: { fields: 0 }, depth: 0 };
+  const unknown = rejectUnknown ? undefined : { fields: 0 };
+  const context: Context = { registry, problems, unsupported, origins, unknown, depth: 0 };
   let json: JsonObject = {};
   try {
     json = readFields(context, message, bytes, place);
@@ -71,7 +75,7 @@ export function decodeBytes(
     json,
     invalid: problems.located.map(withoutFile),
     unsupported: unsupported.located.map(withoutFile),
-    unknownFields: context.unknown.fields,
+    unknownFields: unknown?.fields ?? 0,
   };
 }
 
@@ -84,7 +88,8 @@ interface Context {
   readonly problems: Problems;
   readonly unsupported: Problems;
   readonly origins: Origins;
-  readonly unknown: { fields: number };
+  /** Undefined: each is a problem. */
+  readonly unknown?: { fields: number } | undefined;
   depth: number;
 }
 
@@ -106,7 +111,9 @@ function readFields(
     const [number, wireType] = reader.tag();
     const field = fields.get(number);
     if (field === undefined || !fits(field, wireType)) {
-      context.unknown.fields++;
+      if (context.unknown === undefined)
+        context.problems.add(place, `unknown field ${number} of ${message.typeName}`);
+      else context.unknown.fields++;
       reader.skip(wireType, number);
       continue;
     }

@@ -37,7 +37,7 @@ export function readResources(name: string, text: string, options: BytesOptions)
   const message = messageOf(options, responseType);
   const problems = new Problems();
   const origins: Origins = new Map();
-  const unknown = { fields: 0 };
+  const unknown = options.rejectUnknown === true ? undefined : { fields: 0 };
   const { registry } = options;
   const place = rootOf(source);
   const value = source.value ?? {};
@@ -50,7 +50,7 @@ export function readResources(name: string, text: string, options: BytesOptions)
     resources: (Array.isArray(resources) ? resources : []).flatMap((one) =>
       isObject(one) ? resourceOf(one, { origins, options, place }) : [],
     ),
-    unknownFields: unknown.fields,
+    unknownFields: unknown?.fields ?? 0,
   };
 }
 

@@ -38,7 +38,7 @@ export interface DecodeContext {
    */
   readonly dialect?: "envoy" | "istio";
   /** Fields that no message has are counted here instead of being a problem. */
-  readonly unknown?: { fields: number };
+  readonly unknown?: { fields: number } | undefined;
 }
 
 export const typedStructs: ReadonlySet<string> = new Set([

@@ -29,6 +29,10 @@ export interface ProxyFlags {
   readonly fileFlushBytesMin: number;
   /** `--stats-tag`: a label of every stat. */
   readonly statsTags: ReadonlyMap<string, string>;
+  /** Fields that are newer than Heddle, in what a control plane sends. */
+  readonly unknownDynamicFields: "count" | "ignore" | "reject";
+  /** A folder for the last good resources of control planes. */
+  readonly xdsSavePath: string | undefined;
 }
 
 /** The command line asks for no proxy: print `output` and end with `exit`. */
@@ -42,7 +46,7 @@ export interface FlagsExit {
 const usageExit = 64;
 
 const hotRestart = "hot restart is not supported yet";
-const strict = "Heddle refuses unknown fields everywhere";
+const strict = "Heddle refuses unknown fields of files everywhere";
 const logging = "the log has one format, set by --log-format";
 
 /** Envoy's flags that Heddle does not have; each is refused with its reason, and not as a word nobody knows. */
@@ -53,7 +57,6 @@ const refused: Readonly<Record<string, string>> = {
   "--enable-fine-grain-logging": "use --component-log-level",
   "--log-format-escaped": logging,
   "--log-stacktrace-single-entry": logging,
-  "--ignore-unknown-dynamic-fields": strict,
   "--allow-unknown-static-fields": strict,
   "--allow-unknown-fields": strict,
   "--base-id-path": hotRestart,
@@ -67,7 +70,6 @@ const withoutEffect: readonly (readonly [flags: string, text: string])[] = [
   ["--skip-hot-restart-on-no-parent", "there is no parent"],
   ["--socket-path <path>", "for hot restart"],
   ["--socket-mode <mode>", "for hot restart"],
-  ["--reject-unknown-dynamic-fields", "as it is anyway"],
   ["--skip-deprecated-logs", "deprecated fields are not logged"],
   ["--cpuset-threads", "as it is anyway"],
 ];
@@ -121,6 +123,9 @@ interface RawFlags {
   readonly fileFlushMinSizeKb: number;
   readonly statsTag: ReadonlyMap<string, string>;
   readonly hotRestartVersion?: boolean;
+  readonly rejectUnknownDynamicFields?: boolean;
+  readonly ignoreUnknownDynamicFields?: boolean;
+  readonly xdsSavePath?: string;
 }
 
 function defineFlags(version: string): Command {
@@ -166,6 +171,9 @@ function defineFlags(version: string): Command {
         .argParser(statsTag)
         .default(new Map(), "none"),
     )
+    .option("--reject-unknown-dynamic-fields", "refuse resources with fields that are not known")
+    .option("--ignore-unknown-dynamic-fields", "do not even count them")
+    .option("--xds-save-path <folder>", "keep there what control planes sent last")
     .option("--hot-restart-version", "print 'disabled'");
   for (const [flags, text] of withoutEffect) command.option(flags, text);
   command.addOption(
@@ -215,7 +223,14 @@ function flagsOf(raw: RawFlags): ProxyFlags {
     fileFlushIntervalMs: raw.fileFlushIntervalMsec,
     fileFlushBytesMin: raw.fileFlushMinSizeKb * 1024,
     statsTags: raw.statsTag,
+    unknownDynamicFields: unknownFieldsOf(raw),
+    xdsSavePath: raw.xdsSavePath,
   };
+}
+
+function unknownFieldsOf(raw: RawFlags): ProxyFlags["unknownDynamicFields"] {
+  if (raw.rejectUnknownDynamicFields === true) return "reject";
+  return raw.ignoreUnknownDynamicFields === true ? "ignore" : "count";
 }
 
 function unsigned(text: string): number {

@@ -114,6 +114,7 @@ function serverOptions(
     accessLogFlushMs: flags.fileFlushIntervalMs,
     accessLogFlushBytes: flags.fileFlushBytesMin,
     workerEntry: new URL(`./proxy-worker.${extension}`, import.meta.url),
+    xds: { unknownFields: flags.unknownDynamicFields, savePath: flags.xdsSavePath },
     log: log.write,
   };
 }

@@ -48,8 +48,17 @@ export interface ServerOptions {
     fields?: Record<string, unknown>,
   ) => void;
   readonly clock?: Clock;
+  readonly xds?: XdsOptions;
   /** For connections of listeners that a control plane replaces or takes away. */
   readonly drain: DrainOptions;
+}
+
+/** How the proxy takes what control planes send. */
+export interface XdsOptions {
+  /** Fields that are newer than Heddle. */
+  readonly unknownFields: "count" | "ignore" | "reject";
+  /** A folder for the last good resources; undefined: they are not kept. */
+  readonly savePath: string | undefined;
 }
 
 /**
@@ -173,13 +182,16 @@ export class ProxyServer {
   }
 
   async #connectSources(): Promise<DynamicConfig> {
-    const { bootstrap, version, log } = this.options;
+    const { bootstrap, version, log, node, xds } = this.options;
     // Loaded only here: the messages of protobuf need memory that a proxy with a bootstrap alone has no use for.
     const { connectSources } = await import("./dynamic/connect-sources.ts");
     const common = { clock: this.#clock, log, stats: this.stats.own };
     const sources = connectSources(bootstrap, {
       ...common,
       version,
+      node,
+      unknownFields: xds?.unknownFields ?? "count",
+      savePath: xds?.savePath,
       logSinks: this.#openLogs(),
       members: (cluster) => this.#clusters?.members(cluster),
     });

@@ -54,7 +54,9 @@ export interface XdsClientServices {
   readonly log: Log;
   /** For `control_plane.…`. */
   readonly stats?: XdsStatsScope;
-  /** Counted and ignored, as Envoy does by default. */
+  /** Resources with fields that are newer than this Heddle are refused; by default the fields are ignored, as by Envoy. */
+  readonly rejectUnknownFields?: boolean;
+  /** So many were ignored. */
   readonly onUnknownFields?: (count: number) => void;
   /** What is known of a type has changed. */
   readonly onChange?: (type: ResourceType) => void;
@@ -251,8 +253,8 @@ function semanticVersion(version: string): SemanticVersionJson {
   return { majorNumber, minorNumber, patch };
 }
 
-function decodeOptions({ supported }: XdsClientServices): DecodeOptions {
-  return { registry, supported };
+function decodeOptions({ supported, rejectUnknownFields }: XdsClientServices): DecodeOptions {
+  return { registry, supported, rejectUnknown: rejectUnknownFields === true };
 }
 
 const baseMs = 500;

@@ -3,10 +3,11 @@ import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.
 import type { ConfigSourceJson } from "#gen/envoy/config/core/v3/config_source_pb.js";
 import { refuse, within } from "#lib/config-error.ts";
 import { systemRandom } from "#lib/random.ts";
-import { openAds, openApi, type XdsClientServices } from "#xds/client.ts";
+import { openAds, openConfigSource, type XdsClientServices } from "#xds/client.ts";
 import type { ResourceType } from "#xds/resource-type.ts";
 import type { ResourceClient } from "#xds/subscriber.ts";
 import { supportedFields } from "../config/supported.ts";
+import type { NodeInfo } from "../services.ts";
 import { sourceKey } from "./config-source.ts";
 import { type ManagementContext, managementCluster } from "./management-server.ts";
 import type { Sources } from "./sources.ts";
@@ -14,14 +15,24 @@ import type { Sources } from "./sources.ts";
 export interface ConnectContext extends ManagementContext {
   /** Of this Heddle, for the node. */
   readonly version: string;
+  /** The command line may say another one than the bootstrap. */
+  readonly node: NodeInfo;
+  readonly unknownFields: "count" | "ignore" | "reject";
+  /** A folder for the last good resources; undefined: they are not kept. */
+  readonly savePath: string | undefined;
 }
 
 /** Throws ConfigError when a source of the bootstrap cannot be. */
 export function connectSources(bootstrap: BootstrapJson, context: ConnectContext): Sources {
-  const { clock, stats, log, version } = context;
+  const { clock, stats, log, version, node, unknownFields, savePath } = context;
   const unknown = stats.counter("server.dynamic_unknown_fields");
   const services: XdsClientServices = {
-    node: bootstrap.node ?? {},
+    node: {
+      ...bootstrap.node,
+      id: node.id,
+      cluster: node.cluster,
+      ...(node.locality === undefined ? {} : { locality: node.locality }),
+    },
     version,
     cluster: (name) => managementCluster(bootstrap, name, context),
     supported: supportedFields,
@@ -29,7 +40,9 @@ export function connectSources(bootstrap: BootstrapJson, context: ConnectContext
     random: systemRandom,
     log: (level, message) => log(level, message),
     stats: stats.scope("cluster_manager."),
-    onUnknownFields: (count) => unknown.add(count),
+    rejectUnknownFields: unknownFields === "reject",
+    ...(unknownFields === "count" ? { onUnknownFields: (count) => unknown.add(count) } : {}),
+    ...(savePath === undefined ? {} : { saveFolder: savePath }),
   };
   let started = false;
   const opened = new Map<string, ResourceClient>();
@@ -65,11 +78,11 @@ function noAds(): never {
 }
 
 function openSource(
-  { apiConfigSource }: ConfigSourceJson,
+  config: ConfigSourceJson,
   type: ResourceType,
   services: XdsClientServices,
 ): ResourceClient {
-  if (apiConfigSource === undefined)
-    throw refuse("", `${type.name} from a file is not supported by Heddle`);
-  return openApi(type, apiConfigSource, services);
+  const source = openConfigSource(type, config, services);
+  if (source === undefined) throw refuse("config_source_specifier", "value is required");
+  return source;
 }

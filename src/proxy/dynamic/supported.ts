@@ -29,8 +29,10 @@ export const supported = {
     "set_node_on_first_message_only",
   ],
   "envoy.config.core.v3.RateLimitSettings": ["max_tokens", "fill_rate"],
-  "envoy.config.core.v3.GrpcService": ["envoy_grpc", "timeout", "initial_metadata"],
-  "envoy.config.core.v3.GrpcService.EnvoyGrpc": ["cluster_name", "authority"],
+  "envoy.config.core.v3.GrpcService": ["envoy_grpc", "timeout", "initial_metadata", "retry_policy"],
+  "envoy.config.core.v3.GrpcService.EnvoyGrpc": ["cluster_name", "authority", "retry_policy"],
+  "envoy.config.core.v3.RetryPolicy": ["retry_back_off"],
+  "envoy.config.core.v3.BackoffStrategy": ["base_interval", "max_interval"],
   "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager": ["rds"],
   "envoy.extensions.filters.network.http_connection_manager.v3.Rds": [
     "config_source",

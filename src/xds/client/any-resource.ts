@@ -1,18 +1,13 @@
-import { fromBinary, type Registry } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
 import type { Any, Duration } from "@bufbuild/protobuf/wkt";
-import type { SupportedFields } from "#config/check.ts";
-import { type DecodedBytes, decodeBytes } from "#config/decode-bytes.ts";
+import { type BytesOptions, type DecodedBytes, decodeBytes } from "#config/decode-bytes.ts";
 import { type Resource, ResourceSchema } from "#gen/envoy/service/discovery/v3/discovery_pb.js";
 import type { ResourceType } from "../resource-type.ts";
 import type { ResourceProblem } from "../subscriber.ts";
 import type { Content, IncomingResource } from "./incoming.ts";
 
-export interface DecodeOptions {
-  readonly registry: Registry;
-  /** Undefined: every field of the .proto files. */
-  readonly supported: SupportedFields | undefined;
-}
+export type DecodeOptions = BytesOptions;
 
 export type Read = { readonly resource: IncomingResource } | { readonly problem: ResourceProblem };
 
