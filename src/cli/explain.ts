@@ -12,6 +12,7 @@ import { type ExplainedCall, explained } from "./offline/explained.ts";
 import { explainedText } from "./offline/explained-text.ts";
 import { readJsonFile } from "./offline/json-file.ts";
 import { addProxyFlags, type ProxyFlags, readView } from "./offline/proxy-flags.ts";
+import { printWarnings } from "./offline/warnings.ts";
 import type { OfflineIo } from "./offline-io.ts";
 
 interface ExplainFlags extends ProxyFlags {
@@ -46,6 +47,7 @@ export function runExplain(argv: readonly string[], io: OfflineIo): number {
   if ("problems" in read || "problems" in calls) return refused(problems, terminal);
   const results = explainAll(read.view, calls.calls);
   if ("problems" in results) return refused(results.problems, terminal);
+  printWarnings(read.view, terminal);
   print({ ...calls, results: results.results, format: flags.output }, terminal);
   return 0;
 }

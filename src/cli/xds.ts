@@ -12,6 +12,7 @@ import {
 } from "#xds/resource-type.ts";
 import { command, dataExit, parseFlags } from "./flags.ts";
 import { addProxyFlags, type ProxyFlags, readView } from "./offline/proxy-flags.ts";
+import { printWarnings } from "./offline/warnings.ts";
 import type { OfflineIo } from "./offline-io.ts";
 
 interface XdsFlags extends ProxyFlags {
@@ -43,6 +44,7 @@ export function runXds(argv: readonly string[], io: OfflineIo): number {
   }
   const wanted = types.filter(({ name }) => flags.type === "all" || flags.type === name);
   const generated = generateXds(read.view);
+  printWarnings(read.view, terminal);
   const output = Object.fromEntries(
     wanted.map((type) => [
       type.name,

@@ -9,6 +9,7 @@ import type { VirtualServiceJson } from "#gen/istio/networking/v1alpha3/virtual_
 import type { NodeType, ProxyNode } from "#model/node.ts";
 import type { ConfigObject } from "#model/object.ts";
 import type { Endpoint, Locality, Service, ServicePort } from "#model/service.ts";
+import type { RejectedServer } from "./scope/gateways.ts";
 
 export type VirtualService = ConfigObject<VirtualServiceJson>;
 export type DestinationRule = ConfigObject<DestinationRuleJson>;
@@ -70,6 +71,8 @@ export interface ProxyView {
   readonly targets: readonly ServiceTarget[];
   /** Of gateways: every Gateway that selects the proxy, by port. */
   readonly servers: readonly MergedPort[];
+  /** Of those Gateways what another server is in the way of. */
+  readonly rejectedServers?: readonly RejectedServer[];
   /** A Kubernetes Secret's data, decoded; `namespace` is where the gateway runs. */
   secret(name: string, namespace: string): Readonly<Record<string, Uint8Array>> | undefined;
 }

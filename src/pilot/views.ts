@@ -1,7 +1,7 @@
 /** From the state of the mesh to what one proxy may know. */
 import { localPortsOf } from "#model/local-ports.ts";
 import type { ProxyNode } from "#model/node.ts";
-import { mergeGateways, type RejectedServer } from "./scope/gateways.ts";
+import { mergeGateways } from "./scope/gateways.ts";
 import { scopeFor } from "./scope/scope.ts";
 import { selects } from "./scope/visibility.ts";
 import type { MeshState } from "./state/mesh-state.ts";
@@ -10,18 +10,15 @@ import type { ProxyView, ServiceTarget } from "./view.ts";
 /** What a proxy of this node sees of the state. Proxies that agree in what rules look at share one scope. */
 export function proxyView(state: MeshState, node: ProxyNode): ProxyView {
   const targets = targetsOf(state, node);
+  const gateways = gatewaysOf(state, node, targets);
   return {
     node,
     scope: state.scope(scopeFor(node, state.labelKeys)),
     targets,
-    servers: gatewaysOf(state, node, targets).ports,
+    servers: gateways.ports,
+    rejectedServers: gateways.rejected,
     secret: (name, namespace) => state.secret(namespace, name),
   };
-}
-
-/** Servers of Gateways that select the proxy and that others are in the way of, the reason beside. */
-export function rejectedServers(state: MeshState, node: ProxyNode): readonly RejectedServer[] {
-  return gatewaysOf(state, node, targetsOf(state, node)).rejected;
 }
 
 function gatewaysOf(

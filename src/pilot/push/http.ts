@@ -2,6 +2,7 @@ import type { ConfigObject } from "#model/object.ts";
 import type { ConnectedProxy } from "./connected-proxy.ts";
 import { adsz, configDump, endpointz, syncz } from "./debug.ts";
 import type { LiveMesh } from "./live-mesh.ts";
+import { pushStatus } from "./problem-log.ts";
 
 export interface PilotRequest {
   readonly method: string;
@@ -44,6 +45,7 @@ const pages: ReadonlyMap<string, Page> = new Map<string, Page>([
   ["/debug/configz", (_query, sources) => json(sources.objects().map(withoutSecrets))],
   ["/debug/registryz", (_query, { mesh }) => json(mesh.state().services)],
   ["/debug/endpointz", (_query, { mesh }) => json(endpointz(mesh.state()))],
+  ["/debug/push_status", (_query, { proxies }) => json(pushStatus(proxies()))],
   ["/debug/mesh", (_query, { mesh }) => json(mesh.state().mesh)],
   ["/debug/config_dump", dump],
 ]);

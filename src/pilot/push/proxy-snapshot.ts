@@ -31,6 +31,8 @@ type Sets = Map<ResourceType, Map<NameSet | undefined, ResourceSet>>;
 export class ProxySnapshot implements Snapshot {
   readonly revision: number;
   readonly view: ProxyView;
+  /** The proxy sees another thing than before. */
+  readonly changed: boolean;
   readonly #services: SnapshotServices;
   /** Also of the snapshots before it, as long as nothing changed that the proxy sees. */
   readonly #sets: Sets;
@@ -50,6 +52,7 @@ export class ProxySnapshot implements Snapshot {
     this.#services = services;
     this.#last = before === undefined ? new Map() : before.#last;
     const same = before !== undefined && sameView(before.view, view);
+    this.changed = !same;
     this.#sets = same ? before.#sets : new Map();
   }
 

@@ -7,6 +7,7 @@ import { clusterType, endpointType, listenerType, routeType } from "#xds/resourc
 import type { Snapshot, XdsConnection } from "#xds/source.ts";
 import { FakeClock } from "../../../testkit/fake-clock.ts";
 import { TextMesh } from "../../../testkit/pilot-mesh.ts";
+import { pushStatus } from "./problem-log.ts";
 import { Push } from "./push.ts";
 
 const entry = (name: string, address: string, more = ""): string => `
@@ -266,4 +267,45 @@ it("metrics have Istio's names", () => {
     "pilot_debounce_time_count 1",
   ])
     assert.ok(text.includes(`\n${line}\n`), line);
+});
+
+describe("configuration that has no effect", () => {
+  const tcp = (name: string): string => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: ${name}, namespace: default}
+spec:
+  hosts: [${name}.example.com]
+  resolution: STATIC
+  addresses: [10.9.0.1]
+  ports: [{number: 5432, name: tcp, protocol: TCP}]
+  endpoints: [{address: 10.1.0.1}]`;
+  const both = `${tcp("first")}\n---${tcp("second")}`;
+  const message =
+    "second.example.com port 5432 (TCP) wants connections that an older service already takes (TCP): give one of them another port or address";
+  const metric = "pilot_conflict_outbound_listener_tcp_over_current_tcp";
+
+  it("is logged once, however many proxies have it, and again when it comes back", () => {
+    const { connect, change, logged } = started(both);
+    connect("x");
+    connect("y");
+    const ofIt = () => logged.filter((line) => line.endsWith(message)).length;
+    assert.equal(ofIt(), 1);
+    change(tcp("first"));
+    change(both);
+    assert.equal(ofIt(), 2);
+  });
+
+  it("is counted and shown while it is there", () => {
+    const { connect, change, metrics, push } = started(both);
+    connect("x");
+    assert.ok(metrics.text().includes(`\n${metric} 1\n`));
+    const id = "sidecar~10.0.0.1~x.default~default.svc.cluster.local";
+    assert.deepEqual(pushStatus(push.proxies.values()), {
+      [metric]: { "10.9.0.1_5432": { proxy: id, message } },
+    });
+    change(tcp("first"));
+    assert.ok(metrics.text().includes(`\n${metric} 0\n`));
+    assert.deepEqual(pushStatus(push.proxies.values()), {});
+  });
 });

@@ -13,6 +13,7 @@ import { type Acknowledged, Acknowledgements } from "./acknowledgements.ts";
 import { ConnectedProxy } from "./connected-proxy.ts";
 import { type Burst, Debounce } from "./debounce.ts";
 import type { LiveMesh, MeshChange, PushReason } from "./live-mesh.ts";
+import { addProblemMetrics, ProblemLog } from "./problem-log.ts";
 import { EndpointSets, ProxySnapshot, type SnapshotServices } from "./proxy-snapshot.ts";
 import { type PushMetrics, pushMetrics } from "./push-metrics.ts";
 import { PushQueue } from "./push-queue.ts";
@@ -51,6 +52,7 @@ export class Push implements ResourceSource {
   readonly #debounce: Debounce;
   readonly #queue: PushQueue<ConnectedProxy>;
   readonly #acknowledgements: Acknowledgements;
+  readonly #problems: ProblemLog;
   readonly #services: SnapshotServices;
   readonly #reasons: Set<PushReason> = new Set();
   #state: MeshState | undefined;
@@ -67,6 +69,8 @@ export class Push implements ResourceSource {
     const start = (proxy: ConnectedProxy) => this.#start(proxy);
     this.#queue = new PushQueue({ clock, concurrency, slotMs, defer, start });
     this.#acknowledgements = new Acknowledgements(clock, () => this.proxies.values());
+    this.#problems = new ProblemLog((message) => options.log("warning", message));
+    addProblemMetrics(options.metrics, () => this.proxies.values());
     this.#services = {
       sets: new SetCache((error) => this.#onInternalError(error.message)),
       endpoints: new EndpointSets(),
@@ -144,6 +148,7 @@ export class Push implements ResourceSource {
       const snapshot = this.#snapshotOf(proxy.node, proxy.snapshot);
       proxy.snapshot = snapshot;
       proxy.connection.push(snapshot);
+      if (snapshot.changed) this.#problems.note(proxy);
     } catch (error) {
       this.#onInternalError(`${proxy.id}: ${textOf(error)}`);
     }
@@ -196,6 +201,7 @@ export class Push implements ResourceSource {
     if (proxy === undefined) return;
     this.proxies.delete(connection);
     this.#queue.remove(proxy);
+    this.#problems.forget(proxy);
     this.#options.log("info", `${proxy.id} disconnected`);
     this.#options.watcher?.disconnected(proxy.node);
     this.#acknowledgements.check();
