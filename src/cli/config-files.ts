@@ -1,6 +1,7 @@
 /** Files of configuration as people name them: files, folders, standard input. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { holdsObjects } from "#model/object-files.ts";
 
 export interface ConfigFile {
   /** As the user wrote it, or below the folder that he wrote. */
@@ -18,9 +19,6 @@ export interface ReadFilesOptions {
   readonly recursive: boolean;
   readonly readStdin: () => string;
 }
-
-/** A folder holds YAML and JSON, and more that is nobody's here: route tests stand beside the configuration. */
-const configName = /(?<!\.heddle-test)\.(?:ya?ml|json)$/i;
 
 /** What every path holds, in the paths' order; a path that cannot be read is a value too. */
 export function readConfigFiles(
@@ -54,6 +52,6 @@ function filesIn(folder: string, options: ReadFilesOptions): readonly string[] {
     .flatMap((entry) => {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) return options.recursive ? filesIn(path, options) : [];
-      return configName.test(entry.name) ? [path] : [];
+      return holdsObjects(entry.name) ? [path] : [];
     });
 }

@@ -123,8 +123,8 @@ test("what is given twice is a warning, in one file and in two", (t) => {
   const { code, stdout } = run(t, files, ["-f", "DIR"]);
   assert.equal(code, 0);
   assert.deepEqual(stdout, [
-    "warning DIR/a.yaml:11:18 VirtualService/default/a metadata.name: is in DIR/a.yaml:3 too; the later one counts",
-    "warning DIR/b.yaml:3:18 VirtualService/default/a metadata.name: is in DIR/a.yaml:11 too; the later one counts",
+    "warning DIR/a.yaml:11:18 VirtualService/default/a metadata.name: is in DIR/a.yaml:3 too; only one of them counts",
+    "warning DIR/b.yaml:3:18 VirtualService/default/a metadata.name: is in DIR/a.yaml:11 too; only one of them counts",
   ]);
 });
 

@@ -8,6 +8,7 @@ import {
 } from "#model/documents.ts";
 import { readMeshConfig, readMeshNetworks } from "#model/mesh-config.ts";
 import { type ConfigObject, objectKey } from "#model/object.ts";
+import { referenceWarnings } from "#model/references.ts";
 import { readConfigFiles } from "./config-files.ts";
 
 export interface ValidateIo {
@@ -36,6 +37,7 @@ export function runValidate(argv: readonly string[], io: ValidateIo): number {
     if ("problem" in file) found.refuse(file.name, file.problem);
     else found.add(readObjects(file.name, file.text, { namespace: flags.namespace }));
   }
+  found.addReferences();
   if (flags.meshConfig !== undefined) checkMeshFile(flags.meshConfig, found, io);
   for (const problem of inOrder(found.problems)) io.stdout(`${printObjectProblem(problem)}\n`);
   for (const warning of inOrder(found.warnings))
@@ -87,6 +89,11 @@ class Findings {
     this.warnings.push(...read.warnings.map((warning) => ({ ...warning, object })));
   }
 
+  /** What the objects of all files say of each other. */
+  addReferences(): void {
+    this.warnings.push(...referenceWarnings([...this.#objects.values()]));
+  }
+
   summary(): string {
     const count = (number: number, word: string): string =>
       `${number} ${word}${number === 1 ? "" : "s"}`;
@@ -99,7 +106,7 @@ class Findings {
     const earlier = this.#objects.get(key)?.source;
     if (earlier !== undefined) {
       const { line } = earlier.positionOf(["metadata", "name"]);
-      const message = `is in ${earlier.name}:${line} too; the later one counts`;
+      const message = `is in ${earlier.name}:${line} too; only one of them counts`;
       this.warnings.push(locate(object, ["metadata", "name"], message));
     }
     this.#objects.set(key, object);

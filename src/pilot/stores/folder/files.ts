@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { holdsObjects } from "#model/object-files.ts";
 
 export const filesMax = 10_000;
 const depthMax = 16;
@@ -33,15 +34,16 @@ export function findFiles(paths: readonly string[]): FoundFiles {
       return;
     }
     for (const name of namesIn(path, problems)) {
-      if (!name.startsWith(".") && mayHold(join(path, name))) visit(join(path, name), depth + 1);
+      if (holdsObjects(name) || isFolder(join(path, name))) visit(join(path, name), depth + 1);
     }
   };
   for (const path of paths) visit(path, 0);
   return { files, problems };
 }
 
-const mayHold = (path: string): boolean =>
-  /\.(?:ya?ml|json)$/.test(path) ||
+/** Hidden ones are somebody else's (.git). */
+const isFolder = (path: string): boolean =>
+  !basename(path).startsWith(".") &&
   statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 function namesIn(path: string, problems: string[]): readonly string[] {
