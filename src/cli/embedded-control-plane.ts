@@ -68,11 +68,11 @@ export class EmbeddedControlPlane implements ControlPlane {
   }
 
   async leave(nodeId: string): Promise<void> {
-    this.#pilot.registrar.leave(nodeId);
+    this.#pilot.registration.drain(nodeId);
   }
 
   async setHealth(nodeId: string, healthy: boolean): Promise<void> {
-    this.#pilot.registrar.setHealth(nodeId, healthy);
+    this.#pilot.registration.reportHealth(nodeId, healthy);
   }
 
   async stop(): Promise<void> {

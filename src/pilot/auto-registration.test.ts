@@ -32,7 +32,7 @@ spec:
   template: {ports: {http: 9080}, serviceAccount: bookinfo, labels: {version: template}}
 `;
 
-function setUp(yaml: string, workloadsMax = 10) {
+function setUp(yaml: string, workloadsMax = 10, saved?: MemoryStore) {
   const clock = new FakeClock(1_000_000);
   const mesh = new Mesh();
   const store = new MemoryStore({ clock });
@@ -48,6 +48,7 @@ function setUp(yaml: string, workloadsMax = 10) {
     clock,
     controller: "pilot-1",
     workloadsMax,
+    saved,
     log: (_, message) => log.push(message),
   });
   registration.start();
@@ -221,5 +222,41 @@ spec: {address: 192.0.2.1, labels: {app: reviews}}
       endpoints().map(({ address }) => address),
       ["192.0.2.1"],
     );
+  });
+
+  test("entries outlive Pilot: those whose proxies come back stay all the time, and stay as healthy as they were", () => {
+    const saved = new MemoryStore({ clock: new FakeClock(1_000_000) });
+    const before = setUp(entry + group, 10, saved);
+    for (const [name, port] of [
+      ["reviews-v2-1", 20_001],
+      ["reviews-v2-2", 20_011],
+    ] as const)
+      before.registration.connect(laptop(name, port));
+    before.registration.reportHealth(laptop("reviews-v2-2", 20_011).id, false);
+    before.registration.stop();
+    const { registration, clock, endpoints } = setUp(entry + group, 10, saved);
+    const seen = () => endpoints().map(({ ports, health }) => `${ports["http"]} ${health}`);
+    assert.deepEqual(seen(), ["20001 healthy", "20011 unhealthy"]);
+    registration.connect(laptop("reviews-v2-2", 20_011));
+    assert.deepEqual(seen(), ["20001 healthy", "20011 unhealthy"]);
+    clock.advance(10_000);
+    assert.deepEqual(seen(), ["20011 unhealthy"]);
+    assert.deepEqual(
+      saved.list().map(({ metadata }) => metadata.name),
+      ["reviews-v2-2"],
+    );
+  });
+
+  test("who is about to go, and who stands beside a program, say so by the proxy's id", () => {
+    const { registration, endpoints } = setUp(entry + group);
+    const { id } = laptop("reviews-v2-1", 20_001);
+    assert.deepEqual([registration.drain(id), registration.reportHealth(id, true)], [false, false]);
+    const stream = registration.connect(laptop("reviews-v2-1", 20_001));
+    assert.equal(registration.reportHealth(id, false), true);
+    assert.equal(endpoints()[0]?.health, "unhealthy");
+    assert.equal(registration.drain(id), true);
+    assert.equal(endpoints()[0]?.health, "draining");
+    stream?.disconnect();
+    assert.deepEqual(endpoints(), []);
   });
 });

@@ -3,14 +3,18 @@ import type { Clock } from "#lib/clock.ts";
 import type { ProxyNode } from "#model/node.ts";
 import type { ConfigObject } from "#model/object.ts";
 import type { Mesh } from "./mesh.ts";
+import { proxyAnnotation } from "./registries/service-entry/workload-entry.ts";
 import { EntryStore } from "./registries/workloads/entry-store.ts";
 import {
   entryName,
   entryOf,
   groupNameOf,
+  savedHealth,
   type WorkloadGroup,
   type WorkloadHealth,
 } from "./registries/workloads/registered-entry.ts";
+
+import type { ConfigStore } from "./stores/store.ts";
 
 export interface AutoRegistrationOptions {
   readonly mesh: Mesh;
@@ -21,6 +25,8 @@ export interface AutoRegistrationOptions {
   readonly graceMs?: number;
   /** More are refused; 100,000 by default. */
   readonly workloadsMax?: number;
+  /** Outlives this Pilot: the next one keeps the workloads of before for the grace period, in which their proxies come back. */
+  readonly saved?: ConfigStore | undefined;
   log(level: "info" | "warning", message: string): void;
 }
 
@@ -58,7 +64,7 @@ interface Workload {
 
 export class AutoRegistration {
   readonly #options: AutoRegistrationOptions;
-  readonly #store: EntryStore = new EntryStore();
+  readonly #store: EntryStore;
   /** By `namespace/name` of the WorkloadEntry. */
   readonly #workloads: Map<string, Workload> = new Map();
   readonly #counts = { registered: 0, unregistered: 0, refused: 0 };
@@ -66,6 +72,12 @@ export class AutoRegistration {
 
   constructor(options: AutoRegistrationOptions) {
     this.#options = options;
+    this.#store = new EntryStore(options.saved);
+  }
+
+  /** What people may read. */
+  get entries(): Pick<ConfigStore, "list" | "get"> {
+    return this.#store;
   }
 
   /** After the stores: an object that somebody wrote goes before one of the same name that is made here. */
@@ -75,6 +87,17 @@ export class AutoRegistration {
       mesh.follow(this.#store),
       mesh.watchObjects("WorkloadGroup", (groups) => this.#onGroups(groups)),
     ];
+    for (const entry of this.#store.list()) this.#expect(entry);
+  }
+
+  /** Nobody has come for an entry of before: it is gone after the time that a lost proxy has. */
+  #expect(entry: ConfigObject): void {
+    const { clock, graceMs = 10_000 } = this.#options;
+    const key = `${entry.metadata.namespace}/${entry.metadata.name}`;
+    const timer = clock.after(graceMs, () => {
+      if (!this.#workloads.has(key)) this.#store.delete(entry);
+    });
+    this.#stops.push(() => timer.cancel());
   }
 
   stop(): void {
@@ -105,13 +128,29 @@ export class AutoRegistration {
     };
   }
 
-  /** The proxy's program is about to end: callers send nothing new, and the workload is gone with its last stream. */
-  drain(nodeId: string): void {
-    for (const workload of this.#workloads.values()) {
-      if (workload.node.id !== nodeId || workload.draining) continue;
+  /**
+   * The proxy's program is about to end: callers send nothing new, and the workload is gone with its last stream. False: the proxy is not
+   * registered.
+   */
+  drain(nodeId: string): boolean {
+    const workload = this.#of(nodeId);
+    if (workload === undefined) return false;
+    if (!workload.draining) {
       workload.draining = true;
       this.#write(workload);
     }
+    return true;
+  }
+
+  /** What somebody beside the program says of it. False: the proxy is not registered. */
+  reportHealth(nodeId: string, healthy: boolean): boolean {
+    const workload = this.#of(nodeId);
+    if (workload !== undefined) this.#onHealth(workload, { healthy, message: "" });
+    return workload !== undefined;
+  }
+
+  #of(nodeId: string): Workload | undefined {
+    return this.#workloads.values().find(({ node }) => node.id === nodeId);
   }
 
   #admit(
@@ -131,13 +170,20 @@ export class AutoRegistration {
       streams: new Set(),
       connectedMs: clock.wallMs(),
       disconnectedMs: undefined,
-      health: undefined,
+      ...this.#before(key, node),
       draining: false,
       leaving: undefined,
-      entry: undefined,
     };
     this.#workloads.set(key, workload);
     return workload;
+  }
+
+  /** What the Pilot before this one knew of the same proxy. */
+  #before(key: string, node: ProxyNode): Pick<Workload, "entry" | "health"> {
+    const entry = this.#store.get(`WorkloadEntry/${key}`);
+    if (entry === undefined || entry.metadata.annotations[proxyAnnotation] !== node.id)
+      return { entry: undefined, health: undefined };
+    return { entry, health: savedHealth(entry.status) };
   }
 
   #join(workload: Workload, node: ProxyNode, stream: object): void {
@@ -154,7 +200,9 @@ export class AutoRegistration {
       // A program that was started again says itself how it is.
       if (another) workload.health = undefined;
     }
-    if (workload.entry === undefined || returned || another) this.#write(workload);
+    // The first stream of a workload of before finds its entry, written by another Pilot.
+    if (workload.entry === undefined || returned || another || workload.streams.size === 1)
+      this.#write(workload);
   }
 
   #leave(key: string, workload: Workload, stream: object): void {

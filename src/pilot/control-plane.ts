@@ -6,9 +6,9 @@ import type { ConfigObject } from "#model/object.ts";
 import type { Address } from "#net/address.ts";
 import { ConfigApi } from "./api/config-api.ts";
 import { answerJoining } from "./api/joining.ts";
+import { AutoRegistration } from "./auto-registration.ts";
 import { Mesh, type MeshOptions } from "./mesh.ts";
 import { PilotServer, type PilotServerOptions } from "./pilot-server.ts";
-import { Registrar } from "./registrar.ts";
 import { MemoryStore } from "./stores/memory/memory-store.ts";
 import { SqliteStore } from "./stores/sqlite/sqlite-store.ts";
 import type { ConfigStore } from "./stores/store.ts";
@@ -16,7 +16,7 @@ import { openFolders } from "./stores.ts";
 
 export interface ControlPlaneOptions
   extends MeshOptions,
-    Omit<PilotServerOptions, "handle" | "mesh" | "watcher"> {
+    Omit<PilotServerOptions, "handle" | "mesh" | "onConnect"> {
   /** Where configuration and registrations are kept; undefined: as long as the process lives. */
   readonly stateFolder?: string | undefined;
   /** Files and folders of YAML, watched; what stands in them goes before what was applied. */
@@ -28,9 +28,9 @@ export interface ControlPlaneOptions
 export class ControlPlane {
   readonly mesh: Mesh;
   readonly server: PilotServer;
-  readonly registrar: Registrar;
+  readonly registration: AutoRegistration;
   readonly #store: ConfigStore;
-  readonly #entries: ConfigStore;
+  readonly #saved: ConfigStore;
   readonly #folders: ConfigStore;
   readonly #api: ConfigApi;
   #discoveryPort: number | undefined;
@@ -48,23 +48,17 @@ export class ControlPlane {
     };
     this.#folders = openFolders({ clock, paths: configPaths, onProblems });
     this.#store = open("configuration.db");
-    this.#entries = open("workloads.db");
+    this.#saved = open("workloads.db");
     this.mesh = new Mesh(options);
-    const stores = [this.#folders, this.#store, this.#entries];
-    for (const store of stores) this.mesh.follow(store);
-    const group = (key: string): ConfigObject | undefined =>
-      this.#folders.get(key) ?? this.#store.get(key);
-    this.registrar = new Registrar({
-      ...{ entries: this.#entries, group, clock, log },
+    for (const store of [this.#folders, this.#store]) this.mesh.follow(store);
+    this.registration = new AutoRegistration({
+      ...{ mesh: this.mesh, clock, log, saved: this.#saved, controller: "heddle-pilot" },
       ...(graceMs === undefined ? {} : { graceMs }),
     });
-    for (const store of [this.#folders, this.#store])
-      store.watch(({ changes }) => {
-        if (changes.some(({ key }) => key.startsWith("WorkloadGroup/"))) this.registrar.refresh();
-      });
+    this.registration.start();
     this.#api = new ConfigApi({
       store: this.#store,
-      readOnly: [this.#folders, this.#entries],
+      readOnly: [this.#folders, this.#saved],
       version,
       // A change is in the mesh before the API answers: what is there now is that change, or later.
       acknowledged: (_revision, timeoutMs) =>
@@ -73,7 +67,7 @@ export class ControlPlane {
     this.server = new PilotServer({
       ...options,
       mesh: this.mesh,
-      watcher: this.registrar,
+      onConnect: (node) => this.registration.connect(node),
       handle: (request, response) => this.#handle(request, response),
     });
   }
@@ -94,17 +88,17 @@ export class ControlPlane {
 
   async stop(graceMs: number): Promise<void> {
     this.#api.close();
-    this.registrar.close();
+    this.registration.stop();
     await this.server.stop(graceMs);
-    for (const store of [this.#folders, this.#store, this.#entries]) store.close();
+    for (const store of [this.#folders, this.#store, this.#saved]) store.close();
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
-    const { registrar } = this;
+    const { registration } = this;
     const taken = answerJoining(request, response, {
       discoveryPort: this.#discoveryPort,
-      leave: (nodeId) => registrar.leave(nodeId),
-      setHealth: (nodeId, healthy) => registrar.setHealth(nodeId, healthy),
+      leave: (nodeId) => registration.drain(nodeId),
+      setHealth: (nodeId, healthy) => registration.reportHealth(nodeId, healthy),
     });
     return taken || this.#api.handle(request, response);
   }

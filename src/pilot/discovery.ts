@@ -2,6 +2,7 @@ import type { GrpcServer } from "#grpc/server.ts";
 import { GrpcCode } from "#grpc/status.ts";
 import type { Clock } from "#lib/clock.ts";
 import { MetricsRegistry } from "#lib/prometheus.ts";
+import type { ProxyNode } from "#model/node.ts";
 import type { ConfigObject } from "#model/object.ts";
 import { RestDiscovery } from "#xds/rest.ts";
 import { XdsServer } from "#xds/server.ts";
@@ -10,7 +11,7 @@ import type { ConnectedProxy } from "./push/connected-proxy.ts";
 import { syncz } from "./push/debug.ts";
 import { answerPage, type PilotAnswer, type PilotRequest, text } from "./push/http.ts";
 import type { LiveMesh } from "./push/live-mesh.ts";
-import { type ProxyWatcher, Push } from "./push/push.ts";
+import { Push } from "./push/push.ts";
 
 export interface PilotOptions {
   readonly clock: Clock;
@@ -21,8 +22,8 @@ export interface PilotOptions {
   log(level: "info" | "warning" | "error", message: string): void;
   /** Work that may wait until what has arrived is handled: `setImmediate`. */
   defer(work: () => void): void;
-  /** Told of proxies that come and go. */
-  readonly watcher?: ProxyWatcher | undefined;
+  /** Told of proxies that come; what it returns is told when they go. */
+  onConnect?(node: ProxyNode): { disconnect(): void } | undefined;
   /** PILOT_DEBOUNCE_AFTER; 100 ms by default. */
   readonly debounceAfterMs?: number;
   /** PILOT_DEBOUNCE_MAX; 10 s by default. */
@@ -48,7 +49,7 @@ export class Pilot {
       metrics: this.metrics,
       log,
       defer,
-      watcher: options.watcher,
+      ...(options.onConnect && { onConnect: options.onConnect }),
       quietMs: options.debounceAfterMs ?? 100,
       maxMs: options.debounceMaxMs ?? 10_000,
       concurrency: options.pushThrottle ?? 100,

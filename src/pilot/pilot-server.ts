@@ -17,7 +17,7 @@ export interface ListenAt {
 export interface PilotServerOptions
   extends Pick<
     PilotOptions,
-    "debounceAfterMs" | "debounceMaxMs" | "log" | "pushThrottle" | "version" | "watcher"
+    "debounceAfterMs" | "debounceMaxMs" | "log" | "pushThrottle" | "version" | "onConnect"
   > {
   readonly clock: Clock;
   readonly random: Random;

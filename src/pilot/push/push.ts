@@ -26,8 +26,8 @@ export interface PushOptions {
   /** `setImmediate`, but for tests. */
   defer(work: () => void): void;
   log(level: "info" | "warning" | "error", message: string): void;
-  /** Told of proxies that come and go. */
-  readonly watcher?: ProxyWatcher | undefined;
+  /** Told of proxies that come; what it returns is told when they go. */
+  onConnect?(node: ProxyNode): { disconnect(): void } | undefined;
   /** PILOT_DEBOUNCE_AFTER; 100 ms by default. */
   readonly quietMs?: number;
   /** PILOT_DEBOUNCE_MAX; 10 s by default. */
@@ -36,17 +36,13 @@ export interface PushOptions {
   readonly concurrency?: number;
 }
 
-export interface ProxyWatcher {
-  connected(node: ProxyNode): void;
-  disconnected(node: ProxyNode): void;
-}
-
 /** How long a proxy that does not acknowledge keeps its place in the queue. */
 const slotMs = 1000;
 
 /** From changes of the mesh to what each proxy has: debounced, merged, and only what is another thing than before. */
 export class Push implements ResourceSource {
   readonly proxies: Map<XdsConnection, ConnectedProxy> = new Map();
+  readonly #registrations: Map<XdsConnection, { disconnect(): void }> = new Map();
   readonly #options: PushOptions;
   readonly #metrics: PushMetrics;
   readonly #debounce: Debounce;
@@ -184,7 +180,8 @@ export class Push implements ResourceSource {
     this.proxies.set(connection, proxy);
     this.#options.log("info", `${node.id} connected from ${connection.peer}`);
     // First: it is to see what it has registered itself as.
-    this.#options.watcher?.connected(node);
+    const registration = this.#options.onConnect?.(node);
+    if (registration !== undefined) this.#registrations.set(connection, registration);
     this.#enqueue(proxy, this.#options.clock.monotonicMs());
   }
 
@@ -203,7 +200,8 @@ export class Push implements ResourceSource {
     this.#queue.remove(proxy);
     this.#problems.forget(proxy);
     this.#options.log("info", `${proxy.id} disconnected`);
-    this.#options.watcher?.disconnected(proxy.node);
+    this.#registrations.get(connection)?.disconnect();
+    this.#registrations.delete(connection);
     this.#acknowledgements.check();
   }
 

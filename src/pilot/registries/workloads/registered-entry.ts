@@ -163,3 +163,14 @@ const healthCondition = ({ healthy, message, sinceMs }: WorkloadHealth): object 
 });
 
 const timeText = (wallMs: number): string => new Date(wallMs).toISOString();
+
+/** The reverse of what an entry's status holds. */
+export function savedHealth(status: unknown): WorkloadHealth | undefined {
+  if (typeof status !== "object" || status === null || !("conditions" in status)) return undefined;
+  const conditions: readonly unknown[] = Array.isArray(status.conditions) ? status.conditions : [];
+  // Written by `healthCondition`, and by nothing else.
+  const [condition] = conditions as readonly { status: string; lastTransitionTime: string }[];
+  if (condition === undefined) return undefined;
+  const sinceMs = Date.parse(condition.lastTransitionTime);
+  return { healthy: condition.status === "True", message: "", sinceMs };
+}
