@@ -17,6 +17,7 @@ import type { ListenerProblem } from "./problems.ts";
 import { gatewayClientCertificate } from "./proxy-headers.ts";
 import type { TcpContext } from "./tcp-proxy.ts";
 import { traitsOf } from "./traits.ts";
+import { unsupportedSettings } from "./unsupported.ts";
 
 export interface GatewayListeners {
   readonly listeners: readonly ListenerJson[];
@@ -29,11 +30,12 @@ export interface GatewayContext extends TcpContext {
 }
 
 export function gatewayListeners(view: ProxyView): GatewayListeners {
+  const traits = traitsOf(view);
   const context: GatewayContext = {
     view,
     scope: view.scope,
-    traits: traitsOf(view),
-    problems: [],
+    traits,
+    problems: [...unsupportedSettings(view, traits)],
   };
   const listeners = view.servers.flatMap((port) => portListener(port, context));
   return { listeners, problems: context.problems };

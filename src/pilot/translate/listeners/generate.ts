@@ -10,6 +10,7 @@ import { localOutboundListeners } from "./local-outbound.ts";
 import { type OutboundListeners, type OutboundOptions, outboundListeners } from "./outbound.ts";
 import type { ListenerProblem } from "./problems.ts";
 import { traitsOf } from "./traits.ts";
+import { unsupportedSettings } from "./unsupported.ts";
 import { virtualOutbound } from "./virtual-outbound.ts";
 
 interface Generated {
@@ -59,7 +60,7 @@ function sidecarListeners(view: ProxyView): Generated {
   const local = localPortsOf(node.metadata);
   const context = { scope, traits };
   const outbound = sharedOutbound({ ...context, namedPortsOnly: local !== undefined });
-  const problems: ListenerProblem[] = [...outbound.problems];
+  const problems: ListenerProblem[] = [...outbound.problems, ...unsupportedSettings(view, traits)];
   if (local !== undefined)
     problems.push(...local.problems.map((message) => ({ listener: node.id, message })));
   const proxy = httpProxyListener(view, context);

@@ -125,3 +125,24 @@ test("a waypoint is refused by name", () => {
   assert.deepEqual(generateListeners(view), []);
   assert.match(listenerProblems(view)[0]?.message ?? "", /waypoints are not supported/);
 });
+
+test("settings that change nothing are named", () => {
+  const view = viewOf({
+    yaml: services("HTTP", "HTTP"),
+    meshConfig: { enableEnvoyAccessLogService: true },
+    node: {
+      metadata: {
+        INBOUND_LISTENER_EXACT_BALANCE: "true",
+        PROXY_CONFIG: { connectionSettings: { httpIdleTimeout: "1s" }, unknownField: 1 },
+      },
+    },
+  });
+  assert.deepEqual(
+    listenerProblems(view).map(({ message }) => message.split(" is not supported")[0]),
+    [
+      "MeshConfig.enableEnvoyAccessLogService",
+      "ProxyConfig.connectionSettings",
+      "metadata INBOUND_LISTENER_EXACT_BALANCE",
+    ],
+  );
+});
