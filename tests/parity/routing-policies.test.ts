@@ -105,6 +105,7 @@ const weights: readonly ParityCase[] = [
     run: async (t) => {
       await t.get("/");
       assert.match(t.upstream("one").received, /\r\nhost: one\.test\r\n/);
+      assert.doesNotMatch(t.upstream("one").received, /x-envoy-original-host/);
     },
   },
   ...(

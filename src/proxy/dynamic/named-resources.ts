@@ -104,7 +104,6 @@ class Source<R> {
       watchers.delete(waiting);
       if (watchers.size > 0 || this.#watchers.get(name) !== watchers) return;
       this.#watchers.delete(name);
-      if (this.#known.delete(name)) this.#context.forget?.(name);
       this.#request();
     };
   }
@@ -115,8 +114,18 @@ class Source<R> {
     this.#requested = true;
     queueMicrotask(() => {
       this.#requested = false;
+      this.#forgetUnwatched();
       this.#subscription.set([...this.#watchers.keys()]);
     });
+  }
+
+  /** Not before the turn is over: what is left and watched again, as by a cluster that is replaced, would not be sent again. */
+  #forgetUnwatched(): void {
+    for (const name of [...this.#known.keys()]) {
+      if (this.#watchers.has(name)) continue;
+      this.#known.delete(name);
+      this.#context.forget?.(name);
+    }
   }
 
   async #apply({ set, removed }: ResourceUpdate): Promise<readonly ResourceProblem[]> {

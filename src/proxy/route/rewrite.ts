@@ -40,7 +40,7 @@ export function compileRewrite(
   const parts = [
     compilePathRewrite(action, specifier),
     // As in Envoy: a weighted cluster's, and then the route's over it.
-    hostRewriter(hostLiteral === undefined ? undefined : () => hostLiteral, action),
+    authoritySetter(hostLiteral),
     hostRewriter(hostSource(action), action),
   ].filter((part) => part !== undefined);
   if (parts.length === 0) return undefined;
@@ -105,6 +105,14 @@ function templateRewriter(
 }
 
 type HostSource = (head: RequestHead) => string | undefined;
+
+/** As in Envoy, x-envoy-original-host does not tell of a weighted cluster's rewrite. */
+function authoritySetter(literal: string | undefined): Rewrite | undefined {
+  if (literal === undefined || literal === "") return undefined;
+  return (head) => {
+    head.authority = literal;
+  };
+}
 
 function hostRewriter(host: HostSource | undefined, action: RouteActionJson): Rewrite | undefined {
   if (host === undefined) return undefined;
