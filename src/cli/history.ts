@@ -1,6 +1,7 @@
 import { printRevision, waitForProxies } from "./apply.ts";
 import { command, parseFlags, positiveFlag, UsageError } from "./flags.ts";
 import type { ObjectIo } from "./object-io.ts";
+import type { ApiClient } from "./objects/api-client.ts";
 import { printChange } from "./objects/difference.ts";
 import { parseNames } from "./objects/names.ts";
 import {
@@ -82,7 +83,7 @@ export async function runUndo(argv: readonly string[], io: ObjectIo): Promise<nu
     .description(
       "Takes a revision back: heddle undo, heddle undo 12. That is a revision too, and can be undone.",
     )
-    .argument("[revision]", "the newest one when there is none")
+    .argument("[revision]", "the newest that a person made when there is none")
     .option("--dry-run", "say what would change, and change nothing", false)
     .option("--wait", "return when every proxy concerned has taken it", false)
     .option("--timeout <seconds>", "how long --wait waits", "30");
@@ -90,10 +91,11 @@ export async function runUndo(argv: readonly string[], io: ObjectIo): Promise<nu
   if (typeof flags === "number") return flags;
   return reporting("undo", io, async () => {
     const timeout = positiveFlag("--timeout", flags.timeout, 300);
-    const [number = "latest"] = parser.args;
-    if (!/^(?:\d+|latest)$/.test(number))
-      throw new UsageError(`"${number}" is no revision; heddle history lists them`);
+    const [named] = parser.args;
+    if (named !== undefined && !/^(?:\d+|latest)$/.test(named))
+      throw new UsageError(`"${named}" is no revision; heddle history lists them`);
     const client = clientOf(flags, io);
+    const number = named ?? (await newestOfPeople(client));
     const { dryRun, wait } = flags;
     const revision = await client.post(`/revisions/${number}/undo`, {
       author: authorOf(terminal),
@@ -104,3 +106,16 @@ export async function runUndo(argv: readonly string[], io: ObjectIo): Promise<nu
     return wait && !dryRun ? waitForProxies(client, revision, { io, timeout }) : 0;
   });
 }
+
+/** What Heddle writes for a project's programs is not what somebody wants back who has just made a mistake. */
+async function newestOfPeople(client: ApiClient): Promise<string> {
+  const revisions = await client.revisions({ limit: "1000" });
+  const newest = revisions.find(({ author }) => !author.startsWith(ownAuthor));
+  if (newest !== undefined) return String(newest.revision);
+  throw new UsageError(
+    "there is nothing that somebody has changed; heddle history lists all there is",
+  );
+}
+
+/** `heddle up`, `heddle run`. */
+const ownAuthor = "heddle ";
