@@ -48,6 +48,17 @@ test("keys are texts, whatever they look like; so are the words of YAML 1.1", ()
   assert.deepEqual(source?.value, { on: 1, 80: 2, n: "no", true: true });
 });
 
+test("anchors, merge keys, Windows' lines and a byte order mark are read", () => {
+  const merged = "a: &a {b: 1}\nc:\n  <<: *a\n  d: 2\ne: *a\n";
+  const value = { a: { b: 1 }, c: { b: 1, d: 2 }, e: { b: 1 } };
+  for (const text of [merged, merged.replaceAll("\n", "\r\n"), `\ufeff${merged}`]) {
+    const [source] = readSources("a.yaml", text);
+    assert.deepEqual([source?.value, source?.unreadable], [value, []]);
+    assert.deepEqual(source?.positionOf(["c", "d"], "value"), { line: 4, column: 6 });
+    assert.deepEqual(source?.positionOf(["c", "b"], "value"), { line: 3, column: 3 });
+  }
+});
+
 test("what no parser can take is an error, not a crash", () => {
   const bomb = `a: &a [x, x]\n${["b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"]
     .map((name, index) => {

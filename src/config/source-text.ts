@@ -194,7 +194,7 @@ export function readSources(name: string, text: string): readonly SourceText[] {
 function readDocuments(text: string): readonly YamlText[] {
   const lineCounter = new LineCounter();
   try {
-    const documents = parseAllDocuments(text, { ...yamlOptions, lineCounter });
+    const documents = parseAllDocuments(text, { ...yamlOptions, merge: true, lineCounter });
     const read = [...documents].slice(0, documentsMax);
     const texts = read.map((document) => textOf(document, lineCounter));
     if (documents.length <= documentsMax) return texts;

@@ -120,3 +120,56 @@ data: {tls.crt: AA==}
     ],
   );
 });
+
+test("a problem is one line, whatever the value", () => {
+  const [line = ""] = printed(virtualService("a", reviews.replace("[reviews]", '["a\\n\\r\\nb"]')));
+  assert.equal(line.split(/[\r\n]/).length, 1, line);
+});
+
+test("only AuthorizationPolicies can be tried out", () => {
+  const text = virtualService("a", reviews).replace(
+    "metadata:",
+    'metadata:\n  annotations: {istio.io/dry-run: "true"}',
+  );
+  assert.deepEqual(printed(text), [
+    'mesh.yaml:4:35 VirtualService/default/a metadata.annotations["istio.io/dry-run"]: is for AuthorizationPolicies only',
+  ]);
+  const policy = (value: string): string =>
+    `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: a, annotations: {istio.io/dry-run: "${value}"}}, spec: {}}`;
+  assert.deepEqual(printed(policy("true")), []);
+  assert.match(printed(policy("maybe"))[0] ?? "", /"maybe" is neither true nor false$/);
+});
+
+test("names and labels are Kubernetes'", () => {
+  const metadata =
+    "{name: A_b, namespace: a.b, labels: {a/b/c: d, e: 'f g', h: 5}, anotations: {}, creationTimestamp: soon, uid: 5}";
+  assert.deepEqual(
+    printed(`{apiVersion: v1, kind: ConfigMap, metadata: ${metadata}}`).map((line) =>
+      line.replace(/^\S+ \S+ /, ""),
+    ),
+    [
+      'metadata.anotations: unknown field; did you mean "annotations"?',
+      "metadata.uid: must be a string, not 5 (quote it)",
+      'metadata.name: "A_b" is not a name: lower-case letters, digits, "-" and ".", with a letter or digit at both ends',
+      'metadata.namespace: "a.b" is not a name: lower-case letters, digits and "-", with a letter or digit at both ends',
+      "metadata.labels.h: must be a string, not 5 (quote it)",
+      'metadata.labels["a/b/c"]: "a/b/c" is not a label\'s name',
+      'metadata.labels.e: "f g" is not a label\'s value: at most 63 letters, digits, "-", "_" and ".", with a letter or digit at both ends',
+      'metadata.creationTimestamp: must be a time such as "2026-01-31T12:00:00Z"',
+    ],
+  );
+  for (const [text, problem] of [
+    ["{apiVersion: v1, kind: ConfigMap}", "metadata: is required"],
+    ["{apiVersion: v1, kind: ConfigMap, metadata: []}", "metadata: must be a map, not []"],
+    ["{apiVersion: v1, kind: ConfigMap, metadata: {}}", "metadata.name: is required"],
+    ["{kind: ConfigMap}", "apiVersion: is required"],
+    ["{}", "kind: is required"],
+    ["- 5", "document: must be an object with apiVersion and kind"],
+    ["5", "document: must be an object with apiVersion and kind"],
+  ] as const) {
+    assert.ok(
+      printed(text).some((line) => line.endsWith(` ${problem}`)),
+      text,
+    );
+  }
+});

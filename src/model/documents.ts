@@ -9,7 +9,7 @@ import type { Kind } from "./kinds/kind.ts";
 import { type Found, type Keys, Report } from "./kinds/report.ts";
 import { apiVersionOf, kindHint, kindOf, parseApiVersion } from "./kinds.ts";
 import { readMetadata } from "./metadata.ts";
-import type { ConfigObject, ObjectSource } from "./object.ts";
+import type { ConfigObject, ObjectMeta, ObjectSource } from "./object.ts";
 
 /** What is wrong with an object, and where. */
 export interface ObjectProblem extends LocatedProblem {
@@ -59,7 +59,9 @@ export function readObjectValue(
 /** `file:line:column kind/namespace/name field: problem` */
 export function printObjectProblem(problem: ObjectProblem): string {
   const { file, line, column, object, path, message } = problem;
-  return `${file}:${line}:${column} ${object} ${path || "document"}: ${message}`;
+  // One line, also when a value in it has several.
+  const text = message.replace(/\s*[\r\n]+\s*/g, " ");
+  return `${file}:${line}:${column} ${object} ${path || "document"}: ${text}`;
 }
 
 class ObjectReader implements ReadObjects {
@@ -121,6 +123,7 @@ class ObjectReader implements ReadObjects {
     const shape = [...report.found];
     if (spec !== undefined && this.#options.validate !== false) {
       kind.validate({ metadata, spec }, report);
+      checkDryRun(kind, metadata, report);
     }
     const causes = [
       ...located.map(({ path }) => parsePath(path)),
@@ -170,6 +173,15 @@ class ObjectReader implements ReadObjects {
 
   #refuse(source: SourceText, object: string, keys: Keys, message: string): undefined {
     this.problems.push({ ...locate(source, keys), message, object });
+  }
+}
+
+/** Other policies would be carried out, though their author means only to try them. */
+function checkDryRun(kind: Kind, { annotations }: ObjectMeta, report: Report): void {
+  const name = "istio.io/dry-run";
+  if (!("message" in kind.body) || kind.kind === "AuthorizationPolicy") return;
+  if (annotations[name] !== undefined) {
+    report.at("metadata", "annotations", name).problem("is for AuthorizationPolicies only");
   }
 }
 
