@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { JsonObject } from "@bufbuild/protobuf";
 import type { Clock } from "#lib/clock.ts";
 import type { Random } from "#lib/random.ts";
 import type { InboundPort, OutboundPort } from "#model/local-ports.ts";
@@ -35,6 +36,8 @@ export interface LocalWorkloadSpec {
   readonly instance: string;
   readonly ports: readonly LocalPort[];
   readonly upstreams: readonly { readonly host: string; readonly port: number }[];
+  /** Somebody reports its health to Pilot: before the first good word nobody calls it. */
+  readonly watched: boolean;
   onLine(line: string): void;
   onEvent(message: string): void;
 }
@@ -122,7 +125,7 @@ export class LocalWorkload {
         serviceAccount: service.name,
         address: loopback,
         domain: service.domain,
-        metadata: {},
+        metadata: this.#probe(),
         group,
         ports: {
           inbound: this.inbound,
@@ -133,6 +136,12 @@ export class LocalWorkload {
       discovery,
       admin: this.admin,
     });
+  }
+
+  #probe(): JsonObject {
+    const [first] = this.inbound;
+    if (!this.#spec.watched || first === undefined) return {};
+    return { PROXY_CONFIG: { readinessProbe: { tcpSocket: { port: first.appPort } } } };
   }
 
   /** Variables of the program: where to listen, and the way into the mesh. */

@@ -15,6 +15,8 @@ export interface ProgramKeeperOptions {
   readonly random: Random;
   onLine(line: string, stream: "stdout" | "stderr"): void;
   onEvent(message: string): void;
+  /** It does its work from now on, or does not. */
+  onHealth(healthy: boolean): void;
 }
 
 export class ProgramNotHealthy extends Error {}
@@ -35,9 +37,15 @@ export class ProgramKeeper {
       random,
       onEvent,
       start: () => this.#startProgram(),
-      restartAfter: (exit) => restart === "always" || (restart === "on-failure" && exit.code !== 0),
-      restarted: async (program) =>
-        (await this.#untilHealthy(program, Number.POSITIVE_INFINITY)) === "healthy",
+      restartAfter: (exit) => {
+        options.onHealth(false);
+        return restart === "always" || (restart === "on-failure" && exit.code !== 0);
+      },
+      restarted: async (program) => {
+        const found = await this.#untilHealthy(program, Number.POSITIVE_INFINITY);
+        if (found === "healthy") options.onHealth(true);
+        return found === "healthy";
+      },
       // Its output is shown anyway.
       lastWords: () => "",
     });
@@ -65,6 +73,7 @@ export class ProgramKeeper {
       throw new ProgramNotHealthy(`${name}: ${ended(exit)} before it was healthy`);
     }
     this.#process.keep();
+    if (found === "healthy") this.#options.onHealth(true);
     if (found === "in time no") {
       const { host, port } = health?.at ?? { host: "", port: 0 };
       const path = health?.kind === "http" ? health.path : "";

@@ -151,7 +151,13 @@ class Demo {
 
 /** What to try: commands that exist, no others. */
 function nextSteps(rules: string): readonly string[] {
-  return [`heddle validate -f ${rules}`, `${rules}/README.md says what each rule does`];
+  return [
+    `heddle apply -f ${join(rules, "virtual-service-all-v1.yaml")}`,
+    "        everything to v1: no stars",
+    `heddle apply -f ${join(rules, "virtual-service-reviews-test-v2.yaml")}`,
+    "        jason sees v2, everybody else v1",
+    "heddle undo   takes the last change back;   heddle history   says who changed what",
+  ];
 }
 
 function bookinfo(port: number, { terminal, self }: CommandContext): Project {

@@ -13,6 +13,7 @@ import {
   workloadName,
 } from "#agent/mesh-objects.ts";
 import { PortClaims } from "#agent/port-claims.ts";
+import type { InboundPort } from "#model/local-ports.ts";
 import type { CommandContext } from "./context.ts";
 import { type ControlPlane, ControlPlaneError } from "./control-plane.ts";
 import { definedOf } from "./mesh/mesh.ts";
@@ -29,6 +30,8 @@ const readyMs = 30_000;
 const leaveMs = 2_000;
 const hintAfterMs = 10_000;
 const pollMs = 100;
+/** How often Pilot hears that the program is well. */
+const reportMs = 5_000;
 
 const problemExit = 1;
 /** sysexits' EX_UNAVAILABLE. */
@@ -103,7 +106,7 @@ class Run {
     if (this.#endedBy !== undefined) return 128 + constants.signals[this.#endedBy];
     const program = await this.#startProgram(workload);
     this.#program = program;
-    void this.#watchPorts(workload, program);
+    void this.#watchHealth(workload, program);
     return exitCodeOf(await program.ended, constants.signals);
   }
 
@@ -120,14 +123,14 @@ class Run {
   #prepare(): Promise<LocalWorkload> {
     const { clock, random, terminal } = this.#context;
     const { ports, upstreams, proxy } = this.#options;
-    const say = (line: string): unknown => terminal.stderr.write(`heddle: ${line}\n`);
     return LocalWorkload.prepare(
       {
         release: this.#release,
         instance: this.#instance.instance,
         ...{ ports, upstreams },
-        onLine: (line) => say(`proxy: ${line}`),
-        onEvent: say,
+        watched: true,
+        onLine: (line) => this.#say(`proxy: ${line}`),
+        onEvent: (message) => this.#say(message),
       },
       {
         folder: this.#folder,
@@ -190,25 +193,49 @@ class Run {
     });
   }
 
-  /** Says when the program can be called, and what may be wrong when it cannot. */
-  async #watchPorts({ inbound, name }: LocalWorkload, program: Program): Promise<void> {
+  /** Tells Pilot whether the program takes connections, again and again: a Pilot that was started anew has to hear it, too. */
+  async #watchHealth({ inbound, nodeId, name }: LocalWorkload, program: Program): Promise<void> {
     const [first] = inbound;
-    const { clock, terminal } = this.#context;
-    const say = (line: string): unknown => terminal.stderr.write(`heddle: ${line}\n`);
-    const { service } = this.#release;
-    if (first === undefined) return void say(`${name} is in the mesh`);
-    const at = { host: first.appAddress, port: first.appPort };
-    const deadline = clock.monotonicMs() + hintAfterMs;
-    while (program.exit === undefined && clock.monotonicMs() < deadline) {
-      if (await takesConnections(at)) {
-        say(`${name} is in the mesh as http://${service.name}:${first.servicePort}`);
-        return;
-      }
-      await new Promise<void>((resolve) => clock.after(pollMs, resolve));
+    const { clock } = this.#context;
+    if (first === undefined) {
+      this.#say(`${name} is in the mesh`);
+      return;
     }
-    if (program.exit !== undefined) return;
-    say(
-      `${serviceHost(service)} cannot be called yet: nothing listens on ${at.host}:${at.port}. The program is to listen on the port in the variable PORT; if it listens on one of its own, say so: --port ${first.servicePort}:<its port>`,
-    );
+    const at = { host: first.appAddress, port: first.appPort };
+    const hintMs = clock.monotonicMs() + hintAfterMs;
+    let state: "starting" | "hinted" | "up" = "starting";
+    while (program.exit === undefined) {
+      const open = await takesConnections(at);
+      if (program.exit !== undefined) return;
+      if (open || state === "up") await this.#report(nodeId, open);
+      if (open && state !== "up") {
+        state = "up";
+        this.#say(
+          `${name} is in the mesh as http://${this.#release.service.name}:${first.servicePort}`,
+        );
+      } else if (!open && state === "starting" && clock.monotonicMs() > hintMs) {
+        state = "hinted";
+        this.#say(this.#hint(first));
+      }
+      await new Promise<void>((resolve) => clock.after(open ? reportMs : pollMs, resolve));
+    }
+  }
+
+  #hint({ appAddress, appPort, servicePort }: InboundPort): string {
+    const host = serviceHost(this.#release.service);
+    return `${host} cannot be called yet: nothing listens on ${appAddress}:${appPort}. The program is to listen on the port in the variable PORT; if it listens on one of its own, say so: --port ${servicePort}:<its port>`;
+  }
+
+  async #report(nodeId: string, healthy: boolean): Promise<void> {
+    try {
+      await this.#controlPlane.setHealth(nodeId, healthy);
+    } catch (error) {
+      // Pilot is away; the next report may find it.
+      if (!(error instanceof ControlPlaneError)) throw error;
+    }
+  }
+
+  #say(line: string): void {
+    this.#context.terminal.stderr.write(`heddle: ${line}\n`);
   }
 }

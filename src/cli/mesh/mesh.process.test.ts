@@ -133,6 +133,11 @@ test("a project starts in order, each program with its place in the mesh, and en
   const served = said.filter((line) => line.endsWith(": serving"));
   assert.equal(served.at(-1), "web-v1: serving");
   assert.deepEqual(served.slice(0, -1).sort(), ["store-v1: serving", "store-v2: serving"]);
+  assert.deepEqual(controlPlane.health.toSorted(), [
+    "store-v1-1.default true",
+    "store-v2-1.default true",
+    "web-v1-1.default true",
+  ]);
   const environment = await environmentOf(mesh, "web-v1-1");
   assert.equal(environment["OWN"], "here");
   assert.equal(environment["OUTSIDE"], "yes");
@@ -156,7 +161,7 @@ test("a project starts in order, each program with its place in the mesh, and en
 });
 
 test("a program that dies is started again where it was", async (t) => {
-  const { mesh, event } = rig(t, two);
+  const { mesh, event, controlPlane } = rig(t, two);
   await mesh.start();
   const member = mesh.members.find(({ workload }) => workload.name === "store-v2-1");
   assert.ok(member);
@@ -165,6 +170,10 @@ test("a program that dies is started again where it was", async (t) => {
   await fetch(`http://127.0.0.1:${port}/die`).catch(() => undefined);
   await event(/^store-v2 event: store-v2: ended with code 9; it is started again/);
   await event(/^store-v2 event: store-v2: is back/);
+  assert.deepEqual(controlPlane.health.slice(-2), [
+    "store-v2-1.default false",
+    "store-v2-1.default true",
+  ]);
   assert.notEqual(member.program.pid, before);
   assert.equal((await fetch(`http://127.0.0.1:${port}/`)).status, 200);
 });

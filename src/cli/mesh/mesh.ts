@@ -143,7 +143,7 @@ export class Mesh {
     host: LocalHost,
     { service, release, index }: { service: ServiceSpec; release: ReleaseSpec; index: number },
   ): Promise<Member> {
-    const { onProxyLine, onProgramLine, onEvent, clock, random } = this.#options;
+    const { onProxyLine, onProgramLine, onEvent, clock, random, controlPlane } = this.#options;
     let name = "";
     const workload = await LocalWorkload.prepare(
       {
@@ -151,6 +151,7 @@ export class Mesh {
         instance: String(index),
         ports: service.ports,
         upstreams: release.upstreams,
+        watched: release.health.kind !== "none",
         onLine: (line) => onProxyLine(name, line),
         onEvent: (message) => onEvent(name, message),
       },
@@ -174,6 +175,7 @@ export class Mesh {
       ...{ clock, random },
       onLine: (line, stream) => onProgramLine(name, line, stream),
       onEvent: (message) => onEvent(name, message),
+      onHealth: (healthy) => void controlPlane.setHealth(workload.nodeId, healthy),
     });
     return { service, release, workload, program };
   }
