@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { StringDecoder } from "node:string_decoder";
 import type { Clock } from "#lib/clock.ts";
 
@@ -147,9 +148,12 @@ function readLines(stream: NodeJS.ReadableStream | null, onLine: (line: string) 
 
 function notStarted(options: ProgramOptions, cause: NodeJS.ErrnoException): ProgramNotStarted {
   const [file = ""] = options.command;
-  const place = options.cwd === undefined ? "" : ` in ${options.cwd}`;
-  // ENOENT says the same of an absent folder to start in.
-  if (cause.code === "ENOENT")
-    return new ProgramNotStarted(`${file}: not found${place}`, 127, { cause });
+  const { cwd } = options;
+  // The system says the same of an absent program and of an absent folder to start it in.
+  if (cause.code === "ENOENT" && cwd !== undefined && !existsSync(cwd))
+    return new ProgramNotStarted(`${cwd}: there is no such folder to start ${file} in`, 126, {
+      cause,
+    });
+  if (cause.code === "ENOENT") return new ProgramNotStarted(`${file}: not found`, 127, { cause });
   return new ProgramNotStarted(`${file}: cannot be started: ${cause.message}`, 126, { cause });
 }
