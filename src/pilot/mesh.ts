@@ -42,6 +42,13 @@ export interface ForeignService {
   readonly endpoints: readonly Endpoint[];
 }
 
+/** Endpoints of a service that is registered elsewhere. */
+export interface ForeignEndpoints {
+  readonly hostname: string;
+  readonly namespace: string;
+  readonly endpoints: readonly Endpoint[];
+}
+
 export class Mesh {
   readonly #pipeline: Pipeline;
   readonly #scopes: Scopes = new Scopes();
@@ -51,6 +58,8 @@ export class Mesh {
   /** Of each object: what each store says. */
   readonly #claims: Map<string, Map<ObjectSourceStore, ConfigObject>> = new Map();
   readonly #registered: Map<string, ReadonlySet<string>> = new Map();
+  /** Of each source of endpoints: the keys of its lists. */
+  readonly #found: Map<string, readonly string[]> = new Map();
   readonly #meshConfig: MeshConfigJson;
   readonly #afterwards: (() => void)[] = [];
   #holds = 0;
@@ -145,6 +154,19 @@ export class Mesh {
     this.#transact(() => {
       for (const key of known) if (!next.has(key)) registered.delete(key);
       for (const [key, entry] of next) registered.set(key, { key, ...entry });
+    });
+  }
+
+  /** All endpoints that a source knows now, of services that are registered elsewhere, in place of those it knew before. */
+  registerEndpoints(source: string, lists: readonly ForeignEndpoints[]): void {
+    const { foundEndpoints } = this.#pipeline;
+    const known = this.#found.get(source) ?? [];
+    const next = new Map(lists.map((list) => [`${source}: ${serviceKey(list)}`, list]));
+    if (next.size === 0) this.#found.delete(source);
+    else this.#found.set(source, [...next.keys()]);
+    this.#transact(() => {
+      for (const key of known) if (!next.has(key)) foundEndpoints.delete(key);
+      for (const [key, list] of next) foundEndpoints.set(key, { key, ...list });
     });
   }
 

@@ -120,7 +120,8 @@ export class ChangeLog {
     for (const { key, before, after } of batch) {
       for (const address of addressesThatChanged(before, after)) this.#addresses.add(address);
       const resolution = this.#pipeline.services.get(key)?.service.resolution;
-      if (resolution !== "static") this.#inlineEndpoints = true;
+      // Of a service that is gone others hear; what is looked up is for static ones only.
+      if (resolution !== undefined && resolution !== "static") this.#inlineEndpoints = true;
     }
   }
 }

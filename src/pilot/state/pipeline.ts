@@ -51,6 +51,8 @@ export class Pipeline {
   readonly mesh: Source<MeshConfigJson>;
   /** What registries say that are not made of objects. */
   readonly registered: Source<RegisteredService & { readonly endpoints: readonly Endpoint[] }>;
+  /** Endpoints that are looked up, of services that others register. */
+  readonly foundEndpoints: Source<RegisteredEndpoints>;
   readonly services: Collection<RegisteredService>;
   /** The oldest first, under `all`; and by hostname. */
   readonly serviceLists: Collection<readonly RegisteredService[]>;
@@ -78,6 +80,7 @@ export class Pipeline {
     this.#objects = new Map(kindNames.map((kind) => [kind, graph.source<ConfigObject>(kind)]));
     this.mesh = graph.source("MeshConfig");
     this.registered = graph.source("registered");
+    this.foundEndpoints = graph.source("found endpoints");
     this.#mesh = graph.compute(
       "mesh",
       (fetch): MeshConfigJson => fetch.get(this.mesh.collection, all) ?? {},
@@ -153,7 +156,11 @@ export class Pipeline {
     const endpoints = built.map((registry) => registry.endpoints);
     return {
       services: graph.union("services", [...services, others]),
-      endpoints: graph.union("endpoints of registries", [...endpoints, othersEndpoints]),
+      endpoints: graph.union("endpoints of registries", [
+        ...endpoints,
+        othersEndpoints,
+        this.foundEndpoints.collection,
+      ]),
     };
   }
 
