@@ -5,6 +5,8 @@ import { systemClock } from "#lib/clock.ts";
 import { systemRandom } from "#lib/random.ts";
 import { readMeshConfig } from "#model/mesh-config.ts";
 import { addressText } from "#net/address.ts";
+import { AutoRegistration } from "#pilot/auto-registration.ts";
+import { EndpointSources } from "#pilot/endpoint-sources.ts";
 import { Mesh } from "#pilot/mesh.ts";
 import { PilotServer } from "#pilot/pilot-server.ts";
 import { openFolders } from "#pilot/stores.ts";
@@ -42,10 +44,20 @@ async function serve(flags: PilotFlags, log: Log, stopped: Promise<unknown>): Pr
   };
   const store = openFolders({ clock: systemClock, paths: flags.configDirs, onProblems });
   mesh.follow(store);
+  const registration = new AutoRegistration({
+    mesh,
+    clock: systemClock,
+    log,
+    controller: "heddle-pilot",
+  });
+  registration.start();
+  const sources = new EndpointSources({ mesh, clock: systemClock, log });
+  sources.start();
   const server = new PilotServer({
     clock: systemClock,
     random: systemRandom,
     mesh,
+    onConnect: (node) => registration.connect(node),
     grpc: flags.grpcAddr,
     http: flags.httpAddr,
     version: packageVersion(),
@@ -60,6 +72,8 @@ async function serve(flags: PilotFlags, log: Log, stopped: Promise<unknown>): Pr
   log("info", `xDS (REST), /ready, /metrics and /debug on http://${addressText(http)}`);
   await stopped;
   log("info", "stopping");
+  sources.stop();
+  registration.stop();
   await server.stop(flags.shutdownMs);
   store.close();
   return 0;

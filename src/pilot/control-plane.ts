@@ -7,6 +7,7 @@ import type { Address } from "#net/address.ts";
 import { ConfigApi } from "./api/config-api.ts";
 import { answerJoining } from "./api/joining.ts";
 import { AutoRegistration } from "./auto-registration.ts";
+import { EndpointSources } from "./endpoint-sources.ts";
 import { Mesh, type MeshOptions } from "./mesh.ts";
 import { PilotServer, type PilotServerOptions } from "./pilot-server.ts";
 import { MemoryStore } from "./stores/memory/memory-store.ts";
@@ -33,6 +34,7 @@ export class ControlPlane {
   readonly #saved: ConfigStore;
   readonly #folders: ConfigStore;
   readonly #api: ConfigApi;
+  readonly #sources: EndpointSources;
   #discoveryPort: number | undefined;
 
   /** Opens the stores; throws when one cannot be. */
@@ -56,6 +58,7 @@ export class ControlPlane {
       ...(graceMs === undefined ? {} : { graceMs }),
     });
     this.registration.start();
+    this.#sources = new EndpointSources({ mesh: this.mesh, clock, log });
     this.#api = new ConfigApi({
       store: this.#store,
       readOnly: [this.#folders, this.#saved],
@@ -73,6 +76,7 @@ export class ControlPlane {
   }
 
   async start(): Promise<{ readonly grpc: Address; readonly http: Address }> {
+    this.#sources.start();
     const bound = await this.server.start();
     this.#discoveryPort = bound.grpc.port;
     return bound;
@@ -88,6 +92,7 @@ export class ControlPlane {
 
   async stop(graceMs: number): Promise<void> {
     this.#api.close();
+    this.#sources.stop();
     this.registration.stop();
     await this.server.stop(graceMs);
     for (const store of [this.#folders, this.#store, this.#saved]) store.close();
