@@ -4,7 +4,7 @@ import type { ConfigSourceJson } from "#gen/envoy/config/core/v3/config_source_p
 import { refuse, within } from "#lib/config-error.ts";
 import { systemRandom } from "#lib/random.ts";
 import { openAds, openConfigSource, type XdsClientServices } from "#xds/client.ts";
-import type { ResourceType } from "#xds/resource-type.ts";
+import { listenerType, type ResourceType } from "#xds/resource-type.ts";
 import type { ResourceClient } from "#xds/subscriber.ts";
 import { supportedFields } from "../config/supported.ts";
 import type { NodeInfo } from "../services.ts";
@@ -39,7 +39,6 @@ export function connectSources(bootstrap: BootstrapJson, context: ConnectContext
     clock,
     random: systemRandom,
     log: (level, message) => log(level, message),
-    stats: stats.scope("cluster_manager."),
     rejectUnknownFields: unknownFields === "reject",
     ...(unknownFields === "count" ? { onUnknownFields: (count) => unknown.add(count) } : {}),
     ...(savePath === undefined ? {} : { saveFolder: savePath }),
@@ -56,12 +55,16 @@ export function connectSources(bootstrap: BootstrapJson, context: ConnectContext
   };
   const ads = bootstrap.dynamicResources?.adsConfig;
   if (ads !== undefined)
-    within("dynamic_resources.ads_config", () => open("ads", () => openAds(ads, services)));
+    within("dynamic_resources.ads_config", () =>
+      open("ads", () => openAds(ads, { ...services, stats })),
+    );
   return {
     of: (source, type) => {
       const key = sourceKey(source);
       if (key === "ads") return open(key, () => noAds());
-      return open(`${key} ${type.name}`, () => openSource(source, type, services));
+      return open(`${key} ${type.name}`, () =>
+        openSource(source, type, { ...services, stats: stats.scope(prefixOf(type)) }),
+      );
     },
     start: () => {
       started = true;
@@ -71,6 +74,11 @@ export function connectSources(bootstrap: BootstrapJson, context: ConnectContext
       for (const source of opened.values()) source.close();
     },
   };
+}
+
+/** Where Envoy has `control_plane.…` of a stream for one type. */
+function prefixOf(type: ResourceType): string {
+  return type === listenerType ? "listener_manager.lds." : `cluster_manager.${type.name}.`;
 }
 
 function noAds(): never {

@@ -1,3 +1,4 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import type { GrpcStatus } from "#grpc/status.ts";
 import { Backoff, type BackoffOptions } from "#lib/backoff.ts";
 import type { Clock } from "#lib/clock.ts";
@@ -55,7 +56,7 @@ const patienceMs = 5000;
 /** A stream that is open or opening, and the server it goes to. */
 interface Attempt {
   readonly index: number;
-  stream: { flush(): void; close(): void } | undefined;
+  stream: Pick<XdsStream<DescMethod>, "flush" | "interestChanged" | "close"> | undefined;
   answered: boolean;
 }
 
@@ -180,7 +181,8 @@ export class GrpcSource implements ResourceClient {
     this.#flushing = true;
     queueMicrotask(() => {
       this.#flushing = false;
-      this.#flush();
+      this.#attempt?.stream?.interestChanged();
+      this.#probe?.stream?.interestChanged();
     });
   }
 

@@ -8,6 +8,7 @@ import type { Clock } from "#lib/clock.ts";
 import type { KeepaliveOptions } from "#lib/keepalive.ts";
 import type { Random } from "#lib/random.ts";
 import type { Protocol } from "./protocol.ts";
+import { Refusals } from "./refusals.ts";
 import type { ResourceStore } from "./resource-store.ts";
 
 /** A management server. */
@@ -58,6 +59,7 @@ export class XdsStream<M extends DescMethod> {
   readonly #owner: StreamOwner;
   readonly #channel: GrpcChannel;
   readonly #call: ClientCall<M>;
+  readonly #refusals: Refusals;
   readonly #waiting: (MessageShape<M["output"]> & Answer)[] = [];
   #looking = false;
   #paused = false;
@@ -79,6 +81,10 @@ export class XdsStream<M extends DescMethod> {
     this.#services = services;
     this.#owner = owner;
     const { clock, random } = services;
+    this.#refusals = new Refusals(services, (typeUrl, verdict) => {
+      this.#protocol.settle(typeUrl, verdict);
+      if (!this.#looking) this.flush();
+    });
     const { connect, authority, keepalive } = server;
     this.#channel = new GrpcChannel({
       connect,
@@ -118,10 +124,18 @@ export class XdsStream<M extends DescMethod> {
     if (!this.#ended) this.#owner.onPending(this.#protocol.due);
   }
 
+  /** Something else is wanted than before. */
+  interestChanged(): void {
+    if (this.#ended) return;
+    this.#refusals.releaseAll();
+    this.flush();
+  }
+
   /** Ends without a word to the owner. */
   close(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#refusals.close();
     this.#call.cancel();
     this.#channel.close();
   }
@@ -145,13 +159,14 @@ export class XdsStream<M extends DescMethod> {
   async #lookAtAll(): Promise<void> {
     this.#looking = true;
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      this.#refusals.release(next.typeUrl);
       const incoming = this.#protocol.receive(next);
       if (incoming === undefined) this.#owner.onIgnored(next.typeUrl);
       else {
         const verdict = await this.#services.store.take(incoming);
-        this.#protocol.settle(incoming.typeUrl, verdict);
+        if (this.#ended) break;
+        this.#refusals.settle(incoming, verdict);
       }
-      if (this.#ended) break;
       this.flush();
       if (this.#paused && this.#waiting.length === 0) {
         this.#paused = false;
@@ -164,6 +179,7 @@ export class XdsStream<M extends DescMethod> {
   #onEnd(status: GrpcStatus): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#refusals.close();
     this.#channel.close();
     // It may end before its owner has it.
     queueMicrotask(() => this.#owner.onEnd(status));
