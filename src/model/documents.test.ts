@@ -158,6 +158,12 @@ test("names and labels are Kubernetes'", () => {
       'metadata.creationTimestamp: must be a time such as "2026-01-31T12:00:00Z"',
     ],
   );
+  const { objects, warnings } = readObjects(
+    "a",
+    "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: nsA}}",
+  );
+  assert.equal(objects.length, 1);
+  assert.match(warnings.map(printObjectProblem).join(), /metadata.namespace: "nsA" has capitals/);
   for (const [text, problem] of [
     ["{apiVersion: v1, kind: ConfigMap}", "metadata: is required"],
     ["{apiVersion: v1, kind: ConfigMap, metadata: []}", "metadata: must be a map, not []"],

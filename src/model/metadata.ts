@@ -63,12 +63,26 @@ type Values = Readonly<Record<string, JsonValue>>;
 function readName(from: Values, report: Report): string {
   const name = readText(from["name"], report.at("name"));
   if (name !== "") {
-    const problem = nameProblem(name);
-    if (problem !== undefined) report.at("name").problem(problem);
+    checkName(name, report.at("name"), nameProblem);
   } else if (from["name"] === undefined || from["name"] === null || from["name"] === "") {
     report.at("name").problem("is required");
   }
   return name;
+}
+
+/** Istio's own examples have capitals (`nsA`), which only an API server of Kubernetes refuses. */
+function checkName(
+  text: string,
+  report: Report,
+  problemOf: (name: string) => string | undefined,
+): void {
+  const problem = problemOf(text);
+  if (problem === undefined) return;
+  if (problemOf(text.toLowerCase()) === undefined) {
+    report.warning(`"${text}" has capitals, which Kubernetes does not take`);
+  } else {
+    report.problem(problem);
+  }
 }
 
 function readNamespace(
@@ -79,8 +93,7 @@ function readNamespace(
   const text = readText(value, report);
   if (!namespaced) return "";
   if (text === "") return namespace;
-  const problem = namespaceProblem(text);
-  if (problem !== undefined) report.problem(problem);
+  checkName(text, report, namespaceProblem);
   return text;
 }
 

@@ -1,9 +1,9 @@
-import type { JsonObject } from "@bufbuild/protobuf";
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { decodeMessage } from "#config/decode.ts";
 import { Problems, parsePath, rootOf } from "#config/place.ts";
 import { sourceWithoutText } from "#config/source-text.ts";
 import { registry } from "#gen/registry.js";
-import type { Report } from "../report.ts";
+import type { Keys, Report } from "../report.ts";
 
 /** Envoy's message that each kind of patch is a part of. */
 const messages: Readonly<Partial<Record<string, string>>> = {
@@ -28,8 +28,22 @@ export function checkPatchValue(applyTo: unknown, value: JsonObject, report: Rep
   const source = sourceWithoutText("", value);
   decodeMessage({ registry, problems, origins: new Map() }, message, value, rootOf(source));
   for (const { path, message: text } of problems.located) {
-    const here = report.at(...parsePath(path));
-    if (/^unknown (?:field|type)/.test(text)) here.warning(text);
+    const keys = parsePath(path);
+    const here = report.at(...keys);
+    if (/^unknown (?:field|type)/.test(text) || isTyped(value, keys)) here.warning(text);
     else here.problem(text);
   }
+}
+
+/** Inside a TypedStruct, which istiod does not look into either. */
+function isTyped(value: JsonObject, keys: Keys): boolean {
+  let at: JsonValue | undefined = value;
+  for (const key of keys) {
+    if (Array.isArray(at)) at = at[Number(key)];
+    else if (typeof at === "object" && at !== null) {
+      if (/\.TypedStruct$/.test(String(at["@type"]))) return true;
+      at = at[key];
+    }
+  }
+  return false;
 }
