@@ -51,9 +51,13 @@ export class ProxySnapshot implements Snapshot {
     this.view = view;
     this.#services = services;
     this.#last = before === undefined ? new Map() : before.#last;
-    const same = before !== undefined && sameView(before.view, view);
+    const same = before !== undefined && sameButEndpoints(before.view, view);
     this.changed = !same;
-    this.#sets = same ? before.#sets : new Map();
+    this.#sets = !same
+      ? new Map()
+      : before.view.scope === view.scope
+        ? before.#sets
+        : new Map([...before.#sets].filter(([type]) => type !== endpointType));
   }
 
   resources(type: ResourceType, names: NameSet | undefined): ResourceSet {
@@ -84,7 +88,7 @@ export class ProxySnapshot implements Snapshot {
     try {
       return measure(type, () => {
         const objects = generate(this.view, names);
-        return sets.of({ type, objects, owner: this.view.scope, last });
+        return sets.of({ type, objects, owner: this.view.scope.key, last });
       });
     } catch (error) {
       onFailure(type, this.view, error);
@@ -93,9 +97,10 @@ export class ProxySnapshot implements Snapshot {
   }
 }
 
-function sameView(a: ProxyView, b: ProxyView): boolean {
+/** Endpoints apart, which only EDS reads: those that clusters and listeners hold change the scope's key. */
+function sameButEndpoints(a: ProxyView, b: ProxyView): boolean {
   return (
-    a.scope === b.scope &&
+    a.scope.key === b.scope.key &&
     a.node === b.node &&
     sameList(a.servers, b.servers) &&
     sameTargets(a.targets, b.targets)
