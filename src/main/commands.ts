@@ -151,6 +151,12 @@ export const commands: readonly CliCommand[] = [
     run: async (argv) => (await import("#cli/explain.ts")).runExplain(argv, offline()),
   },
   {
+    name: "test",
+    usage: "[path]",
+    summary: "run route tests (*.heddle-test.yaml), without sockets",
+    run: async (argv) => (await import("#cli/test.ts")).runTest(argv, offline()),
+  },
+  {
     name: "pilot",
     usage: "--configDir <folder>",
     summary: "run the control plane: Istio configuration in, xDS out",

@@ -1,7 +1,7 @@
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { BindConfigJson } from "#gen/envoy/config/core/v3/address_pb.js";
 import type { MeshConfigJson } from "#gen/istio/mesh/v1alpha1/config_pb.js";
-import { inboundPassthroughCluster } from "../cluster-names.ts";
+import { inboundPassthroughCluster } from "../../cluster-names.ts";
 import { blackHoleCluster, passthroughCluster } from "../destination.ts";
 import { applyConnectionPool } from "./connection-pool.ts";
 import { draftOf, finished } from "./draft.ts";

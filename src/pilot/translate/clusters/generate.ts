@@ -1,9 +1,9 @@
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { MeshConfigJson } from "#gen/istio/mesh/v1alpha1/config_pb.js";
 import type { Endpoint, Service } from "#model/service.ts";
+import type { ClusterForm } from "../../cluster-names.ts";
 import type { DestinationRule, OutboundScope, ProxyView } from "../../view.ts";
 import { callerKey } from "../caller-key.ts";
-import type { ClusterForm } from "../cluster-names.ts";
 import { dynamicDnsCluster } from "../destination.ts";
 import { discoveryType } from "../discovery-type.ts";
 import { outboundTrafficPolicy } from "../outbound-traffic-policy.ts";

@@ -1,9 +1,9 @@
 import type { ClusterLoadAssignmentJson } from "#gen/envoy/config/endpoint/v3/endpoint_pb.js";
 import type { MeshConfigJson } from "#gen/istio/mesh/v1alpha1/config_pb.js";
 import type { Endpoint, Service } from "#model/service.ts";
+import { parseClusterName } from "../../cluster-names.ts";
 import type { DestinationRule, OutboundScope, ProxyView } from "../../view.ts";
 import { callerKey } from "../caller-key.ts";
-import { parseClusterName } from "../cluster-names.ts";
 import { isEds } from "../discovery-type.ts";
 import { loadAssignment } from "./load-assignment.ts";
 

@@ -3,8 +3,8 @@ import type { LocalityLbEndpointsJson } from "#gen/envoy/config/endpoint/v3/endp
 import type { ClusterLoadAssignmentJson } from "#gen/envoy/config/endpoint/v3/endpoint_pb.js";
 import type { MeshConfigJson } from "#gen/istio/mesh/v1alpha1/config_pb.js";
 import type { Endpoint, Service, ServicePort } from "#model/service.ts";
+import type { ClusterForm } from "../../cluster-names.ts";
 import type { DestinationRule } from "../../view.ts";
-import type { ClusterForm } from "../cluster-names.ts";
 import { keepsSessions, sendsUnhealthy } from "../endpoint-health.ts";
 import { localityChoice } from "../locality-setting.ts";
 import { policyFor } from "../traffic-policy.ts";

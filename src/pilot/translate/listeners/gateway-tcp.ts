@@ -6,8 +6,8 @@ import type {
 import { covers, overlap } from "#model/hostname.ts";
 import { protocolOf } from "#model/protocol.ts";
 import type { Service, ServicePort } from "#model/service.ts";
+import { clusterNameOf } from "../../cluster-names.ts";
 import type { MergedServer, VirtualService } from "../../view.ts";
-import { clusterNameOf } from "../cluster-names.ts";
 import type { Chain } from "./chain.ts";
 import type { GatewayContext } from "./gateway.ts";
 import { serverHosts, serverRule } from "./gateway-server.ts";

@@ -6,8 +6,8 @@ import type { IstioIngressListenerJson } from "#gen/istio/networking/v1alpha3/si
 import { type InboundPort, localPortsOf } from "#model/local-ports.ts";
 import type { ProxyNode } from "#model/node.ts";
 import { protocolOf } from "#model/protocol.ts";
+import { inboundPassthroughCluster } from "../../cluster-names.ts";
 import type { ProxyView, ServiceTarget, Sidecar } from "../../view.ts";
-import { inboundPassthroughCluster } from "../cluster-names.ts";
 import { inboundCluster } from "../destination.ts";
 import { configMetadata } from "../metadata.ts";
 import { listenerAccessLogs } from "./access-log.ts";

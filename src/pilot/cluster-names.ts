@@ -1,5 +1,5 @@
 /** Names of clusters, beyond those that routes need (destination.ts). */
-import { outboundCluster } from "./destination.ts";
+import { outboundCluster } from "./translate/destination.ts";
 
 /** The workload's own ports that no service names. */
 export const inboundPassthroughCluster = "InboundPassthroughCluster";
