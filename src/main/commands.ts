@@ -29,6 +29,11 @@ const io = {
 
 function offline(): OfflineIo {
   const { stdout, stderr, env: environment } = process;
+  // `heddle xds … | head`: the reader has enough, and that is nobody's mistake.
+  stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit();
+  });
   return { terminal: { stdout, stderr, environment }, readStdin: io.readStdin };
 }
 
