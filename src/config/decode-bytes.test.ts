@@ -240,6 +240,13 @@ test("what comes twice is merged; of a oneof the last member counts", () => {
   assert.deepEqual(decode(cluster, dns).json, { type: "STRICT_DNS" });
 });
 
+test("a map's key is anything", () => {
+  const filters = JSON.parse('{"__proto__": {"a": 1}, "b": {}}');
+  const metadata = messageOf("envoy.config.core.v3.Metadata");
+  const { json } = decode(metadata, bytesOf(metadata, { filterMetadata: filters }));
+  assert.deepEqual(Object.keys(json["filterMetadata"] ?? {}).sort(), ["__proto__", "b"]);
+});
+
 test("a list of numbers may be packed or not", () => {
   const retry = messageOf("envoy.config.route.v3.RetryPolicy");
   const unpacked = new BinaryWriter();

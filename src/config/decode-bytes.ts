@@ -327,6 +327,10 @@ function readEntry(
 
 /** A key of a map is anything, `__proto__` too. */
 function setOwn(object: JsonObject, key: string, value: JsonValue): void {
+  if (key !== "__proto__") {
+    object[key] = value;
+    return;
+  }
   Object.defineProperty(object, key, {
     value,
     enumerable: true,

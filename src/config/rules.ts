@@ -48,13 +48,29 @@ export function rulesOf(field: DescField): FieldRulesJson {
   return found;
 }
 
+/** To read an option of a descriptor costs more than to check a field, and they never change. */
+const flags = new WeakMap<DescOneof | DescField, boolean>();
+
 export function isRequired(oneof: DescOneof): boolean {
-  return oneof.proto.options !== undefined && getExtension(oneof.proto.options, required);
+  return flagOf(oneof, () =>
+    oneof.proto.options === undefined ? false : getExtension(oneof.proto.options, required),
+  );
 }
 
 /** Fields that Envoy refuses unless its runtime says otherwise. */
 export function isDisallowed(field: DescField): boolean {
-  return field.proto.options !== undefined && getExtension(field.proto.options, disallowed);
+  return flagOf(field, () =>
+    field.proto.options === undefined ? false : getExtension(field.proto.options, disallowed),
+  );
+}
+
+function flagOf(described: DescOneof | DescField, read: () => boolean): boolean {
+  let flag = flags.get(described);
+  if (flag === undefined) {
+    flag = read();
+    flags.set(described, flag);
+  }
+  return flag;
 }
 
 /** What is wrong with a single value (not a list, map or message). */
