@@ -77,6 +77,7 @@ export function fakeScope({ services, yaml = "", ...overrides }: ScopeOptions): 
     network: "",
     interceptionMode: "REDIRECT",
     dnsCapture: false,
+    explicitProxy: false,
     mesh: {},
     domain,
     services,

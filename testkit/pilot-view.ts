@@ -81,6 +81,7 @@ export function aScope(seen: readonly Seen[], scope: Partial<OutboundScope> = {}
     network: "",
     interceptionMode: "REDIRECT",
     dnsCapture: false,
+    explicitProxy: false,
     mesh: { connectTimeout: "10s" },
     domain: "cluster.local",
     services: seen.map(({ service }) => service),

@@ -37,6 +37,11 @@ export interface OutboundScope {
   readonly network: string;
   readonly interceptionMode: ProxyNode["interceptionMode"];
   readonly dnsCapture: boolean;
+  /**
+   * Programs use it as their HTTP proxy and nothing is redirected to it (`HEDDLE_HTTP_PROXY`): where a call goes is known from what it names
+   * alone.
+   */
+  readonly explicitProxy: boolean;
   /** Istio's defaults filled in. */
   readonly mesh: MeshConfigJson;
   /** Of services, `cluster.local`. */

@@ -1,4 +1,5 @@
 import type { MeshConfigJson } from "#gen/istio/mesh/v1alpha1/config_pb.js";
+import { localPortsOf } from "#model/local-ports.ts";
 import type { ProxyNode } from "#model/node.ts";
 import type { Endpoint, Service } from "#model/service.ts";
 import { serviceKey } from "../registries/registry.ts";
@@ -23,6 +24,7 @@ export type ScopeFor = Pick<
   | "network"
   | "interceptionMode"
   | "dnsCapture"
+  | "explicitProxy"
 >;
 
 /** What a proxy's scope depends on; `labelKeys`: those that some rule looks at. */
@@ -33,7 +35,12 @@ export function scopeFor(node: ProxyNode, labelKeys: ReadonlySet<string>): Scope
       .filter(([key]) => labelKeys.has(key))
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   );
-  return { type, namespace, labels, locality, clusterId, network, interceptionMode, dnsCapture };
+  const explicitProxy =
+    interceptionMode === "NONE" && localPortsOf(node.metadata)?.httpProxy !== undefined;
+  return {
+    ...{ type, namespace, labels, locality, clusterId, network, interceptionMode, dnsCapture },
+    explicitProxy,
+  };
 }
 
 /** What a scope is made of. */
@@ -64,6 +71,7 @@ export class Scope implements OutboundScope {
   readonly network: string;
   readonly interceptionMode: ScopeFor["interceptionMode"];
   readonly dnsCapture: boolean;
+  readonly explicitProxy: boolean;
   readonly mesh: MeshConfigJson;
   readonly domain: string;
   readonly services: readonly Service[];
@@ -85,6 +93,7 @@ export class Scope implements OutboundScope {
     this.network = who.network;
     this.interceptionMode = who.interceptionMode;
     this.dnsCapture = who.dnsCapture;
+    this.explicitProxy = who.explicitProxy;
     this.mesh = parts.mesh;
     this.domain = parts.domain;
     this.services = parts.services;

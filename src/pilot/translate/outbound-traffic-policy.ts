@@ -14,14 +14,20 @@ export interface OutboundTrafficPolicy {
 export function outboundTrafficPolicy({
   sidecar,
   mesh,
-}: Pick<OutboundScope, "sidecar" | "mesh">): OutboundTrafficPolicy {
+  explicitProxy,
+}: Pick<OutboundScope, "sidecar" | "mesh" | "explicitProxy">): OutboundTrafficPolicy {
   const own = sidecar?.spec.outboundTrafficPolicy;
   const mode = own ? own.mode : mesh.outboundTrafficPolicy ? mesh.outboundTrafficPolicy.mode : 1;
   switch (mode) {
     case 1:
     case "ALLOW_ANY": {
-      const cluster = own?.egressProxy ? proxyCluster(own.egressProxy) : passthroughCluster;
-      return { httpCluster: cluster, tcpCluster: cluster };
+      if (own?.egressProxy) {
+        const cluster = proxyCluster(own.egressProxy);
+        return { httpCluster: cluster, tcpCluster: cluster };
+      }
+      // Passing on a call needs the address that it was sent to, and that is the proxy's own.
+      const httpCluster = explicitProxy ? dynamicDnsCluster : passthroughCluster;
+      return { httpCluster, tcpCluster: passthroughCluster };
     }
     case "ALLOW_ANY_DYNAMIC_DNS":
       return { httpCluster: dynamicDnsCluster, tcpCluster: passthroughCluster };
