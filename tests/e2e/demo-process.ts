@@ -1,9 +1,9 @@
 /** `heddle demo` as a process, and what a visitor and an operator do with it. */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
+import { get } from "node:http";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -26,15 +26,14 @@ export class Demo {
   readonly #child: ChildProcess;
   #output = "";
 
-  static async start(t: TestContext, ...argv: readonly string[]): Promise<Demo> {
-    const demo = new Demo(argv);
-    t.after(() => demo.stop());
+  static async start(folder: string, ...argv: readonly string[]): Promise<Demo> {
+    const demo = new Demo(folder, argv);
     await demo.said(/Open {4}http:\/\/localhost:\d+\/productpage/);
     return demo;
   }
 
-  private constructor(argv: readonly string[]) {
-    this.folder = mkdtempSync(join(tmpdir(), "heddle-demo-"));
+  private constructor(folder: string, argv: readonly string[]) {
+    this.folder = folder;
     this.#child = spawn(
       process.execPath,
       [main, "demo", "--dir", join(this.folder, ".heddle"), "--no-traffic", ...argv],
@@ -66,6 +65,16 @@ export class Demo {
     });
   }
 
+  /** A command of Heddle's that runs on, in the demo's folder. */
+  spawnHeddle(t: TestContext, ...argv: readonly string[]): ChildProcess {
+    const child = spawn(process.execPath, [main, ...argv], {
+      cwd: this.folder,
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    t.after(() => child.kill("SIGKILL"));
+    return child;
+  }
+
   /** Runs a command of Heddle's in the demo's folder. */
   async heddle(
     ...argv: readonly string[]
@@ -90,14 +99,48 @@ export class Demo {
     assert.equal(code, 0, output);
   }
 
-  /** Through the gateway, as `user`. */
-  async get(path: string, user?: string): Promise<Page> {
+  /** Through the gateway, as `user`; status 0: there was no answer. */
+  get(path: string, user?: string): Promise<Page> {
     const began = performance.now();
-    const response = await fetch(`http://127.0.0.1:${this.port}${path}`, {
-      headers: user === undefined ? {} : { cookie: `user=${user}` },
+    return new Promise((resolve) => {
+      const end = (status: number, body: string): void =>
+        resolve({ status, body, tookMs: performance.now() - began });
+      const headers = user === undefined ? {} : { cookie: `user=${user}` };
+      const asked = get({ host: "127.0.0.1", port: this.port, path, headers, agent: false });
+      asked.on("error", (error) => end(0, error.message));
+      asked.on("response", (response) => {
+        let body = "";
+        response.setEncoding("utf8").on("data", (text: string) => {
+          body += text;
+        });
+        response.on("end", () => end(response.statusCode ?? 0, body));
+        response.on("error", (error) => end(0, error.message));
+      });
     });
-    const body = await response.text();
-    return { status: response.status, body, tookMs: performance.now() - began };
+  }
+
+  /** Requests that a proxy has sent to the program beside it. */
+  async requestsOf(workload: string): Promise<number> {
+    const file = join(this.folder, ".heddle/proxies", `${workload}-1.json`);
+    const bootstrap = JSON.parse(readFileSync(file, "utf8")) as {
+      readonly admin: { readonly address: { readonly socketAddress: { portValue: number } } };
+    };
+    const { portValue } = bootstrap.admin.address.socketAddress;
+    const filter = encodeURIComponent("^cluster\\.inbound.*upstream_rq_total$");
+    const response = await fetch(`http://127.0.0.1:${portValue}/stats?filter=${filter}`);
+    const counts = (await response.text()).matchAll(/: (\d+)$/gm);
+    return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+  }
+
+  /** The process of a program of the demo. */
+  programPid(file: string): number {
+    const processes = execFileSync("ps", ["-o", "pid=,args=", "--ppid", String(this.pid)]);
+    const line = processes
+      .toString()
+      .split("\n")
+      .find((text) => text.includes(file));
+    assert.ok(line, `no ${file} among\n${processes}`);
+    return Number(line.trim().split(" ", 1)[0]);
   }
 
   /** Which release of reviews the page was made with; undefined: none answered. */
@@ -110,7 +153,8 @@ export class Demo {
   async releases(count: number, user?: string): Promise<ReadonlyMap<string, number>> {
     const counts = new Map<string, number>();
     for (let i = 0; i < count; i++) {
-      const release = (await this.release(user)) ?? "none";
+      const { body } = await this.get("/api/v1/products/0/reviews", user);
+      const release = body.match(/"version":"(v\d)"/)?.[1] ?? "none";
       counts.set(release, (counts.get(release) ?? 0) + 1);
     }
     return counts;
@@ -123,7 +167,6 @@ export class Demo {
       this.#child.kill("SIGINT");
       await ended;
     }
-    rmSync(this.folder, { recursive: true, force: true });
     return this.#child.exitCode;
   }
 }

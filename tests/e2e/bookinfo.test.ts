@@ -1,0 +1,3 @@
+import { bookinfoCases } from "./bookinfo-cases.ts";
+
+bookinfoCases("heddle");
