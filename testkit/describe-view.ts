@@ -8,7 +8,11 @@ export function describeView(
 ): object {
   return {
     mesh: scope.mesh,
-    services: scope.services,
+    // Of an entry whose endpoints changed a service keeps the object that it had.
+    services: scope.services.map(({ object, ...service }) => ({
+      ...service,
+      object: object && objectKey(object),
+    })),
     endpoints: scope.services.map((service) => scope.endpoints(service)),
     rules: scope.services.map(({ hostname }) => scope.destinationRule(hostname)?.spec),
     virtualServices: gateways.map((gateway) =>

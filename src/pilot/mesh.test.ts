@@ -98,6 +98,28 @@ describe("Mesh", () => {
     );
   });
 
+  test("endpoints that a ServiceEntry lists are endpoints like others", () => {
+    const entry = (addresses: readonly string[], port = 80): string => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: api}
+spec:
+  hosts: [api.example]
+  resolution: STATIC
+  ports: [{number: ${port}, name: http, protocol: HTTP}]
+  endpoints: [${addresses.map((address) => `{address: ${address}}`).join()}]
+`;
+    const { mesh, change, changes } = meshOf(entry(["10.0.0.1"]));
+    const before = proxyView(mesh.state(), nodeOf()).scope;
+    change({ set: entry(["10.0.0.1", "10.0.0.2"]) });
+    const { scope } = proxyView(mesh.state(), nodeOf());
+    assert.equal(scope.key, before.key);
+    assert.equal(scope.endpoints(scope.services[0] ?? assert.fail()).length, 2);
+    assert.deepEqual([...(changes[0]?.hostnames ?? [])], []);
+    change({ set: entry(["10.0.0.1"], 81) });
+    assert.deepEqual([...(changes[1]?.hostnames ?? [])], ["api.example"]);
+  });
+
   test("endpoints that clusters hold themselves change the scope's key", () => {
     const entry = (address: string): string => `
 ---

@@ -11,6 +11,8 @@ export interface DeriveOptions<I, O> {
   readonly keyOf: (output: O) => string;
   /** Pure: everything else that it reads goes through `fetch`. */
   readonly transform: (input: I, fetch: Fetch, key: string) => readonly O[];
+  /** When an output is no other one than before; `same` when absent. Then the one that is there stays. */
+  readonly same?: (a: O, b: O) => boolean;
 }
 
 export interface GroupOptions<T> {
@@ -53,8 +55,9 @@ export class Graph {
     };
   }
 
-  derive<I, O>({ name, from, keyOf, transform }: DeriveOptions<I, O>): Collection<O> {
-    const values = this.#add<O>(name);
+  derive<I, O>(options: DeriveOptions<I, O>): Collection<O> {
+    const { name, from, keyOf, transform } = options;
+    const values = this.#add<O>(name, options.same);
     this.#readers.push(new Derived({ values, from: valuesOf(from), keyOf, transform }));
     return values;
   }
@@ -107,9 +110,9 @@ export class Graph {
     for (const publish of this.#publishers) publish();
   }
 
-  #add<T>(name: string): Values<T> {
+  #add<T>(name: string, isSame?: (a: T, b: T) => boolean): Values<T> {
     assert(!this.#running, `${name} is made inside of a transaction`);
-    const values = new Values<T>(name, this.#places++);
+    const values = new Values<T>(name, this.#places++, isSame);
     this.#publishers.push(() => values.publish());
     return values;
   }

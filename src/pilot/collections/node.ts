@@ -51,9 +51,12 @@ export class Values<T> implements Collection<T> {
   /** Of the transaction that runs: the value before it. */
   readonly #changed: Map<string, T | undefined> = new Map();
 
-  constructor(name: string, place: number) {
+  readonly #same: (a: T, b: T) => boolean;
+
+  constructor(name: string, place: number, isSame: (a: T, b: T) => boolean = same) {
     this.name = name;
     this.place = place;
+    this.#same = isSame;
   }
 
   get(key: string): T | undefined {
@@ -105,10 +108,10 @@ export class Values<T> implements Collection<T> {
   /** Undefined removes. A value that equals the one that is there is dropped, and nobody hears of it. */
   put(key: string, next: T | undefined): void {
     const before = this.#values.get(key);
-    if (before === next || (before !== undefined && same(before, next))) return;
+    if (this.#equal(before, next)) return;
     // There and back again within a transaction: it is the very object that it was.
     const atFirst = this.#changed.get(key);
-    const value = atFirst !== undefined && same(atFirst, next) ? atFirst : next;
+    const value = atFirst !== undefined && this.#equal(atFirst, next) ? atFirst : next;
     if (this.#shared) {
       this.#values = new Map(this.#values);
       this.#shared = false;
@@ -120,6 +123,10 @@ export class Values<T> implements Collection<T> {
     for (const onKey of this.#followers) onKey(key);
     this.#keyReaders.get(key)?.invalidate();
     this.#listReaders.invalidate();
+  }
+
+  #equal(a: T | undefined, b: T | undefined): boolean {
+    return a === b || (a !== undefined && b !== undefined && this.#same(a, b));
   }
 
   /** Ends the transaction: tells subscribers, once each, what came of it. */

@@ -1,5 +1,9 @@
+import type { ConfigObject } from "#model/object.ts";
 import type { Collection } from "../../collections/collection.ts";
 import type { Graph } from "../../collections/graph.ts";
+import { same } from "../../collections/same.ts";
+import { asKind } from "../../state/kinds.ts";
+import { sameButEndpoints } from "../../state/same-object.ts";
 import {
   nameKey,
   type ObjectRegistry,
@@ -51,6 +55,7 @@ export const serviceEntry: ObjectRegistry = {
         const autoAddress = fetch.get(addresses, serviceKey(service))?.address;
         return [{ key, service: autoAddress ? { ...service, autoAddress } : service }];
       },
+      same: sameService,
     });
     const endpoints = graph.derive<Written, RegisteredEndpoints>({
       name: "ServiceEntry endpoints",
@@ -70,6 +75,17 @@ export const serviceEntry: ObjectRegistry = {
     return { services, endpoints };
   },
 };
+
+/** A change of the endpoints that the entry lists makes no other service of it. */
+function sameService(a: RegisteredService, b: RegisteredService): boolean {
+  const { object: left, ...one } = a.service;
+  const { object: right, ...other } = b.service;
+  if (!same(one, other)) return false;
+  const [before, after] = [left && asEntry(left), right && asEntry(right)];
+  return before !== undefined && after !== undefined && sameButEndpoints(before, after);
+}
+
+const asEntry = (object: ConfigObject): ServiceEntry | undefined => asKind("ServiceEntry", object);
 
 interface AutoAddress {
   readonly key: string;

@@ -2,6 +2,7 @@ import { type FSWatcher, watch } from "node:fs";
 import type { Clock } from "#lib/clock.ts";
 import { printObjectProblem, readObjects } from "#model/documents.ts";
 import { type ConfigObject, objectKey } from "#model/object.ts";
+import { sameObject } from "../../state/same-object.ts";
 import {
   type ChangeRequest,
   type ConfigStore,
@@ -11,7 +12,6 @@ import {
 } from "../store.ts";
 import { Watchers } from "../watchers.ts";
 import { findFiles, readText } from "./files.ts";
-import { sameObject } from "./same-object.ts";
 
 export interface FolderStoreOptions {
   /** Files and folders; of two files that have the same object the one named first counts. */
