@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { NamePool } from "./name-set.ts";
 import { ResourceError, ResourcePool } from "./resource.ts";
-import { emptySet, isNothing, ResourceSet } from "./resource-set.ts";
+import { emptySet, ResourceSet } from "./resource-set.ts";
 import { clusterType, endpointType } from "./resource-type.ts";
 
 const names = new NamePool();
@@ -46,7 +46,7 @@ describe("sets", () => {
     const { changed, removed } = from.difference(to);
     assert.deepEqual([changed.map(({ name }) => name), removed], [["b", "d"], ["c"]]);
     assert.equal(from.difference(to), from.difference(to));
-    assert.equal(isNothing(from.difference(clusters({ a: "1", b: "1", c: "1" }))), true);
+    assert.equal(from.difference(clusters({ a: "1", b: "1", c: "1" })).isNothing, true);
   });
 
   it("the same part is one set, and all of a set is itself", () => {
@@ -69,6 +69,52 @@ describe("sets", () => {
     assert.equal(clusters({ a: "1", b: "1" }).version, clusters({ b: "1", a: "1" }).version);
     assert.notEqual(clusters({ a: "1" }).version, clusters({ a: "2" }).version);
     assert.match(clusters({ a: "1" }).version, /^[0-9a-f]{16}$/);
+  });
+});
+
+describe("sets that share a base", () => {
+  const base = clusters({ a: "1", b: "1" });
+  const withOwn = (content: string, on = base): ResourceSet =>
+    new ResourceSet(clusters({ own: content }).values(), on);
+
+  it("are as sets without one", () => {
+    const set = withOwn("1");
+    const plain = clusters({ a: "1", b: "1", own: "1" });
+    assert.equal(set.size, 3);
+    assert.equal(set.version, plain.version);
+    assert.deepEqual([...set.names()].sort(), [...plain.names()].sort());
+    assert.equal(set.difference(plain).isNothing, true);
+    assert.equal(plain.difference(set).isNothing, true);
+    assert.equal(set.get("a"), plain.get("a"));
+  });
+
+  it("differ from each other as their bases do: in one object", () => {
+    const later = clusters({ a: "2", b: "1" });
+    const [first, second] = ["1", "2"].map((own) => withOwn(own).difference(withOwn(own, later)));
+    assert.equal(first, second);
+    assert.equal(first, base.difference(later));
+  });
+
+  it("and in what is their own", () => {
+    const later = clusters({ a: "2", c: "1" });
+    const { changed, removed } = withOwn("1").difference(withOwn("2", later));
+    assert.deepEqual(changed.map(({ name }) => name).sort(), ["a", "c", "own"]);
+    assert.deepEqual(removed, ["b"]);
+  });
+
+  it("also when a name has moved between the base and the rest", () => {
+    const moved = new ResourceSet(clusters({ b: "1" }).values(), clusters({ a: "1", own: "1" }));
+    assert.equal(withOwn("1").difference(moved).isNothing, true);
+    const other = new ResourceSet(clusters({ b: "2" }).values(), clusters({ a: "1" }));
+    const { changed, removed } = withOwn("1").difference(other);
+    assert.deepEqual([changed.map(({ name }) => name), removed], [["b"], ["own"]]);
+  });
+
+  it("a base that has one of the names is none", () => {
+    const set = new ResourceSet(clusters({ a: "2" }).values(), base);
+    assert.equal(set.base, undefined);
+    assert.equal(set.size, 2);
+    assert.equal(set.get("a")?.version, clusters({ a: "2" }).get("a")?.version);
   });
 });
 

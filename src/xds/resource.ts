@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { type DescMessage, fromJson, type JsonValue, toBinary } from "@bufbuild/protobuf";
 import { registry } from "#gen/registry.js";
+import { encodeForm, type ResourceForm } from "./resource-form.ts";
 import type { ResourceType } from "./resource-type.ts";
 
 /** A generated object is not what its type says: a fault of the generator. */
@@ -16,6 +17,16 @@ export class ResourceError extends Error {
   }
 }
 
+interface ResourceFields {
+  readonly type: ResourceType;
+  readonly name: string;
+  readonly version: string;
+  readonly object: object;
+  /** The encoded message. */
+  readonly bytes: Uint8Array;
+  readonly ttlMs: number | undefined;
+}
+
 /** A named thing of a type, as it goes to clients. */
 export class Resource {
   readonly type: ResourceType;
@@ -24,18 +35,33 @@ export class Resource {
   readonly version: string;
   /** Canonical ProtoJSON. */
   readonly object: object;
-  /** The encoded message. */
-  readonly bytes: Uint8Array;
   /** After so long without a word of it the client drops it; undefined: never. */
   readonly ttlMs: number | undefined;
+  /** The field of a delta response, which holds all other forms. */
+  readonly #form: ResourceForm;
 
-  constructor(fields: Resource) {
+  constructor(fields: ResourceFields) {
     this.type = fields.type;
     this.name = fields.name;
     this.version = fields.version;
     this.object = fields.object;
-    this.bytes = fields.bytes;
     this.ttlMs = fields.ttlMs;
+    this.#form = encodeForm(fields);
+  }
+
+  /** The encoded message. */
+  get bytes(): Uint8Array {
+    return this.#form.message;
+  }
+
+  /** The encoded message in an `Any`. */
+  get any(): Uint8Array {
+    return this.#form.any;
+  }
+
+  /** The whole field `resources` of a DeltaDiscoveryResponse. */
+  get deltaField(): Uint8Array {
+    return this.#form.deltaField;
   }
 }
 

@@ -69,7 +69,7 @@ export class SotwClient implements Sides {
   }
 
   lines(): string[] {
-    return this.sent.splice(0).map(({ bytes }) => sotwLine(bytes));
+    return this.sent.splice(0).map(({ pieces }) => sotwLine(Buffer.concat(pieces)));
   }
 }
 
@@ -124,7 +124,7 @@ export class DeltaClient implements Sides {
   }
 
   lines(): string[] {
-    return this.sent.splice(0).map(({ bytes }) => deltaLine(bytes));
+    return this.sent.splice(0).map(({ pieces }) => deltaLine(Buffer.concat(pieces)));
   }
 }
 

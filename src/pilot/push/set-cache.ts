@@ -11,9 +11,16 @@ export interface SetRequest {
   readonly last: ResourceSet;
 }
 
-interface Recent {
+interface Listed {
   readonly objects: readonly object[];
   readonly set: ResourceSet;
+}
+
+/** The lists of one owner and type. */
+interface Family {
+  readonly recent: Listed[];
+  /** What all lists so far have in common, in their order. */
+  base: Listed | undefined;
 }
 
 /** Different lists of one owner that are remembered. */
@@ -23,7 +30,7 @@ const sweepMin = 1024;
 /** Finds the set that another proxy, or an earlier state, has already: then nothing is encoded, compared or put together twice. */
 export class SetCache {
   readonly #pool = new ResourcePool();
-  readonly #recent = new WeakMap<object, Map<ResourceType, Recent[]>>();
+  readonly #families = new WeakMap<object, Map<ResourceType, Family>>();
   readonly #byContent = new Map<string, WeakRef<ResourceSet>>();
   readonly #onInvalid: (error: ResourceError) => void;
   #sweepAt = sweepMin;
@@ -32,24 +39,42 @@ export class SetCache {
     this.#onInvalid = onInvalid;
   }
 
-  /** Objects encoded so far. */
-  get encoded(): number {
-    return this.#pool.encoded;
-  }
-
   of({ type, objects, owner, last }: SetRequest): ResourceSet {
-    const recent = this.#recentOf(owner, type);
+    const families = this.#families.getOrInsertComputed(owner, () => new Map());
+    const family: Family = families.getOrInsertComputed(type, () => ({
+      recent: [],
+      base: undefined,
+    }));
+    const { recent } = family;
     const known = recent.find((entry) => sameList(entry.objects, objects));
     if (known !== undefined) return known.set;
-    const set = this.#shared(type, this.#resources(type, objects, last));
+    const before = recent.at(-1)?.objects;
+    const rest =
+      before === undefined ? undefined : this.#rest(type, family, { before, objects, last });
+    const set =
+      rest === undefined
+        ? this.#shared(type, this.#resources(type, objects, last))
+        : this.#shared(type, this.#resources(type, rest, last), family.base?.set);
     if (recent.length >= recentMax) recent.shift();
     recent.push({ objects, set });
     return set;
   }
 
-  #recentOf(owner: object, type: ResourceType): Recent[] {
-    const byType = this.#recent.getOrInsertComputed(owner, () => new Map<ResourceType, Recent[]>());
-    return byType.getOrInsertComputed(type, () => []);
+  /** What the list has beside the base; undefined: it has not much in common with the others. */
+  #rest(
+    type: ResourceType,
+    family: Family,
+    { before, objects, last }: { before: readonly object[] } & Pick<SetRequest, "objects" | "last">,
+  ): readonly object[] | undefined {
+    const { base } = family;
+    const rest = base && restBeside(base.objects, objects);
+    if (rest !== undefined) return rest;
+    const others = new Set(objects);
+    const common = (base?.objects ?? before).filter((one) => others.has(one));
+    if (2 * common.length < objects.length) return undefined;
+    const set = this.#shared(type, this.#resources(type, common, last));
+    family.base = { objects: common, set };
+    return restBeside(common, objects);
   }
 
   #resources(
@@ -75,12 +100,13 @@ export class SetCache {
     }
   }
 
-  #shared(type: ResourceType, resources: readonly Resource[]): ResourceSet {
-    if (resources.length === 0) return emptySet;
-    const made = new ResourceSet(resources);
+  /** The set of equal content that there is already, or this one. */
+  #shared(type: ResourceType, resources: readonly Resource[], base?: ResourceSet): ResourceSet {
+    if (resources.length === 0) return base ?? emptySet;
+    const made = new ResourceSet(resources, base);
     const key = `${type.name}/${made.size}/${made.version}`;
     const known = this.#byContent.get(key)?.deref();
-    if (known !== undefined && resources.every((one) => known.get(one.name) === one)) return known;
+    if (known !== undefined && same(known, made)) return known;
     this.#byContent.set(key, new WeakRef(made));
     if (this.#byContent.size >= this.#sweepAt) this.#sweep();
     return made;
@@ -93,9 +119,31 @@ export class SetCache {
   }
 }
 
+/** Sets of other bases are not the same, whatever is in them: what is common would not be found to be. */
+function same(known: ResourceSet, made: ResourceSet): boolean {
+  if (known.base !== made.base || known.size !== made.size) return false;
+  for (const one of made.own) if (known.get(one.name) !== one) return false;
+  return true;
+}
+
+/** Undefined: not all of `base` is in the list, or in another order. */
+function restBeside(
+  base: readonly object[],
+  list: readonly object[],
+): readonly object[] | undefined {
+  const rest: object[] = [];
+  let index = 0;
+  for (const one of list) {
+    if (one === base[index]) index++;
+    else rest.push(one);
+  }
+  return index === base.length ? rest : undefined;
+}
+
 export function sameList(a: readonly object[], b: readonly object[]): boolean {
   if (a === b) return true;
   if (a.length !== b.length) return false;
-  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false;
+  // Lists of proxies that share a scope differ at their ends.
+  for (let index = a.length - 1; index >= 0; index--) if (a[index] !== b[index]) return false;
   return true;
 }

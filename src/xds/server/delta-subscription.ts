@@ -99,12 +99,15 @@ export class DeltaSubscription extends Subscription {
     return [...this.#inquired].filter((name) => !target.has(name));
   }
 
-  protected override relevant(difference: Difference): Difference {
-    return difference;
+  protected override tells(difference: Difference): boolean {
+    return !difference.isNothing;
   }
 
   protected override body(target: ResourceSet, difference: Difference): ResponseBody {
-    const absent = this.#absent(target).filter((name) => !difference.removed.includes(name));
+    const missing = this.#absent(target);
+    const { removed } = difference;
+    const absent =
+      removed.length === 0 ? missing : missing.filter((name) => !removed.includes(name));
     this.#inquired = new Set();
     this.#opening = false;
     return deltaBody({ type: this.type, target, difference, absent });

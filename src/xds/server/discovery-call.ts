@@ -223,11 +223,12 @@ export class DiscoveryCall implements XdsConnection {
   // === To the client ===
 
   #onResponse(response: Response): boolean {
-    const { type, nonce, bytes, resources, removed } = response;
+    const { type, nonce, pieces, resources, removed } = response;
     const { controlPlane, source } = this.#services;
     const head = responseHead({ protocol: this.protocol, nonce, controlPlane });
-    const more = this.#call.sendEncoded([head, bytes]);
-    source.onSent?.(this, { type, resources, removed, bytes: head.length + bytes.length });
+    const more = this.#call.sendEncoded([head, ...pieces]);
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, head.length);
+    source.onSent?.(this, { type, resources, removed, bytes });
     return more;
   }
 

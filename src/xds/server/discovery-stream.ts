@@ -187,17 +187,15 @@ const namesOf = new WeakMap<Difference, NameSet>();
 
 /** The assignments that the changed clusters need: by service name, or by their own. */
 function endpointNames(difference: Difference, pool: NamePool): NameSet {
-  if (difference.changed.length === 0) return pool.empty;
+  if (difference.changedCount === 0) return pool.empty;
   const known = namesOf.get(difference);
   if (known !== undefined) return known;
-  const names = new Set<string>();
-  for (const cluster of difference.changed) {
-    const name = assignmentName(cluster);
-    if (name !== undefined) names.add(name);
-  }
-  const set = pool.of(names);
-  namesOf.set(difference, set);
-  return set;
+  const own = difference.own.map(assignmentName).filter((name) => name !== undefined);
+  const { base } = difference;
+  const names =
+    base === undefined ? pool.of(new Set(own)) : pool.with(endpointNames(base, pool), own);
+  namesOf.set(difference, names);
+  return names;
 }
 
 function assignmentName({ name, object }: Resource): string | undefined {

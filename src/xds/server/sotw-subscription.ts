@@ -58,9 +58,8 @@ export class SotwSubscription extends Subscription {
   }
 
   /** Only complete types can say that something is gone: by leaving it out. */
-  protected override relevant(difference: Difference): Difference {
-    if (this.type.complete || difference.removed.length === 0) return difference;
-    return { changed: difference.changed, removed: [] };
+  protected override tells({ changedCount, removedCount }: Difference): boolean {
+    return changedCount > 0 || (this.type.complete && removedCount > 0);
   }
 
   protected override body(target: ResourceSet, difference: Difference): ResponseBody {

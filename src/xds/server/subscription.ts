@@ -1,5 +1,5 @@
 import type { NamePool, NameSet } from "../name-set.ts";
-import { type Difference, emptySet, isNothing, type ResourceSet } from "../resource-set.ts";
+import { type Difference, emptySet, noDifference, type ResourceSet } from "../resource-set.ts";
 import type { ResourceType } from "../resource-type.ts";
 import type { Refusal, SentVersion, Snapshot, SubscriptionStatus } from "../source.ts";
 
@@ -7,7 +7,7 @@ import type { Refusal, SentVersion, Snapshot, SubscriptionStatus } from "../sour
 export interface ResponseBody {
   readonly version: string;
   /** Encoded fields of the response message; shared by all clients that get the same. */
-  readonly bytes: Uint8Array;
+  readonly pieces: readonly Uint8Array[];
   readonly resources: number;
   readonly removed: number;
 }
@@ -76,14 +76,13 @@ export abstract class Subscription implements SubscriptionStatus {
 
   /** Nothing is on its way and nothing is left to send. */
   get settled(): boolean {
-    return !this.awaiting && !this.asked && !this.#hasNews(this.left());
+    return !this.awaiting && !this.asked && !this.#hasNews(this.#left());
   }
 
   /** As `settled`, but removals may be left. */
   get made(): boolean {
     if (this.awaiting || this.asked) return false;
-    const { changed } = this.left();
-    return changed.length === 0 || this.#isRefused(this.target);
+    return this.#left().changedCount === 0 || this.#isRefused(this.target);
   }
 
   get ttlMs(): number | undefined {
@@ -113,9 +112,9 @@ export abstract class Subscription implements SubscriptionStatus {
   compose({ nonce, atMs, keepRemoved }: ComposeOptions): Response | undefined {
     if (this.awaiting) return undefined;
     const target = keepRemoved ? this.target.union(this.held) : this.target;
-    const difference = this.relevant(this.held.difference(target));
+    const difference = this.held.difference(target);
     if (!this.mustAnswer(target)) {
-      if (isNothing(difference)) {
+      if (!this.tells(difference)) {
         // What it does not have to be told, it has; what it asked about is answered by silence.
         if (!keepRemoved) this.held = target;
         this.asked = false;
@@ -131,18 +130,18 @@ export abstract class Subscription implements SubscriptionStatus {
   }
 
   /** What is left to send. */
-  protected left(): Difference {
-    return this.relevant(this.held.difference(this.target));
+  #left(): Difference {
+    return this.held.difference(this.target);
   }
 
   #hasNews(difference: Difference): boolean {
-    return !isNothing(difference) && !this.#isRefused(this.target);
+    return this.tells(difference) && !this.#isRefused(this.target);
   }
 
   /** The client has refused this very content: it is not sent again unasked. */
   #isRefused(target: ResourceSet): boolean {
     const refused = this.#refusedTarget;
-    return refused !== undefined && isNothing(this.relevant(refused.difference(target)));
+    return refused !== undefined && !this.tells(refused.difference(target));
   }
 
   /** The client's answer to the response with this nonce. */
@@ -173,8 +172,8 @@ export abstract class Subscription implements SubscriptionStatus {
 
   /** A response is due even if it says nothing new. */
   protected abstract mustAnswer(target: ResourceSet): boolean;
-  /** The part of a difference that the protocol can say. */
-  protected abstract relevant(difference: Difference): Difference;
+  /** Whether there is something in the difference that the protocol can say. */
+  protected abstract tells(difference: Difference): boolean;
   protected abstract body(target: ResourceSet, difference: Difference): ResponseBody;
   /** Its resources' times to live begin anew; undefined: none has one, or a response is outstanding. */
   abstract heartbeat(options: Pick<ComposeOptions, "nonce" | "atMs">): Response | undefined;
@@ -186,6 +185,6 @@ export abstract class Subscription implements SubscriptionStatus {
   ): Response {
     this.sent = { version: body.version, nonce, atMs };
     this.#outstanding = { sent: this.sent, target: this.held };
-    return { ...body, type: this.type, nonce, difference: { changed: [], removed: [] } };
+    return { ...body, type: this.type, nonce, difference: noDifference };
   }
 }
