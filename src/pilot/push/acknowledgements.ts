@@ -18,36 +18,36 @@ export interface RefusedResources {
 }
 
 interface Waiter {
-  readonly revision: number;
   readonly done: () => void;
 }
 
 /** Waits at a time; one more is answered at once, with what is known. */
 const waitersMax = 1000;
 
+export interface AcknowledgementSources {
+  proxies(): Iterable<ConnectedProxy>;
+  /** Some proxy has not answered to all of the revision yet. */
+  isBehind(revision: number): boolean;
+}
+
 /** Who waits until every proxy concerned has taken a revision. */
 export class Acknowledgements {
   readonly #clock: Clock;
-  readonly #proxies: () => Iterable<ConnectedProxy>;
+  readonly #sources: AcknowledgementSources;
   readonly #waiters: Set<Waiter> = new Set();
 
-  constructor(clock: Clock, proxies: () => Iterable<ConnectedProxy>) {
+  constructor(clock: Clock, sources: AcknowledgementSources) {
     this.#clock = clock;
-    this.#proxies = proxies;
+    this.#sources = sources;
   }
 
-  async wait(
-    revision: number,
-    timeoutMs: number,
-    pushedRevision: () => number,
-  ): Promise<Acknowledged> {
-    const isDone = () => pushedRevision() >= revision && this.report(revision).pending.length === 0;
-    if (!isDone() && this.#waiters.size < waitersMax)
-      await this.#until(revision, timeoutMs, isDone);
+  async wait(revision: number, timeoutMs: number): Promise<Acknowledged> {
+    const isDone = () => !this.#sources.isBehind(revision);
+    if (!isDone() && this.#waiters.size < waitersMax) await this.#until(timeoutMs, isDone);
     return this.report(revision);
   }
 
-  #until(revision: number, timeoutMs: number, isDone: () => boolean): Promise<void> {
+  #until(timeoutMs: number, isDone: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       const finish = () => {
         this.#waiters.delete(waiter);
@@ -55,7 +55,6 @@ export class Acknowledgements {
         resolve();
       };
       const waiter = {
-        revision,
         done: () => {
           if (isDone()) finish();
         },
@@ -74,7 +73,7 @@ export class Acknowledgements {
     const acked = new Set<string>();
     const pending = new Set<string>();
     const refused: RefusedResources[] = [];
-    for (const proxy of this.#proxies()) {
+    for (const proxy of this.#sources.proxies()) {
       if (proxy.settledRevision < revision) pending.add(proxy.id);
       const refusals = [...proxy.refusals.values()].filter((one) => one.revision >= revision);
       for (const { type, detail } of refusals)

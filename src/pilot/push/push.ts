@@ -55,6 +55,8 @@ export class Push implements ResourceSource {
   /** Of the last change. */
   #revision = 1;
   #pushedRevision = 1;
+  /** Those who do not have the pushed revision yet. */
+  readonly #behind: Set<ConnectedProxy> = new Set();
   #unsubscribe: (() => void) | undefined;
 
   constructor(options: PushOptions) {
@@ -64,7 +66,10 @@ export class Push implements ResourceSource {
     this.#debounce = new Debounce({ clock, quietMs, maxMs, onFire: (burst) => this.#fire(burst) });
     const start = (proxy: ConnectedProxy) => this.#start(proxy);
     this.#queue = new PushQueue({ clock, concurrency, slotMs, defer, start });
-    this.#acknowledgements = new Acknowledgements(clock, () => this.proxies.values());
+    this.#acknowledgements = new Acknowledgements(clock, {
+      proxies: () => this.proxies.values(),
+      isBehind: (revision) => this.#isBehind(revision),
+    });
     this.#problems = new ProblemLog((message) => options.log("warning", message));
     addProblemMetrics(options.metrics, () => this.proxies.values());
     this.#services = {
@@ -96,7 +101,14 @@ export class Push implements ResourceSource {
 
   /** Resolves when every proxy concerned has taken or refused what the revision brought, or with how far they are after the time. */
   acknowledged(revision: number, timeoutMs: number): Promise<Acknowledged> {
-    return this.#acknowledgements.wait(revision, timeoutMs, () => this.#pushedRevision);
+    return this.#acknowledgements.wait(revision, timeoutMs);
+  }
+
+  /** Some proxy has not answered to all of it yet. */
+  #isBehind(revision: number): boolean {
+    if (this.#pushedRevision < revision) return true;
+    for (const proxy of this.#behind) if (proxy.settledRevision < revision) return true;
+    return false;
   }
 
   // === Changes ===
@@ -115,7 +127,10 @@ export class Push implements ResourceSource {
     this.#reasons.clear();
     if (!this.#readState()) return;
     this.#pushedRevision = this.#revision;
-    for (const proxy of this.proxies.values()) this.#enqueue(proxy, sinceMs);
+    for (const proxy of this.proxies.values()) {
+      this.#behind.add(proxy);
+      this.#enqueue(proxy, sinceMs);
+    }
     this.#acknowledgements.check();
   }
 
@@ -168,6 +183,7 @@ export class Push implements ResourceSource {
         this.#metrics.convergenceTime.observe(sinceMs / 1000);
       }
     }
+    if (proxy.settledRevision >= this.#pushedRevision) this.#behind.delete(proxy);
     this.#queue.done(proxy);
     this.#acknowledgements.check();
   }
@@ -178,6 +194,7 @@ export class Push implements ResourceSource {
     const node = this.#readNode(connection.node);
     const proxy = new ConnectedProxy(connection, node);
     this.proxies.set(connection, proxy);
+    this.#behind.add(proxy);
     this.#options.log("info", `${node.id} connected from ${connection.peer}`);
     // First: it is to see what it has registered itself as.
     const registration = this.#options.onConnect?.(node);
@@ -197,6 +214,7 @@ export class Push implements ResourceSource {
     const proxy = this.proxies.get(connection);
     if (proxy === undefined) return;
     this.proxies.delete(connection);
+    this.#behind.delete(proxy);
     this.#queue.remove(proxy);
     this.#problems.forget(proxy);
     this.#options.log("info", `${proxy.id} disconnected`);
