@@ -26,6 +26,10 @@ export class Expiries {
     if (atMs < this.#timerMs) this.#wait(atMs);
   }
 
+  has(typeUrl: string, name: string): boolean {
+    return this.#atMs.get(typeUrl)?.has(name) === true;
+  }
+
   close(): void {
     this.#timer?.cancel();
     this.#atMs.clear();

@@ -43,7 +43,9 @@ export class ResourceStore {
 
   constructor(services: StoreServices) {
     this.#services = services;
-    this.#expiries = new Expiries(services.clock, (typeUrl, names) => this.#expire(typeUrl, names));
+    this.#expiries = new Expiries(services.clock, (typeUrl, names) => {
+      void this.#inTurn(() => this.#expire(typeUrl, names));
+    });
   }
 
   /** In make-before-break order. */
@@ -289,7 +291,7 @@ export class ResourceStore {
     const versions = new Map(incoming.resources.map(({ name, version }) => [name, version]));
     const lastUpdateAttemptMs = this.#services.clock.wallMs();
     for (const [name, some] of Map.groupBy(problems, (problem) => problem.name)) {
-      if (!state.wants(name)) continue;
+      if (name === "" || !state.wants(name)) continue;
       state.refused.set(name, {
         failedConfiguration: sorted.decoded.get(name)?.json,
         lastUpdateAttemptMs,
@@ -305,13 +307,16 @@ export class ResourceStore {
     this.#services.log("warn", `${what}: ${printProblems(problems)}`);
   }
 
-  #expire(typeUrl: string, names: readonly string[]): void {
+  async #expire(typeUrl: string, names: readonly string[]): Promise<void> {
     const state = this.#states.get(typeUrl);
     if (state === undefined) return;
-    const removed = names.filter((name) => state.known.has(name));
+    // An answer before this turn may have brought it again.
+    const removed = names.filter(
+      (name) => state.known.has(name) && !this.#expiries.has(typeUrl, name),
+    );
+    if (removed.length === 0) return;
     this.#forget(state, removed);
-    const { version } = state;
-    void this.#inTurn(() => this.#deliver(state, { ...nothing, removed, version }));
+    await this.#deliver(state, { ...nothing, removed, version: state.version });
     this.#services.onChange?.(state.type);
   }
 
