@@ -34,15 +34,21 @@ export class PortClaims {
     const start = hash(key) % portCount;
     for (let i = 0; i < portCount; i++) {
       const port = firstPort + ((start + i) % portCount);
-      const file = join(this.#folder, String(port));
-      if (this.#claims.includes(file) || !takeClaim(file, this.#owner)) continue;
-      if (await isFree(port)) {
-        this.#claims.push(file);
-        return port;
-      }
-      dropClaim(file);
+      if (await this.take(port)) return port;
     }
     throw new PortTaken(`none of the ports ${firstPort} to ${firstPort + portCount - 1} is free`);
+  }
+
+  /** This very port, if nobody has it. */
+  async take(port: number): Promise<boolean> {
+    const file = join(this.#folder, String(port));
+    if (this.#claims.includes(file) || !takeClaim(file, this.#owner)) return false;
+    if (!(await isFree(port))) {
+      dropClaim(file);
+      return false;
+    }
+    this.#claims.push(file);
+    return true;
   }
 
   release(): void {

@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { isFree } from "#agent/port-claims.ts";
 import type { CommandContext } from "./context.ts";
 import { command, parseFlags, portFlag, positiveFlag, UsageError } from "./flags.ts";
 import { readKeys } from "./mesh/keys.ts";
@@ -43,19 +42,12 @@ interface DemoOptions {
 export async function runDemo(argv: readonly string[], context: CommandContext): Promise<number> {
   const options = parse(argv, context);
   if (typeof options === "number") return options;
-  const port = options.port ?? (await freePort());
-  if (options.port !== undefined && !(await isFree(port))) {
-    context.terminal.stderr.write(
-      `heddle demo: port ${port} is taken by another program; leave --port out to get a free one\n`,
-    );
-    return 1;
-  }
   const { stateFolder, discoveryPort, apiPort, proxy } = options;
   return runSession({
     ...{ stateFolder, discoveryPort, apiPort, proxy, context },
-    project: bookinfo(port, context),
+    project: bookinfo(options.port, context),
     quiet: true,
-    onReady: (session) => new Demo(session, options, context, port).run(),
+    onReady: (session) => new Demo(session, options, context).run(),
   });
 }
 
@@ -64,13 +56,10 @@ class Demo {
   readonly #session: Session;
   readonly #options: DemoOptions;
   readonly #context: CommandContext;
-  readonly #port: number;
-
-  constructor(session: Session, options: DemoOptions, context: CommandContext, port: number) {
+  constructor(session: Session, options: DemoOptions, context: CommandContext) {
     this.#session = session;
     this.#options = options;
     this.#context = context;
-    this.#port = port;
   }
 
   async run(): Promise<void> {
@@ -78,7 +67,7 @@ class Demo {
     const { perSecond, seconds } = this.#options;
     const { clock } = this.#context;
     const traffic = new Traffic({
-      port: this.#port,
+      port: this.#port(),
       path: "/productpage",
       perSecond: perSecond || 1,
       // Every third visitor is signed in, so that rules about jason have something to do.
@@ -134,7 +123,7 @@ class Demo {
                   ${programs} programs, ${proxies} proxies, up in ${(startedInMs / 1000).toFixed(1)} s
   demo traffic    ${withTraffic ? `${perSecond} requests a second${keys ? " (t: off and on)" : ""}` : "none"}
 
-  Open    http://localhost:${this.#port}/productpage
+  Open    http://localhost:${this.#port()}/productpage
           Reload: the stars come from whichever reviews answers, none (v1), black (v2) or red (v3).
           Sign in as jason; some rules are about jason.
 
@@ -142,6 +131,10 @@ class Demo {
 
   Ctrl-C stops everything. State is kept in ${relative(this.#context.folder, this.#options.stateFolder) || "."}.
 `);
+  }
+
+  #port(): number {
+    return this.#session.mesh.gateway?.ports[0]?.local ?? 0;
   }
 
   #print(text: string): void {
@@ -160,7 +153,7 @@ function nextSteps(rules: string): readonly string[] {
   ];
 }
 
-function bookinfo(port: number, { terminal, self }: CommandContext): Project {
+function bookinfo(port: number | undefined, { terminal, self }: CommandContext): Project {
   const file = join(sample, "heddle.yaml");
   const project = readProject({
     file,
@@ -168,7 +161,9 @@ function bookinfo(port: number, { terminal, self }: CommandContext): Project {
     text: readFileSync(file, "utf8"),
     environment: projectEnvironment(terminal.environment, self),
   });
-  const gateway = { ports: [{ local: port, gateway: 8080 }] };
+  const local = port ?? firstPort;
+  const orNext = port === undefined ? portsTried : 0;
+  const gateway = { ports: [{ local, gateway: 8080, orNext }] };
   if (onPath("python3", terminal.environment)) return { ...project, gateway };
   terminal.stderr.write(
     "heddle demo: python3 is not installed, so details, which is written in Python, is left out; the page says so where the details would be\n",
@@ -187,12 +182,6 @@ function onPath(
   { PATH: path = "" }: CommandContext["terminal"]["environment"],
 ): boolean {
   return path.split(delimiter).some((folder) => folder !== "" && existsSync(join(folder, program)));
-}
-
-async function freePort(): Promise<number> {
-  for (let port = firstPort; port < firstPort + portsTried; port++)
-    if (await isFree(port)) return port;
-  return firstPort;
 }
 
 function parse(argv: readonly string[], context: CommandContext): DemoOptions | number {

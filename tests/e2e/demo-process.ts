@@ -28,8 +28,13 @@ export class Demo {
 
   static async start(folder: string, ...argv: readonly string[]): Promise<Demo> {
     const demo = new Demo(folder, argv);
-    await demo.said(/Open {4}http:\/\/localhost:\d+\/productpage/);
-    return demo;
+    try {
+      await demo.said(/Open {4}http:\/\/localhost:\d+\/productpage/);
+      return demo;
+    } catch (error) {
+      await demo.stop();
+      throw error;
+    }
   }
 
   private constructor(folder: string, argv: readonly string[]) {

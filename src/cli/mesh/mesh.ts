@@ -3,14 +3,20 @@ import type { HealthProbe } from "#agent/health-probe.ts";
 import { LocalGateway } from "#agent/local-gateway.ts";
 import { type LocalHost, LocalWorkload } from "#agent/local-workload.ts";
 import { type MeshRelease, serviceEntry, workloadGroup } from "#agent/mesh-objects.ts";
-import { isFree, PortClaims } from "#agent/port-claims.ts";
+import { PortClaims } from "#agent/port-claims.ts";
 import { ProgramKeeper } from "#agent/program-keeper.ts";
 import type { ProxyProgram } from "#agent/sidecar.ts";
 import type { Clock } from "#lib/clock.ts";
 import type { Random } from "#lib/random.ts";
 import type { ConfigObject } from "#model/object.ts";
 import type { ControlPlane } from "../control-plane.ts";
-import type { HealthSpec, Project, ReleaseSpec, ServiceSpec } from "../project/project.ts";
+import type {
+  GatewayPort,
+  HealthSpec,
+  Project,
+  ReleaseSpec,
+  ServiceSpec,
+} from "../project/project.ts";
 import { userFolder } from "../user-folder.ts";
 import type { StateFolder } from "./state-folder.ts";
 
@@ -118,12 +124,9 @@ export class Mesh {
   async #prepareGateway(host: LocalHost): Promise<void> {
     const { project, onProxyLine, onEvent } = this.#options;
     if (project.gateway === undefined) return;
-    for (const { local } of project.gateway.ports) {
-      if (!(await isFree(local)))
-        throw new MeshNotStarted(
-          `port ${local} of 127.0.0.1 is taken by another program: name another one under "gateway" in ${project.file}`,
-        );
-    }
+    const ports: GatewayPort[] = [];
+    for (const wanted of project.gateway.ports)
+      ports.push({ ...wanted, local: await this.#gatewayPort(wanted) });
     const name = "istio-ingressgateway";
     this.#gateway = await LocalGateway.prepare(
       {
@@ -131,11 +134,19 @@ export class Mesh {
         namespace: gatewayNamespace,
         domain,
         labels: { istio: "ingressgateway", app: name },
-        ports: project.gateway.ports,
+        ports,
         onLine: (line) => onProxyLine("gateway", line),
         onEvent: (message) => onEvent("gateway", message),
       },
       host,
+    );
+  }
+
+  async #gatewayPort({ local, orNext = 0 }: GatewayPort): Promise<number> {
+    for (let port = local; port <= local + orNext; port++)
+      if (await this.#claims.take(port)) return port;
+    throw new MeshNotStarted(
+      `port ${local} of 127.0.0.1, where the gateway is to listen, is taken by another program: name another one`,
     );
   }
 

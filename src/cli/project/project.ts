@@ -20,6 +20,8 @@ export interface GatewaySpec {
 export interface GatewayPort {
   readonly local: number;
   readonly gateway: number;
+  /** So many more ports are tried when it is taken; none when absent. */
+  readonly orNext?: number;
 }
 
 export const appProtocols = [
