@@ -7,6 +7,7 @@ test("Istio's defaults", () => {
     grpcAddr: { host: undefined, port: 15_010 },
     httpAddr: { host: undefined, port: 8080 },
     configDirs: [],
+    stateDir: undefined,
     meshConfig: undefined,
     domain: "cluster.local",
     clusterId: "Kubernetes",

@@ -15,6 +15,8 @@ export interface PilotFlags {
   /** REST discovery, /ready, /metrics, /debug. */
   readonly httpAddr: ListenText;
   readonly configDirs: readonly string[];
+  /** What was applied and who is registered; undefined: kept as long as the process lives. */
+  readonly stateDir: string | undefined;
   readonly meshConfig: string | undefined;
   readonly domain: string;
   readonly clusterId: string;
@@ -66,6 +68,7 @@ interface RawFlags {
   readonly grpcAddr: ListenText;
   readonly httpAddr: ListenText;
   readonly configDir: readonly string[];
+  readonly stateDir?: string;
   readonly meshConfig?: string;
   readonly domain: string;
   readonly clusterID: string;
@@ -113,6 +116,7 @@ function defineFlags(): Command {
         .argParser((value: string, before: readonly string[]) => [...before, value])
         .default([], "none"),
     )
+    .option("--stateDir <folder>", "where applied configuration and registrations are kept")
     .option("--meshConfig <file>", "MeshConfig, as the ConfigMap's `mesh`")
     .option("--domain <domain>", "of services' names", "cluster.local")
     .option("--clusterID <name>", "of endpoints that name none", "Kubernetes")
@@ -144,6 +148,7 @@ function flagsOf(raw: RawFlags): PilotFlags {
     grpcAddr: raw.grpcAddr,
     httpAddr: raw.httpAddr,
     configDirs: raw.configDir,
+    stateDir: raw.stateDir,
     meshConfig: raw.meshConfig,
     domain: raw.domain,
     clusterId: raw.clusterID,

@@ -5,11 +5,7 @@ import { systemClock } from "#lib/clock.ts";
 import { systemRandom } from "#lib/random.ts";
 import { readMeshConfig } from "#model/mesh-config.ts";
 import { addressText } from "#net/address.ts";
-import { AutoRegistration } from "#pilot/auto-registration.ts";
-import { EndpointSources } from "#pilot/endpoint-sources.ts";
-import { Mesh } from "#pilot/mesh.ts";
-import { PilotServer } from "#pilot/pilot-server.ts";
-import { openFolders } from "#pilot/stores.ts";
+import { ControlPlane } from "#pilot/control-plane.ts";
 import { ProcessLog } from "#proxy/process-log.ts";
 import { packageVersion } from "./package-version.ts";
 import { type PilotFlags, parsePilotFlags } from "./pilot-flags.ts";
@@ -37,45 +33,27 @@ export async function runPilot(argv: readonly string[]): Promise<number> {
 }
 
 async function serve(flags: PilotFlags, log: Log, stopped: Promise<unknown>): Promise<number> {
-  const { domain, clusterId } = flags;
-  const mesh = new Mesh({ domain, clusterId, meshConfig: meshConfigOf(flags) });
-  const onProblems = (problems: readonly string[]) => {
-    for (const problem of problems) log("error", problem);
-  };
-  const store = openFolders({ clock: systemClock, paths: flags.configDirs, onProblems });
-  mesh.follow(store);
-  const registration = new AutoRegistration({
-    mesh,
-    clock: systemClock,
-    log,
-    controller: "heddle-pilot",
-  });
-  registration.start();
-  const sources = new EndpointSources({ mesh, clock: systemClock, log });
-  sources.start();
-  const server = new PilotServer({
+  const { domain, clusterId, configDirs, stateDir: stateFolder } = flags;
+  const controlPlane = new ControlPlane({
     clock: systemClock,
     random: systemRandom,
-    mesh,
-    onConnect: (node) => registration.connect(node),
+    ...{ domain, clusterId, stateFolder, log },
+    meshConfig: meshConfigOf(flags),
+    configPaths: configDirs,
     grpc: flags.grpcAddr,
     http: flags.httpAddr,
     version: packageVersion(),
-    log,
     debounceAfterMs: flags.debounceAfterMs,
     debounceMaxMs: flags.debounceMaxMs,
     pushThrottle: flags.pushThrottle,
   });
-  const { grpc, http } = await server.start();
+  const { grpc, http } = await controlPlane.start();
   for (const path of flags.configDirs) log("info", `configuration: ${path}`);
   log("info", `xDS (gRPC) on ${addressText(grpc)}`);
-  log("info", `xDS (REST), /ready, /metrics and /debug on http://${addressText(http)}`);
+  log("info", `xDS (REST), /ready, /metrics, /debug and the API on http://${addressText(http)}`);
   await stopped;
   log("info", "stopping");
-  sources.stop();
-  registration.stop();
-  await server.stop(flags.shutdownMs);
-  store.close();
+  await controlPlane.stop(flags.shutdownMs);
   return 0;
 }
 
