@@ -44,10 +44,10 @@ after(() => rmSync(folder, { recursive: true }));
 const meshFile = join(folder, "mesh.yaml");
 writeFileSync(meshFile, mesh);
 
-function explain(calls: unknown, ...flags: readonly string[]) {
+async function explain(calls: unknown, ...flags: readonly string[]) {
   const recorded = recordedIo(JSON.stringify(calls));
   const node = ["--node", "sidecar~10.0.0.1~app.default~default.svc.cluster.local"];
-  const code = runExplain(["-f", meshFile, ...node, "--call", "-", ...flags], recorded.io);
+  const code = await runExplain(["-f", meshFile, ...node, "--call", "-", ...flags], recorded.io);
   return { code, stdout: recorded.stdout() };
 }
 
@@ -59,8 +59,8 @@ const jason = {
   headers: { "end-user": "jason" },
 };
 
-test("a call is an object, with every rule that decided and its line", () => {
-  const { code, stdout } = explain(jason, "-o", "json");
+test("a call is an object, with every rule that decided and its line", async () => {
+  const { code, stdout } = await explain(jason, "-o", "json");
   assert.equal(code, 0);
   const rule = { file: meshFile, namespace: "default", name: "reviews" };
   assert.deepEqual(JSON.parse(stdout), {
@@ -103,8 +103,8 @@ test("a call is an object, with every rule that decided and its line", () => {
   });
 });
 
-test("a list of calls is a list", () => {
-  const { stdout } = explain(
+test("a list of calls is a list", async () => {
+  const { stdout } = await explain(
     [{ ...jason, headers: {} }, { address: "10.96.0.1", port: 9080, protocol: "tcp" }, { port: 1 }],
     "-o",
     "json",
@@ -123,8 +123,8 @@ test("a list of calls is a list", () => {
   ]);
 });
 
-test("people read a line for each step", () => {
-  const { stdout } = explain([jason, { ...jason, headers: {} }]);
+test("people read a line for each step", async () => {
+  const { stdout } = await explain([jason, { ...jason, headers: {} }]);
   assert.match(stdout, /^GET reviews:9080\/reviews\/0$/m);
   assert.match(
     stdout,
@@ -134,20 +134,23 @@ test("people read a line for each step", () => {
   assert.match(stdout, /→ 90% outbound\|9080\|v1\|\S+, 10% outbound\|9080\|v3\|\S+/);
 });
 
-test("a destination that does not exist is said to be none", () => {
+test("a destination that does not exist is said to be none", async () => {
   const text = mesh.replace("subset: v2", "subset: v9");
   const file = join(folder, "v9.yaml");
   writeFileSync(file, text);
   const recorded = recordedIo(JSON.stringify(jason));
   const flags = ["--node", "sidecar~10.0.0.1~app.default~default.svc.cluster.local", "--call", "-"];
-  assert.equal(runExplain(["-f", file, ...flags], recorded.io), 0);
+  assert.equal(await runExplain(["-f", file, ...flags], recorded.io), 0);
   assert.match(recorded.stdout(), /there is no such cluster: 503/);
 });
 
-test("what is wrong with calls and files ends with 65", () => {
-  const { code, stdout } = explain([{ port: 80 }, { ports: 80 }]);
+test("what is wrong with calls and files ends with 65", async () => {
+  const { code, stdout } = await explain([{ port: 80 }, { ports: 80 }]);
   assert.equal(code, 65);
   assert.match(stdout, /^-\[1\]\.ports: unknown field/m);
   const recorded = recordedIo("{}");
-  assert.equal(runExplain(["-f", "absent.yaml", "--node", "x", "--call", "-"], recorded.io), 65);
+  assert.equal(
+    await runExplain(["-f", "absent.yaml", "--node", "x", "--call", "-"], recorded.io),
+    65,
+  );
 });

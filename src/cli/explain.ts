@@ -1,45 +1,110 @@
 /** `heddle explain`: what happens to a call, and which rules decided it. */
-import { Option } from "commander";
+import { type Command, Option } from "commander";
 import { ConfigError } from "#lib/config-error.ts";
 import { generateXds } from "#pilot/generate.ts";
 import type { ProxyView } from "#pilot/view.ts";
 import { Simulation } from "#proxy/simulate.ts";
 import type { Call } from "#proxy/simulated-call.ts";
-import { command, dataExit, parseFlags } from "./flags.ts";
+import { command, dataExit, parseFlags, UsageError } from "./flags.ts";
+import { explainLive } from "./live/explain-live.ts";
 import type { Terminal } from "./mesh/terminal.ts";
 import { readCall } from "./offline/call-file.ts";
+import { homeOf, urlCall } from "./offline/call-url.ts";
 import { type ExplainedCall, explained } from "./offline/explained.ts";
 import { explainedText } from "./offline/explained-text.ts";
 import { readJsonFile } from "./offline/json-file.ts";
-import { addProxyFlags, type ProxyFlags, readView } from "./offline/proxy-flags.ts";
+import { addOfflineFlags, type ProxyFlags, readView } from "./offline/proxy-flags.ts";
 import { printWarnings } from "./offline/warnings.ts";
 import type { OfflineIo } from "./offline-io.ts";
 
-interface ExplainFlags extends ProxyFlags {
-  readonly call: string;
+interface ExplainFlags extends Partial<ProxyFlags> {
+  readonly call?: string;
+  readonly header: readonly string[];
+  readonly request?: string;
+  readonly server?: string;
   readonly output: "text" | "json";
 }
 
-/** The exit code. Problems are lines on standard output, as those of `heddle validate`. */
-export function runExplain(argv: readonly string[], io: OfflineIo): number {
+interface Asked {
+  readonly flags: ExplainFlags;
+  /** What is not a flag: who calls, and where to. */
+  readonly words: readonly string[];
+}
+
+/** The exit code. Offline, problems are lines on standard output, as those of `heddle validate`. */
+export async function runExplain(argv: readonly string[], io: OfflineIo): Promise<number> {
   const { terminal } = io;
-  const parser = addProxyFlags(command("explain", terminal))
+  const asked = parseFlags(parserOf(terminal), argv, { terminal, read: check });
+  if (typeof asked === "number") return asked;
+  const { flags, words } = asked;
+  const { filename, node } = flags;
+  if (filename !== undefined && node !== undefined) {
+    return explainOffline({ ...flags, filename, node }, words[0], io);
+  }
+  const [proxy = "", url = ""] = words;
+  return explainLive(
+    {
+      ...{ proxy, url, headers: flags.header, method: flags.request },
+      ...{ server: flags.server, format: flags.output },
+    },
+    io,
+  );
+}
+
+function parserOf(terminal: Terminal): Command {
+  const parser = command("explain", terminal)
     .description(
-      "Says what happens to calls of a proxy, and which rules decide it, from files alone.",
+      "Says what happens to a call, and which rules decide it: of a proxy that runs (heddle explain productpage http://reviews:9080/), or from files alone (-f, --node).",
     )
-    .requiredOption("--call <file>", "JSON: a call, or a list of calls (docs/reference/explain.md)")
+    .usage(
+      "<proxy> <url> [-H <header>]\n       heddle explain -f <paths> --node <id> <url> | --call <file>",
+    )
+    .argument(
+      "[words...]",
+      "who calls (a proxy's name or its service; not with -f), and [METHOD] URL",
+    );
+  return addOfflineFlags(parser)
+    .option("--call <file>", "JSON: a call, or a list of calls (docs/reference/explain.md)")
+    .addOption(
+      new Option("-H, --header <header>", "name: value; may be given again")
+        .argParser((text: string, before: readonly string[]) => [...before, text])
+        .default([]),
+    )
+    .option("-X, --request <method>", "the request's method")
+    .option(
+      "--server <url>",
+      "the control plane's API (HEDDLE_SERVER, else the mesh that runs in this folder)",
+    )
     .addOption(
       new Option("-o, --output <format>", "for people or for programs")
         .choices(["text", "json"])
         .default("text"),
     );
-  const flags = parseFlags(parser, argv, {
-    terminal,
-    read: (parsed) => parsed.opts<ExplainFlags>(),
-  });
-  if (typeof flags === "number") return flags;
-  const calls = readCalls(flags.call, io);
-  const read = readView(flags, io);
+}
+
+function check(parser: Command): Asked {
+  const flags = parser.opts<ExplainFlags>();
+  const words = parser.args;
+  if (flags.filename === undefined) {
+    if (words.length === 2) return { flags, words };
+    throw new UsageError(
+      "name who calls and where to (heddle explain productpage http://reviews:9080/), or files (-f)",
+    );
+  }
+  if (flags.node === undefined) throw new UsageError("-f needs --node: which proxy it is about");
+  if (words.length + (flags.call === undefined ? 0 : 1) !== 1) {
+    throw new UsageError("-f needs one URL, or calls in a file (--call)");
+  }
+  return { flags, words };
+}
+
+type OfflineFlags = ExplainFlags & Required<Pick<ProxyFlags, "filename" | "node">>;
+
+function explainOffline(flags: OfflineFlags, url: string | undefined, io: OfflineIo): number {
+  const { terminal } = io;
+  const read = readView({ recursive: false, ...flags }, io);
+  const calls =
+    flags.call === undefined ? urlCalls(url ?? "", flags, read) : readCalls(flags.call, io);
   const problems = [
     ...("problems" in read ? read.problems : []),
     ...("problems" in calls ? calls.problems : []),
@@ -52,6 +117,22 @@ export function runExplain(argv: readonly string[], io: OfflineIo): number {
   return 0;
 }
 
+/** A URL's host is looked up in what the proxy sees. */
+function urlCalls(
+  url: string,
+  { header, request }: ExplainFlags,
+  read: ReturnType<typeof readView>,
+): ReadCalls {
+  if ("problems" in read) return { problems: [] };
+  const { view } = read;
+  const call = urlCall({ url, headers: header, method: request }, homeOf(view));
+  if ("problems" in call) return call;
+  const mode = view.node.type === "router" ? ({ callMode: "gateway" } as const) : {};
+  return { calls: [{ ...call.call, ...mode }], single: true };
+}
+
+type ReadCalls = Calls | { readonly problems: readonly string[] };
+
 function refused(problems: readonly string[], { stdout }: Terminal): number {
   for (const problem of problems) stdout.write(`${problem}\n`);
   return dataExit;
@@ -63,7 +144,7 @@ interface Calls {
   readonly single: boolean;
 }
 
-function readCalls(path: string, io: OfflineIo): Calls | { readonly problems: readonly string[] } {
+function readCalls(path: string, io: OfflineIo): ReadCalls {
   const json = readJsonFile(path, io);
   if ("problem" in json) return { problems: [json.problem] };
   const { value } = json;

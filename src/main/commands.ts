@@ -151,7 +151,7 @@ export const commands: readonly CliCommand[] = [
   },
   {
     name: "explain",
-    usage: "-f <path>",
+    usage: "<proxy> <url>",
     summary: "say what happens to a call, and which rules decide it",
     run: async (argv) => (await import("#cli/explain.ts")).runExplain(argv, offline()),
   },

@@ -1,5 +1,15 @@
 import { isIP } from "node:net";
 import type { ProxyView } from "#pilot/view.ts";
+import { type ReadCall, readCall } from "./call-file.ts";
+
+/** Where a caller lives: how it reads names. */
+export interface CallerHome {
+  readonly namespace: string;
+  /** Of services: `cluster.local`. */
+  readonly domain: string;
+  /** What it dials for a service of this full name; undefined: nothing is known of it. */
+  addressOf(hostname: string): string | undefined;
+}
 
 /** What a URL says of a call, as fields of a call file. */
 export interface UrlCall {
@@ -26,8 +36,42 @@ const schemes: Readonly<Record<string, Pick<UrlCall, "port" | "protocol" | "tls"
 const form =
   /^(?:(?<method>[A-Z]+) +)?(?<scheme>[a-z0-9]+):\/\/(?:\[(?<ip>[0-9a-f:.]+)\]|(?<name>[^/:?#[\]]+))(?::(?<port>\d+))?(?<path>[/?][^#]*)?$/;
 
+/** A URL with headers, as on a command line. */
+export interface UrlAndHeaders {
+  /** `[METHOD] URL` */
+  readonly url: string;
+  /** `name: value` */
+  readonly headers: readonly string[];
+  readonly method: string | undefined;
+}
+
+export function urlCall(
+  { url, headers, method }: UrlAndHeaders,
+  home: CallerHome,
+  /** What else is known of the call: it wins over the URL. */
+  wayOf: (call: UrlCall) => object = () => ({}),
+): ReadCall {
+  const parsed = callOfUrl(url, home);
+  if (typeof parsed === "string") return { problems: [parsed] };
+  const fields: Record<string, string[]> = {};
+  for (const text of headers) {
+    const [, name = "", value = ""] = /^([^:]+):\s*(.*)$/.exec(text) ?? [];
+    if (name === "") return { problems: [`-H "${text}" must be "name: value"`] };
+    fields[name] = [...(fields[name] ?? []), value];
+  }
+  return readCall(
+    {
+      ...parsed,
+      ...wayOf(parsed),
+      ...(Object.keys(fields).length === 0 ? {} : { headers: fields }),
+      ...(method === undefined ? {} : { method }),
+    },
+    "call",
+  );
+}
+
 /** `POST http://reviews:9080/reviews/0`; a string: what is wrong with it. The address is a service's, where the view knows the host. */
-export function callOfUrl(text: string, view: ProxyView): UrlCall | string {
+export function callOfUrl(text: string, home: CallerHome): UrlCall | string {
   const { method, scheme = "", ip, name, port, path } = form.exec(text.trim())?.groups ?? {};
   const host = ip ?? name;
   const known = schemes[scheme];
@@ -37,7 +81,7 @@ export function callOfUrl(text: string, view: ProxyView): UrlCall | string {
   }
   const number = port === undefined ? known.port : Number(port);
   if (number === 0) return `"${text}" needs a port`;
-  const address = isIP(host) === 0 ? addressOf(host, view) : host;
+  const address = isIP(host) === 0 ? dialled(host, home) : host;
   const authority = `${ip === undefined ? host : `[${ip}]`}${port === undefined ? "" : `:${port}`}`;
   return {
     ...(address === undefined ? {} : { address }),
@@ -51,18 +95,29 @@ export function callOfUrl(text: string, view: ProxyView): UrlCall | string {
   };
 }
 
-/** What the proxy's workload would dial: names are tried as its resolver would. */
-function addressOf(host: string, { scope, node }: ProxyView): string | undefined {
-  const suffix = `svc.${scope.domain}`;
-  const names = [host, `${host}.${node.namespace}.${suffix}`, `${host}.${suffix}`];
-  for (const name of names) {
-    const service = scope.service(name.toLowerCase());
-    if (service === undefined) continue;
-    const own = service.addresses.find((address) => isIP(address) !== 0);
-    if (own !== undefined) return own;
-    if (scope.dnsCapture && service.autoAddress !== undefined) return service.autoAddress;
-    if (!service.headless) return undefined;
-    return scope.endpoints(service).find(({ address }) => isIP(address) !== 0)?.address;
+/** Names are tried as the workload's resolver would. */
+function dialled(host: string, { namespace, domain, addressOf }: CallerHome): string | undefined {
+  const suffix = `svc.${domain}`;
+  for (const name of [host, `${host}.${namespace}.${suffix}`, `${host}.${suffix}`]) {
+    const address = addressOf(name.toLowerCase());
+    if (address !== undefined) return address;
   }
   return undefined;
+}
+
+/** The workload of a proxy that is known by its view. */
+export function homeOf({ scope, node }: ProxyView): CallerHome {
+  return {
+    namespace: node.namespace,
+    domain: scope.domain,
+    addressOf: (hostname) => {
+      const service = scope.service(hostname);
+      if (service === undefined) return undefined;
+      const own = service.addresses.find((address) => isIP(address) !== 0);
+      if (own !== undefined) return own;
+      if (scope.dnsCapture && service.autoAddress !== undefined) return service.autoAddress;
+      if (!service.headless) return undefined;
+      return scope.endpoints(service).find(({ address }) => isIP(address) !== 0)?.address;
+    },
+  };
 }

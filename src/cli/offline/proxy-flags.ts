@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { type OfflineText, offlineMesh, offlineNode, offlineView } from "#pilot/offline.ts";
 import type { ProxyView } from "#pilot/view.ts";
 import { readConfigFiles } from "../config-files.ts";
@@ -15,15 +15,25 @@ export interface ProxyFlags {
 }
 
 export function addProxyFlags(command: Command): Command {
+  return addFlags(command, (flags, text) => new Option(flags, text).makeOptionMandatory());
+}
+
+/** The same, for a command that also has another way to know a mesh. */
+export function addOfflineFlags(command: Command): Command {
+  return addFlags(command, (flags, text) => new Option(flags, text));
+}
+
+function addFlags(command: Command, main: (flags: string, text: string) => Option): Command {
   return command
-    .requiredOption(
-      "-f, --filename <paths...>",
-      "configuration: files, folders, - for standard input",
+    .addOption(
+      main("-f, --filename <paths...>", "configuration: files, folders, - for standard input"),
     )
     .option("-R, --recursive", "look into the folders of folders", false)
-    .requiredOption(
-      "--node <id>",
-      "the proxy: sidecar~10.0.0.1~pod.ns~ns.svc.cluster.local (router~… is a gateway)",
+    .addOption(
+      main(
+        "--node <id>",
+        "the proxy: sidecar~10.0.0.1~pod.ns~ns.svc.cluster.local (router~… is a gateway)",
+      ),
     )
     .option("--metadata <file>", "the proxy's node metadata, JSON; wins over the id")
     .option(

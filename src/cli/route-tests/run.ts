@@ -5,7 +5,7 @@ import type { ProxyView } from "#pilot/view.ts";
 import { Simulation } from "#proxy/simulate.ts";
 import { type ConfigFile, readConfigFiles } from "../config-files.ts";
 import { readCall } from "../offline/call-file.ts";
-import { callOfUrl } from "../offline/call-url.ts";
+import { callOfUrl, homeOf } from "../offline/call-url.ts";
 import { type DecidingRule, explained } from "../offline/explained.ts";
 import type { OfflineIo } from "../offline-io.ts";
 import { type Difference, differences } from "./compare.ts";
@@ -119,7 +119,7 @@ function readUrlCall(
   view: ProxyView,
   fields: Readonly<Record<string, unknown>>,
 ): ReturnType<typeof readCall> {
-  const parsed = callOfUrl(url, view);
+  const parsed = callOfUrl(url, homeOf(view));
   if (typeof parsed === "string") return { problems: [parsed] };
   return readCall({ ...parsed, ...fields }, "call");
 }

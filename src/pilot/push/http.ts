@@ -1,6 +1,7 @@
 import type { ConfigObject } from "#model/object.ts";
 import type { ConnectedProxy } from "./connected-proxy.ts";
 import { adsz, configDump, endpointz, syncz } from "./debug.ts";
+import { explainz } from "./explainz.ts";
 import type { LiveMesh } from "./live-mesh.ts";
 import { pushStatus } from "./problem-log.ts";
 
@@ -48,6 +49,7 @@ const pages: ReadonlyMap<string, Page> = new Map<string, Page>([
   ["/debug/push_status", (_query, { proxies }) => json(pushStatus(proxies()))],
   ["/debug/mesh", (_query, { mesh }) => json(mesh.state().mesh)],
   ["/debug/config_dump", dump],
+  ["/debug/explainz", explain],
 ]);
 
 /** Health, metrics and `/debug`; undefined: no such page. */
@@ -66,17 +68,32 @@ function index(): PilotAnswer {
   return text(200, [...pages.keys()].filter((name) => name.startsWith("/debug/")).join("\n"));
 }
 
-function dump(query: URLSearchParams, { proxies }: HttpSources): PilotAnswer {
+function dump(query: URLSearchParams, sources: HttpSources): PilotAnswer {
+  return ofProxy("config_dump", query, sources, configDump);
+}
+
+/** Our own: what `heddle explain` asks for. */
+function explain(query: URLSearchParams, sources: HttpSources): PilotAnswer {
+  return ofProxy("explainz", query, sources, explainz);
+}
+
+function ofProxy(
+  page: string,
+  query: URLSearchParams,
+  { proxies }: HttpSources,
+  make: (proxy: ConnectedProxy) => object | undefined,
+): PilotAnswer {
   const id = query.get("proxyID") ?? "";
   if (id === "")
-    return text(400, "which proxy? /debug/config_dump?proxyID=<node id or name.namespace>");
+    return text(400, `which proxy? /debug/${page}?proxyID=<node id or name.namespace>`);
   const proxy = [...proxies()].find(({ node }) => node.id === id || node.name === id);
   if (proxy === undefined)
     return text(
       404,
       `no proxy ${JSON.stringify(id)} is connected; /debug/syncz lists those that are`,
     );
-  return json(configDump(proxy));
+  const made = make(proxy);
+  return made === undefined ? text(503, `nothing was sent to ${proxy.id} yet`) : json(made);
 }
 
 function withoutSecrets(object: ConfigObject): object {
