@@ -96,6 +96,35 @@ for (const apiType of apiTypes) {
     );
   });
 
+  test(`${apiType}: what was taken of a refused answer goes with it when it is undone`, async (t) => {
+    const before = new Map([[clusterType, [edsCluster("a"), edsCluster("b")]]]);
+    const source = new FixedSource(before);
+    const { port } = await startXds(t, source);
+    const client = ads(t, apiType, port);
+    const clusters = new RecordingSubscriber(clusterType);
+    clusters.refuse = ({ set }) =>
+      set
+        .filter(({ json }) => json["connectTimeout"] === "666s")
+        .map(({ name }) => ({ name, path: "connect_timeout", message: "is too long" }));
+    client.subscribe(clusters, "all");
+    client.start();
+    await clusters.until(() => clusters.names.join() === "a,b");
+    await source.settled(clusterType);
+    const bad = { ...edsCluster("a"), connectTimeout: "666s" };
+    const changed = { ...edsCluster("b"), connectTimeout: "1s" };
+    source.set(new Map([[clusterType, [bad, changed, edsCluster("new")]]]));
+    await source.until(() => source.answers.some(({ answer }) => answer.refused !== undefined));
+    assert.deepEqual(clusters.names, ["a", "b", "new"]);
+    source.set(before);
+    await clusters.until(() => clusters.names.join() === "a,b");
+    assert.deepEqual(clusters.resources.get("b"), edsCluster("b"));
+    await source.settled(clusterType);
+    assert.deepEqual(
+      client.dump()[0]?.resources.map(({ status }) => status),
+      ["acked", "acked"],
+    );
+  });
+
   test(`${apiType}: a stream of its own for a type`, async (t) => {
     const source = new FixedSource(
       new Map<ResourceType, object[]>([[listenerType, [httpListener("in", "r")]]]),

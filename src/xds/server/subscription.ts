@@ -1,5 +1,6 @@
 import type { NamePool, NameSet } from "../name-set.ts";
-import { type Difference, emptySet, noDifference, type ResourceSet } from "../resource-set.ts";
+import type { Resource } from "../resource.ts";
+import { Difference, emptySet, noDifference, type ResourceSet } from "../resource-set.ts";
 import type { ResourceType } from "../resource-type.ts";
 import type { Refusal, SentVersion, Snapshot, SubscriptionStatus } from "../source.ts";
 
@@ -37,6 +38,7 @@ export interface RefusalReason {
 interface Outstanding {
   readonly sent: SentVersion;
   readonly target: ResourceSet;
+  readonly difference: Difference;
 }
 
 /**
@@ -57,6 +59,11 @@ export abstract class Subscription implements SubscriptionStatus {
   protected asked = false;
   #outstanding: Outstanding | undefined;
   #refusedTarget: ResourceSet | undefined;
+  /**
+   * What a refused response has told: the client may have taken some of it (Envoy takes the good clusters and listeners of a bad answer), so it is
+   * told again, also when it is what it was before.
+   */
+  readonly #doubtful: Set<string> = new Set();
 
   constructor(type: ResourceType, pool: NamePool) {
     this.type = type;
@@ -102,9 +109,10 @@ export abstract class Subscription implements SubscriptionStatus {
   /** The client has lost them, or has to see them once more. */
   forget(names: NameSet): void {
     this.held = this.held.without(names);
+    for (const name of names) this.#doubtful.delete(name);
     if (this.#outstanding !== undefined) {
-      const { sent, target } = this.#outstanding;
-      this.#outstanding = { sent, target: target.without(names) };
+      const { target, ...rest } = this.#outstanding;
+      this.#outstanding = { ...rest, target: target.without(names) };
     }
   }
 
@@ -112,7 +120,7 @@ export abstract class Subscription implements SubscriptionStatus {
   compose({ nonce, atMs, keepRemoved }: ComposeOptions): Response | undefined {
     if (this.awaiting) return undefined;
     const target = keepRemoved ? this.target.union(this.held) : this.target;
-    const difference = this.held.difference(target);
+    const difference = this.#differenceTo(target, keepRemoved);
     if (!this.mustAnswer(target)) {
       if (!this.tells(difference)) {
         // What it does not have to be told, it has; what it asked about is answered by silence.
@@ -124,14 +132,31 @@ export abstract class Subscription implements SubscriptionStatus {
     }
     const body = this.body(target, difference);
     this.sent = { version: body.version, nonce, atMs };
-    this.#outstanding = { sent: this.sent, target };
+    this.#outstanding = { sent: this.sent, target, difference };
     this.asked = false;
     return { ...body, type: this.type, nonce, difference };
   }
 
   /** What is left to send. */
   #left(): Difference {
-    return this.held.difference(this.target);
+    return this.#differenceTo(this.target, false);
+  }
+
+  #differenceTo(target: ResourceSet, keepRemoved: boolean): Difference {
+    const difference = this.held.difference(target);
+    if (this.#doubtful.size === 0) return difference;
+    const told = new Set([...difference.changed.map(({ name }) => name), ...difference.removed]);
+    const again: Resource[] = [];
+    const removed: string[] = [];
+    for (const name of this.#doubtful) {
+      const resource = target.get(name);
+      if (told.has(name)) continue;
+      if (resource !== undefined) again.push(resource);
+      else if (!keepRemoved) removed.push(name);
+    }
+    return again.length + removed.length === 0
+      ? difference
+      : new Difference(again, removed, difference);
   }
 
   #hasNews(difference: Difference): boolean {
@@ -150,8 +175,10 @@ export abstract class Subscription implements SubscriptionStatus {
     if (outstanding === undefined || outstanding.sent.nonce !== nonce)
       return nonce === "" || nonce === this.sent?.nonce ? "none" : "stale";
     this.#outstanding = undefined;
-    const { sent, target } = outstanding;
+    const { sent, target, difference } = outstanding;
     if (error !== undefined) {
+      for (const { name } of difference.changed) this.#doubtful.add(name);
+      for (const name of difference.removed) this.#doubtful.add(name);
       this.refused = { ...sent, code: error.code, detail: error.message };
       this.#refusedTarget = target;
       return "refused";
@@ -160,6 +187,8 @@ export abstract class Subscription implements SubscriptionStatus {
     this.acked = sent;
     this.refused = undefined;
     this.#refusedTarget = undefined;
+    // A heartbeat tells nothing of it.
+    if (difference !== noDifference) this.#doubtful.clear();
     return "acknowledged";
   }
 
@@ -167,6 +196,7 @@ export abstract class Subscription implements SubscriptionStatus {
   protected restart(): void {
     this.#outstanding = undefined;
     this.#refusedTarget = undefined;
+    this.#doubtful.clear();
     this.held = emptySet;
   }
 
@@ -184,7 +214,8 @@ export abstract class Subscription implements SubscriptionStatus {
     { nonce, atMs }: Pick<ComposeOptions, "nonce" | "atMs">,
   ): Response {
     this.sent = { version: body.version, nonce, atMs };
-    this.#outstanding = { sent: this.sent, target: this.held };
-    return { ...body, type: this.type, nonce, difference: noDifference };
+    const difference = noDifference;
+    this.#outstanding = { sent: this.sent, target: this.held, difference };
+    return { ...body, type: this.type, nonce, difference };
   }
 }
