@@ -3,34 +3,10 @@ import assert from "node:assert/strict";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
-import { GrpcServer } from "#grpc/server.ts";
-import { systemClock } from "#lib/clock.ts";
-import { systemRandom } from "#lib/random.ts";
-import { ipAddress } from "#net/address.ts";
-import { Pilot } from "#pilot/discovery.ts";
 import { TextMesh } from "../../testkit/pilot-mesh.ts";
 import type { ProxyProcess } from "../parity/harness/proxy-process.ts";
 import { startEnvoy, type Transport } from "../xds/envoy-client.ts";
-
-async function startPilot(t: TestContext, mesh: TextMesh): Promise<{ pilot: Pilot; port: number }> {
-  const pilot = new Pilot({
-    clock: systemClock,
-    mesh,
-    objects: () => mesh.objects,
-    version: "test",
-    log: () => {},
-    defer: setImmediate,
-  });
-  const grpc = new GrpcServer({ clock: systemClock, random: systemRandom });
-  pilot.register(grpc);
-  pilot.start();
-  const { port } = await grpc.listen(ipAddress("127.0.0.1", 0));
-  t.after(async () => {
-    pilot.stop();
-    await grpc.close();
-  });
-  return { pilot, port };
-}
+import { startPilot } from "./start-pilot.ts";
 
 async function startUpstream(t: TestContext, answer: string): Promise<number> {
   const server = createServer((_request, response) => response.end(answer));

@@ -10,6 +10,13 @@ import {
 } from "#xds/resource-type.ts";
 import { generateClusters } from "../translate/clusters/generate.ts";
 import { generateEndpoints } from "../translate/endpoints/generate.ts";
+import {
+  generateGrpcClusters,
+  generateGrpcEndpoints,
+  generateGrpcListeners,
+  generateGrpcRoutes,
+  isGrpcNode,
+} from "../translate/grpc/generate.ts";
 import { generateListeners } from "../translate/listeners/generate.ts";
 import { generateRoutes } from "../translate/routes/generate.ts";
 import { generateSecrets } from "../translate/secrets/generate.ts";
@@ -29,8 +36,16 @@ const generators: ReadonlyMap<ResourceType, Generate> = new Map<ResourceType, Ge
   [secretType, (view, names) => generateSecrets(view, new Set(names ?? []))],
 ]);
 
-export function generatorOf(type: ResourceType): Generate | undefined {
-  return generators.get(type);
+/** For clients that are no proxies: gRPC's own. */
+const grpcGenerators: ReadonlyMap<ResourceType, Generate> = new Map<ResourceType, Generate>([
+  [clusterType, (view) => generateGrpcClusters(view)],
+  [listenerType, (view) => generateGrpcListeners(view)],
+  [endpointType, (view, names) => generateGrpcEndpoints(view, new Set(names ?? []))],
+  [routeType, (view, names) => generateGrpcRoutes(view, new Set(names ?? []))],
+]);
+
+export function generatorOf(type: ResourceType, { node }: ProxyView): Generate | undefined {
+  return (isGrpcNode(node) ? grpcGenerators : generators).get(type);
 }
 
 /** The assignments that the proxy's clusters need. */

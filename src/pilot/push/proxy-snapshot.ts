@@ -2,6 +2,7 @@ import type { NameSet } from "#xds/name-set.ts";
 import { emptySet, type ResourceSet } from "#xds/resource-set.ts";
 import { endpointType, type ResourceType, secretType } from "#xds/resource-type.ts";
 import type { Snapshot } from "#xds/source.ts";
+import { isGrpcNode } from "../translate/grpc/generate.ts";
 import type { OutboundScope, ProxyView } from "../view.ts";
 import { generatorOf } from "./generators.ts";
 import { type SetCache, sameList } from "./set-cache.ts";
@@ -75,13 +76,14 @@ export class ProxySnapshot implements Snapshot {
 
   #find(type: ResourceType, names: NameSet | undefined): ResourceSet {
     if (names !== undefined && type.wildcard) return this.resources(type, undefined).pick(names);
-    if (type !== endpointType) return this.#make(type, names);
+    // A gRPC client's are not a sidecar's.
+    if (type !== endpointType || isGrpcNode(this.view.node)) return this.#make(type, names);
     const { endpoints } = this.#services;
     return endpoints.of(this.view.scope, names, () => this.#make(type, names));
   }
 
   #make(type: ResourceType, names: NameSet | undefined): ResourceSet {
-    const generate = generatorOf(type);
+    const generate = generatorOf(type, this.view);
     if (generate === undefined) return emptySet;
     const { sets, measure, onFailure } = this.#services;
     const last = this.#last.get(type) ?? emptySet;
