@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -97,12 +98,21 @@ test("it serves what its folder says, and ends with 0", async (t) => {
   assert.deepEqual(await once(pilot.child, "exit"), [0, null]);
 });
 
-test("a wrong command line, and a folder that is not there", async () => {
+test("a wrong command line, and a port that somebody has", async (t) => {
+  const taken = createServer();
+  await new Promise<void>((listening) => {
+    taken.listen(0, "127.0.0.1", listening);
+  });
+  t.after(() => taken.close());
   const end = async (...argv: readonly string[]): Promise<number | null> => {
     const child = spawn(process.execPath, [heddle, "pilot", ...argv], { stdio: "ignore" });
+    t.after(() => child.kill("SIGKILL"));
     const [code] = await once(child, "exit");
     return code;
   };
   assert.equal(await end("--kubeconfig", "x"), 64);
-  assert.equal(await end("--configDir", "/nowhere/at/all", "--grpcAddr", "127.0.0.1:0"), 1);
+  // Proof: it listens on TCP.
+  const { port } = taken.address() as AddressInfo;
+  const others = ["--httpAddr", "127.0.0.1:0"];
+  assert.equal(await end("--grpcAddr", `127.0.0.1:${port}`, ...others), 1);
 });
