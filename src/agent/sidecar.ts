@@ -106,6 +106,8 @@ export class Sidecar {
     const flags = ["-c", bootstrapFile, "--concurrency", "1", "--drain-time-s", drainSeconds];
     // Envoy warns of its own defaults and of fields that Istio's configuration has; nobody can do anything about it.
     if (proxy.kind === "envoy") flags.push("--component-log-level", "main:error,misc:error");
+    // Started again while Pilot is away it goes on with what it had.
+    else flags.push("--xds-save-path", bootstrapFile.replace(/(?:\.json)?$/, "-saved"));
     this.#lastLines.length = 0;
     return Program.start({
       command: [...proxy.command, ...flags, "--log-level", "warning", "--disable-hot-restart"],

@@ -55,14 +55,15 @@ export function encodeSaved(node: string, types: SavedTypes): string {
 export function decodeSaved(
   node: string,
   text: string,
-): { readonly types: SavedTypes } | { readonly reason: string } {
+): { readonly types: SavedTypes } | { readonly reason: string; readonly foreign?: true } {
   const end = text.indexOf("\n");
   const header = parse(text.slice(0, Math.max(0, end))) as Partial<Header> | undefined;
   if (header?.format !== format) return { reason: "it is no file of saved resources" };
   if (header.version !== formatVersion) {
     return { reason: `its format is ${header.version}, and ${formatVersion} is known` };
   }
-  if (header.node !== node) return { reason: `it was saved for the node '${header.node}'` };
+  if (header.node !== node)
+    return { reason: `it was saved for the node '${header.node}'`, foreign: true };
   const body = text.slice(end + 1).trimEnd();
   if (sumOf(body) !== header.sha256) return { reason: "it is damaged" };
   // Proof: the sum says that it is what encodeSaved has written.
@@ -150,7 +151,8 @@ export class SavedFile {
     }
     const decoded = decodeSaved(node, text);
     if ("types" in decoded) return decoded.types;
-    log("warn", `xds: ${path} is not used: ${decoded.reason}`);
+    // A proxy may have another name than the one before it: nothing is wrong then.
+    log(decoded.foreign ? "info" : "warn", `xds: ${path} is not used: ${decoded.reason}`);
     return undefined;
   }
 
