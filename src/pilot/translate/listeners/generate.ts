@@ -1,4 +1,5 @@
 /** LDS: a proxy's listeners. */
+import { hash } from "node:crypto";
 import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
 import { unreachable } from "#lib/assert.ts";
 import { localPortsOf } from "#model/local-ports.ts";
@@ -59,7 +60,11 @@ function sidecarListeners(view: ProxyView): Generated {
   const traits = traitsOf(view);
   const local = localPortsOf(node.metadata);
   const context = { scope, traits };
-  const outbound = sharedOutbound({ ...context, namedPortsOnly: local !== undefined });
+  const outbound = sharedOutbound({
+    ...context,
+    variant: hash("sha1", JSON.stringify(traits)),
+    namedPortsOnly: local !== undefined,
+  });
   const problems: ListenerProblem[] = [...outbound.problems, ...unsupportedSettings(view, traits)];
   if (local !== undefined)
     problems.push(...local.problems.map((message) => ({ listener: node.id, message })));
@@ -87,7 +92,7 @@ function sharedOutbound(options: OutboundOptions): OutboundListeners {
   const { scope } = options;
   const variants = shared.get(scope.key) ?? new Map<string, OutboundListeners>();
   shared.set(scope.key, variants);
-  const variant = JSON.stringify([options.traits, options.namedPortsOnly]);
+  const variant = `${options.variant} ${options.namedPortsOnly}`;
   const known = variants.get(variant);
   const holds = known?.endpointsRead.every(
     ({ service, endpoints }) => scope.endpoints(service) === endpoints,

@@ -15,7 +15,7 @@ function incoming(
   spoken: Protocol = protocol === "http" ? "HTTP" : "TCP",
 ): Incoming {
   const port = { name: "", number: 80, protocol: spoken };
-  return { binding, port, hostname, protocol, chains: () => chains };
+  return { binding, port, hostname, protocol, chains: () => chains, listener: () => ({}) };
 }
 
 function joined(...all: readonly Incoming[]): {
@@ -25,7 +25,10 @@ function joined(...all: readonly Incoming[]): {
   const table = new OutboundTable();
   for (const one of all) table.add(one);
   const [entry] = table.entries();
-  return { chains: entry?.chains, refused: table.problems.map(({ metric }) => metric) };
+  return {
+    chains: entry?.chains ?? entry?.first.chains(),
+    refused: table.problems.map(({ metric }) => metric),
+  };
 }
 
 test("HTTP services share a listener", () => {
@@ -64,7 +67,7 @@ test("nothing is added to a port that the Sidecar names", () => {
   table.lock();
   table.add(incoming("b", "tcp", [tcp]));
   assert.deepEqual(
-    [...table.entries()].flatMap(({ chains }) => chains),
+    [...table.entries()].flatMap(({ first, chains }) => chains ?? first.chains()),
     [http],
   );
 });

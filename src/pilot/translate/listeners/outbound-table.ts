@@ -1,4 +1,5 @@
 /** Listeners towards others in the making: which services meet on one address and port, and who wins. */
+import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
 import { isHttp } from "#model/protocol.ts";
 import type { Protocol, ServicePort } from "#model/service.ts";
 import { type Chain, sameMatch } from "./chain.ts";
@@ -20,7 +21,10 @@ export interface Entry {
   readonly port: ServicePort;
   /** Of the whole listener: more than one protocol met, `auto`. */
   protocol: ListenerProtocol;
-  chains: readonly Chain[];
+  /** Whose listener it was first. */
+  readonly first: Incoming;
+  /** Of all that met; undefined: only the first one's, not made yet. */
+  chains: readonly Chain[] | undefined;
   /** A port that the Sidecar names: what comes later does not add to it. */
   locked: boolean;
   /** The endpoint of a headless service that it is for. */
@@ -35,6 +39,8 @@ export interface Incoming {
   readonly instance?: string | undefined;
   /** Built only if it is not known already that the listener needs no more. */
   chains(): readonly Chain[];
+  /** The listener of this service alone. */
+  listener(): ListenerJson;
 }
 
 export class OutboundTable {
@@ -62,7 +68,8 @@ export class OutboundTable {
         binding: incoming.binding,
         port: incoming.port,
         protocol: incoming.protocol,
-        chains: incoming.chains(),
+        first: incoming,
+        chains: undefined,
         locked: false,
         instance: incoming.instance,
       });
@@ -81,7 +88,7 @@ export class OutboundTable {
       });
       return;
     }
-    const merged = [...current.chains];
+    const merged = [...(current.chains ?? current.first.chains())];
     for (const chain of incoming.chains()) {
       if (merged.some((existing) => sameMatch(existing, chain)))
         this.#refuse(current, incoming, {

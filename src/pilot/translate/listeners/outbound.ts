@@ -6,11 +6,11 @@ import type { Endpoint, Service, ServicePort } from "#model/service.ts";
 import type { EgressView, OutboundScope } from "../../view.ts";
 import { isDynamic, namesItsDestination } from "../dynamic-dns.ts";
 import { apart, type Chain, httpProtocols } from "./chain.ts";
-import { listenerName, outboundListener } from "./listener.ts";
+import { type Binding, listenerName, outboundListener } from "./listener.ts";
+import { type MemoContext, remembered } from "./listener-memo.ts";
 import { httpChain, type OutboundTarget, tcpChains } from "./outbound-chains.ts";
 import { listenerProtocol, OutboundTable } from "./outbound-table.ts";
 import type { ListenerProblem } from "./problems.ts";
-import type { TcpContext } from "./tcp-proxy.ts";
 
 export interface OutboundListeners {
   readonly listeners: readonly {
@@ -28,7 +28,7 @@ export interface EndpointsRead {
   readonly endpoints: readonly Endpoint[];
 }
 
-export interface OutboundOptions extends TcpContext {
+export interface OutboundOptions extends MemoContext {
   /** Only the ports that the Sidecar names: the host's other ports belong to other sidecars. */
   readonly namedPortsOnly: boolean;
 }
@@ -38,18 +38,27 @@ export function outboundListeners(options: OutboundOptions): OutboundListeners {
   const endpointsRead: EndpointsRead[] = [];
   const building = { ...options, endpointsRead };
   for (const egress of options.scope.egress) addEgress(table, egress, building);
-  const problems = [...table.problems];
-  const listeners = [...table.entries()].map(({ binding, chains, instance }) => {
-    const separate = apart(chains, (message) =>
-      problems.push({
-        metric: "pilot_conflict_outbound_listener_tcp_over_current_tcp",
-        listener: listenerName(binding),
-        message,
-      }),
-    );
-    return { listener: outboundListener(binding, separate, options), instance };
-  });
-  return { listeners, problems, endpointsRead };
+  const listeners = [...table.entries()].map(({ binding, first, chains, instance }) => ({
+    listener:
+      chains === undefined ? first.listener() : separated(binding, chains, { table, options }),
+    instance,
+  }));
+  return { listeners, problems: table.problems, endpointsRead };
+}
+
+function separated(
+  binding: Binding,
+  chains: readonly Chain[],
+  { table, options }: { readonly table: OutboundTable; readonly options: OutboundOptions },
+): ListenerJson {
+  const separate = apart(chains, (message) =>
+    table.problems.push({
+      metric: "pilot_conflict_outbound_listener_tcp_over_current_tcp",
+      listener: listenerName(binding),
+      message,
+    }),
+  );
+  return outboundListener(binding, separate, options);
 }
 
 interface Building extends OutboundOptions {
@@ -214,8 +223,11 @@ function addAt(
     virtualServices: egress.virtualServices,
   };
   const { wildcard } = options.traits;
+  const binding = { bind, port: port.number, bindToPort: place.bindToPort };
+  const chains = (): readonly Chain[] => portChains(target, options);
+  const make = (): ListenerJson => separated(binding, chains(), { table, options });
   table.add({
-    binding: { bind, port: port.number, bindToPort: place.bindToPort },
+    binding,
     port,
     hostname: service.hostname,
     // HTTP for all addresses lets through what is none, for services that the registry does not know.
@@ -224,7 +236,8 @@ function addAt(
         ? "auto"
         : protocol,
     instance,
-    chains: () => portChains(target, options),
+    chains,
+    listener: () => remembered(target, binding, { context: options, make }),
   });
 }
 
