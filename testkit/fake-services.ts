@@ -3,6 +3,7 @@ import type { Random } from "#lib/random.ts";
 import { Timers } from "#lib/timers.ts";
 import type { AccessLogSink } from "#proxy/access-log/sinks.ts";
 import { DnsCaches } from "#proxy/dns-cache/dns-caches.ts";
+import { ExtensionConfigs } from "#proxy/filters/extension-configs.ts";
 import { Health } from "#proxy/health.ts";
 import { ConnectionCounts } from "#proxy/overload/connection-counts.ts";
 import { WorkerOverload } from "#proxy/overload/worker-overload.ts";
@@ -39,6 +40,7 @@ export function fakeServices(
     },
     secrets: new SecretStore(),
     tlsContexts: new Set(),
+    extensions: new ExtensionConfigs(),
     routeConfigs: new RouteConfigs(),
     dnsCaches: new DnsCaches(),
     workerIndex: 0,

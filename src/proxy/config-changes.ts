@@ -2,6 +2,7 @@ import { unreachable } from "#lib/assert.ts";
 import { ConfigError } from "#lib/config-error.ts";
 import { SharedCells } from "./cluster/circuit-breakers.ts";
 import type { WorkerClusters } from "./cluster/worker-clusters.ts";
+import type { ExtensionConfigs } from "./filters/extension-configs.ts";
 import type { HeldContexts } from "./lease.ts";
 import type { ListenerManager } from "./listener/listener-manager.ts";
 import type { RouteConfigs } from "./route/route-configs.ts";
@@ -18,6 +19,7 @@ export interface WorkerServices extends Services {
   readonly secrets: SecretStore;
   readonly tlsContexts: HeldContexts;
   readonly routeConfigs: RouteConfigs;
+  readonly extensions: ExtensionConfigs;
 }
 
 /** Configuration that comes while the worker serves. */
@@ -58,12 +60,14 @@ export class ConfigChanges {
       }
       case "listener": {
         const { config, count, slots } = change;
-        const sharedSlots = slots === undefined ? undefined : new SharedSlots(slots);
-        this.#listeners.prepare(config, { ...services, sharedSlots }, count);
+        this.#listeners.prepare(config, { ...services, sharedSlots: sharedSlots(slots) }, count);
         return;
       }
       case "routes":
         services.routeConfigs.update(change.config);
+        return;
+      case "extension":
+        services.extensions.update(change.key, change.config, sharedSlots(change.slots));
         return;
       default:
         unreachable(change);
@@ -71,7 +75,7 @@ export class ConfigChanges {
   }
 
   step(step: ConfigStep): void {
-    const { clusters, routeConfigs } = this.#services;
+    const { clusters, routeConfigs, extensions } = this.#services;
     switch (step.kind) {
       case "activate-clusters":
         for (const name of step.names) clusters.activate(name);
@@ -91,8 +95,15 @@ export class ConfigChanges {
       case "forget-routes":
         routeConfigs.forget(step.name);
         return;
+      case "forget-extension":
+        extensions.forget(step.key);
+        return;
       default:
         unreachable(step);
     }
   }
+}
+
+function sharedSlots(memory: SharedArrayBuffer | undefined): SharedSlots | undefined {
+  return memory === undefined ? undefined : new SharedSlots(memory);
 }

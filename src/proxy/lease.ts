@@ -1,5 +1,4 @@
 import { Health } from "./health.ts";
-import type { RouteSource, RouteUser } from "./route/route-configs.ts";
 import type { Services } from "./services.ts";
 import type { SecretSlot } from "./tls/secrets.ts";
 import type { TlsContextHolder } from "./tls/status.ts";
@@ -13,7 +12,7 @@ export type HeldContexts = Set<TlsContextHolder>;
  */
 export class Lease {
   readonly services: Services;
-  readonly #ends: (() => void)[] = [];
+  readonly #ends: Set<() => void> = new Set();
 
   constructor(services: Services, contexts: HeldContexts) {
     this.services = {
@@ -23,10 +22,11 @@ export class Lease {
       tlsContexts: {
         add: (context) => {
           contexts.add(context);
-          this.#ends.push(() => contexts.delete(context));
+          this.#ends.add(() => contexts.delete(context));
         },
       },
-      routeConfigs: this.#routes(services.routeConfigs),
+      routeConfigs: this.#leased(services.routeConfigs),
+      extensions: this.#leased(services.extensions),
     };
   }
 
@@ -38,24 +38,28 @@ export class Lease {
       },
       subscribe: (onChange) => {
         const end = slot.subscribe(onChange);
-        this.#ends.push(end);
+        this.#ends.add(end);
         return end;
       },
     };
   }
 
-  #routes(routeConfigs: RouteSource): RouteSource {
+  #leased<U>(source: { use(name: string, user: U): () => void }): typeof source {
     return {
-      use: (name: string, user: RouteUser) => {
-        const end = routeConfigs.use(name, user);
-        this.#ends.push(end);
-        return end;
+      use: (name, user) => {
+        const end = source.use(name, user);
+        this.#ends.add(end);
+        return () => {
+          this.#ends.delete(end);
+          end();
+        };
       },
     };
   }
 
   /** Nothing of it is heard of any more. */
   end(): void {
-    for (const end of this.#ends.splice(0)) end();
+    for (const end of this.#ends) end();
+    this.#ends.clear();
   }
 }

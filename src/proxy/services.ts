@@ -5,6 +5,7 @@ import type { AccessLogSinks } from "./access-log/sinks.ts";
 import type { Locality } from "./cluster/host.ts";
 import type { ClusterManager } from "./cluster/manager.ts";
 import type { DnsCaches } from "./dns-cache/dns-caches.ts";
+import type { ExtensionSource } from "./filters/extension-configs.ts";
 import type { Health } from "./health.ts";
 import type { ImmediateFailure } from "./health-check/host-check.ts";
 import type { OutlierReport } from "./outlier/report.ts";
@@ -30,6 +31,8 @@ export interface Services {
   readonly secrets: Secrets;
   /** Route configurations that come by RDS. */
   readonly routeConfigs: RouteSource;
+  /** Configurations of filters that come by ECDS. */
+  readonly extensions: ExtensionSource;
   /** Every TLS context that was compiled: /certs asks what they hold, and watched directories have them read files anew. */
   readonly tlsContexts: TlsContexts;
   /** Names that clients ask for (dynamic forward proxies). */

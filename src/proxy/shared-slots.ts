@@ -1,5 +1,3 @@
-import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
-
 /** Of a bucket for an open rate-limit descriptor: its name, its last use, its tokens. */
 export const cellsPerOpenBucket = 3;
 /** `max_dynamic_descriptors` where it is not given. */
@@ -18,9 +16,9 @@ export class SharedSlots {
     this.#slots = new BigInt64Array(buffer);
   }
 
-  /** Room for a number for each extension and each token bucket of the listeners, and for the buckets of open descriptors. */
-  static allocate(listeners: readonly ListenerJson[]): SharedArrayBuffer {
-    const count = roomFor(listeners);
+  /** Room for a number for each extension and each token bucket of configurations, and for the buckets of open descriptors. */
+  static allocate(configs: readonly object[]): SharedArrayBuffer {
+    const count = roomFor(configs);
     return new SharedArrayBuffer(count * BigInt64Array.BYTES_PER_ELEMENT);
   }
 

@@ -1,6 +1,7 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
+import type { TypedExtensionConfigJson } from "#gen/envoy/config/core/v3/extension_pb.js";
 import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
 import type { RouteConfigurationJson } from "#gen/envoy/config/route/v3/route_pb.js";
 import type { SecretJson } from "#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
@@ -95,7 +96,14 @@ export type ConfigChange =
       /** What its filters count together; undefined with one worker. */
       readonly slots: SharedArrayBuffer | undefined;
     }
-  | { readonly kind: "routes"; readonly config: RouteConfigurationJson };
+  | { readonly kind: "routes"; readonly config: RouteConfigurationJson }
+  | {
+      readonly kind: "extension";
+      readonly key: string;
+      readonly config: TypedExtensionConfigJson;
+      /** What its users count together; undefined with one worker. */
+      readonly slots: SharedArrayBuffer | undefined;
+    };
 
 /** What becomes of things that were changed before; cannot be refused. */
 export type ConfigStep =
@@ -104,7 +112,8 @@ export type ConfigStep =
   | { readonly kind: "remove-cluster"; readonly name: string }
   | { readonly kind: "discard-listener"; readonly name: string }
   | ({ readonly kind: "remove-listener"; readonly name: string } & DrainOptions)
-  | { readonly kind: "forget-routes"; readonly name: string };
+  | { readonly kind: "forget-routes"; readonly name: string }
+  | { readonly kind: "forget-extension"; readonly key: string };
 
 export type ToWorker =
   | { readonly kind: "change"; readonly id: number; readonly changes: readonly ConfigChange[] }

@@ -12,6 +12,7 @@ import { hostStatus } from "./cluster/host-status.ts";
 import { WorkerClusters } from "./cluster/worker-clusters.ts";
 import { ConfigChanges, type WorkerServices } from "./config-changes.ts";
 import { DnsCaches } from "./dns-cache/dns-caches.ts";
+import { ExtensionConfigs } from "./filters/extension-configs.ts";
 import { Health } from "./health.ts";
 import { ListenerManager } from "./listener/listener-manager.ts";
 import { compileOverload } from "./overload/config.ts";
@@ -232,6 +233,7 @@ function makeServices(spec: WorkerSpec, post: (message: FromWorker) => void): Wo
     }),
     secrets: secretsOf(spec),
     routeConfigs: new RouteConfigs(),
+    extensions: new ExtensionConfigs(),
     tlsContexts: new Set(),
     dnsCaches: new DnsCaches(),
     workerIndex: spec.index,

@@ -1,6 +1,6 @@
 /** A proxy, real Envoy or Heddle's, that gets everything from an xDS server. */
 import { mkdtempSync, rmSync } from "node:fs";
-import { request } from "node:http";
+import { type IncomingHttpHeaders, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -124,21 +124,39 @@ export async function stat(envoy: ProxyProcess, name: string): Promise<number> {
   return typeof value === "number" ? value : 0;
 }
 
+export interface Answered {
+  readonly status: number;
+  readonly body: string;
+  readonly headers: IncomingHttpHeaders;
+}
+
 /** GET through one of its listeners. */
-export function get(
+export async function get(
   envoy: ProxyProcess,
   listener: string,
-): Promise<{ readonly status: number; readonly body: string }> {
+): Promise<Pick<Answered, "status" | "body">> {
+  const { status, body } = await ask(envoy, listener);
+  return { status, body };
+}
+
+/** GET with these headers, and the answer's. */
+export function ask(
+  envoy: ProxyProcess,
+  listener: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answered> {
   const address = envoy.listener(listener);
   return new Promise((resolve, reject) => {
     const target = "path" in address ? { socketPath: address.path } : address;
-    request({ ...target, agent: false }, (response) => {
+    request({ ...target, agent: false, headers }, (response) => {
       let body = "";
       response.setEncoding("utf8");
       response.on("data", (piece: string) => {
         body += piece;
       });
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
+      response.on("end", () =>
+        resolve({ status: response.statusCode ?? 0, body, headers: response.headers }),
+      );
     })
       .on("error", reject)
       .end();

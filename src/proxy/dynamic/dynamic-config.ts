@@ -21,6 +21,7 @@ import type { ToWorker } from "../worker-protocol.ts";
 import { initialFetchTimeoutMs } from "./config-source.ts";
 import { DynamicClusters } from "./dynamic-clusters.ts";
 import { DynamicListeners } from "./dynamic-listeners.ts";
+import { ExtensionWatches } from "./extension-watches.ts";
 import { NamedResources, type NamedStatus } from "./named-resources.ts";
 import { SecretWatches } from "./secret-watches.ts";
 import type { Sources } from "./sources.ts";
@@ -47,6 +48,8 @@ export interface DynamicDump {
   readonly routes: readonly NamedStatus[];
   readonly secrets: readonly NamedStatus[];
   readonly endpoints: readonly NamedStatus[];
+  /** Undefined: no filter asks for one. */
+  readonly extensions: readonly NamedStatus[] | undefined;
 }
 
 /** Everything that a proxy is told while it runs: clusters and their endpoints, listeners and their routes, secrets. */
@@ -57,6 +60,7 @@ export class DynamicConfig implements AssignmentSource {
   readonly #routes: NamedResources<RouteConfigurationJson>;
   readonly #secrets: NamedResources<SecretJson>;
   readonly #runtime: NamedResources<RuntimeJson>;
+  readonly #extensions: ExtensionWatches;
   #clusters: DynamicClusters | undefined;
   #listeners: DynamicListeners | undefined;
 
@@ -85,6 +89,7 @@ export class DynamicConfig implements AssignmentSource {
         broadcast({ kind: "runtime-layer", name, values: layer });
       },
     });
+    this.#extensions = new ExtensionWatches(context);
     this.#secrets = new NamedResources(secretType, {
       sources,
       clock,
@@ -144,6 +149,7 @@ export class DynamicConfig implements AssignmentSource {
       workers,
       routes: this.#routes,
       secrets,
+      extensions: this.#extensions,
       stats,
       log,
       staticNames: names(staticResources?.listeners),
@@ -163,12 +169,13 @@ export class DynamicConfig implements AssignmentSource {
   #staticNeeds(listeners: DynamicListeners, secrets: SecretWatches): Promise<void> {
     return new Promise((resolve) => {
       const { staticResources = {} } = this.#bootstrap;
-      let waitsFor = 2;
+      let waitsFor = 3;
       const ready = (): void => {
         if (--waitsFor === 0) resolve();
       };
       secrets.watchAll(staticResources, ready).start();
       listeners.watchRoutes(staticResources, ready).start();
+      this.#extensions.watchAll(staticResources, ready).start();
     });
   }
 
@@ -212,6 +219,7 @@ export class DynamicConfig implements AssignmentSource {
       routes: this.#routes.status(),
       secrets: this.#secrets.status(),
       endpoints: this.#assignments.status(),
+      extensions: this.#extensions.asked ? this.#extensions.status() : undefined,
     };
   }
 }

@@ -11,6 +11,7 @@ import { SharedSlots } from "../shared-slots.ts";
 import type { Counter, Gauge, StatsScope } from "../stats/stats.ts";
 import { having } from "../tls/secret-configs.ts";
 import type { ConfigChange } from "../worker-protocol.ts";
+import type { ExtensionWatches } from "./extension-watches.ts";
 import type { NamedResources } from "./named-resources.ts";
 import type { SecretWatches } from "./secret-watches.ts";
 import { DynamicStatus, refusedBy } from "./status.ts";
@@ -22,6 +23,7 @@ export interface DynamicListenersContext {
   readonly workers: WorkerControl;
   readonly routes: NamedResources<RouteConfigurationJson>;
   readonly secrets: SecretWatches;
+  readonly extensions: ExtensionWatches;
   readonly stats: StatsScope;
   readonly log: Services["log"];
   /** Those of the bootstrap: a control plane does not change them. */
@@ -100,12 +102,13 @@ export class DynamicListeners implements Subscriber {
   #changeOf({ json }: Resource): ConfigChange {
     // Proof: the source decoded them as listeners.
     const config = json as unknown as ListenerJson;
-    const { threads } = this.#context.workers;
+    const { extensions, workers } = this.#context;
+    const shared = [config, ...extensions.known(config)];
     return {
       kind: "listener",
       config,
       count: Count.allocate(),
-      slots: threads ? SharedSlots.allocate([config]) : undefined,
+      slots: workers.threads ? SharedSlots.allocate(shared) : undefined,
     };
   }
 
@@ -114,18 +117,18 @@ export class DynamicListeners implements Subscriber {
     this.status.warming(name, { version, config });
     const entry: Entry = { config, version, endWatches: () => {} };
     this.#warming.set(name, entry);
-    let waitsFor = 2;
+    let waitsFor = 3;
     const ready = (): void => {
       if (--waitsFor === 0 && this.#warming.get(name) === entry) void this.#activate(name, entry);
     };
     const secrets = this.#context.secrets.watchAll(config, ready);
     const routes = this.watchRoutes(config, ready);
+    const extensions = this.#context.extensions.watchAll(config, ready);
+    const waits = [secrets, routes, extensions];
     entry.endWatches = () => {
-      secrets.end();
-      routes.end();
+      for (const wait of waits) wait.end();
     };
-    secrets.start();
-    routes.start();
+    for (const wait of waits) wait.start();
   }
 
   /** `onReady` is called once, after `start`, when the routes that it names are there or do not come. */

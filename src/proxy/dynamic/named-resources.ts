@@ -11,6 +11,8 @@ export interface Watcher<R> {
   onResource(resource: R): void;
   /** It does not come in time: whoever waits goes on without it. */
   onTimeout(): void;
+  /** There is none that can be used: whoever waits goes on without it. Absent: as after `onTimeout`. */
+  onNone?(): void;
 }
 
 export interface NamedContext {
@@ -19,7 +21,11 @@ export interface NamedContext {
   /** Takes it for the whole process, before its watchers hear of it. Throws ConfigError. */
   readonly accept?: (resource: Resource, source: ConfigSourceJson) => Promise<void>;
   /** Nobody watches it any more. */
-  readonly forget?: (name: string) => void;
+  readonly forget?: (name: string, source: ConfigSourceJson) => void;
+  /** One that is removed is gone (ECDS); absent: whoever has it keeps it. */
+  readonly removed?: (name: string, source: ConfigSourceJson) => void;
+  /** One is refused; the one before stays. */
+  readonly refused?: (name: string, source: ConfigSourceJson) => void;
 }
 
 /** What is known of a resource, for /config_dump. */
@@ -61,26 +67,35 @@ export class NamedResources<R> {
   }
 }
 
+type Waiting<R> = Required<Watcher<R>>;
+
 class Source<R> {
   readonly #context: NamedContext;
   readonly #source: ConfigSourceJson;
   readonly #subscription: Subscription;
-  readonly #watchers: Map<string, Set<Watcher<R>>> = new Map();
+  readonly #watchers: Map<string, Set<Waiting<R>>> = new Map();
   readonly #known: Map<string, NamedStatus> = new Map();
   #requested = false;
 
   constructor(type: ResourceType, source: ConfigSourceJson, context: NamedContext) {
     this.#context = context;
     this.#source = source;
-    this.#subscription = context.sources
-      .of(source, type)
-      .subscribe({ type, apply: (update) => this.#apply(update) }, []);
+    this.#subscription = context.sources.of(source, type).subscribe(
+      {
+        type,
+        apply: (update) => this.#apply(update),
+        onRefused: (problems) => {
+          for (const name of new Set(problems.map((problem) => problem.name))) this.#refused(name);
+        },
+      },
+      [],
+    );
   }
 
   watch(name: string, watcher: Watcher<R>, timeoutMs: number | undefined): () => void {
     const known = this.#known.get(name);
     let timer: { cancel(): void } | undefined;
-    const waiting: Watcher<R> = {
+    const waiting: Waiting<R> = {
       onResource: (resource) => {
         timer?.cancel();
         watcher.onResource(resource);
@@ -88,6 +103,11 @@ class Source<R> {
       onTimeout: () => {
         timer?.cancel();
         watcher.onTimeout();
+      },
+      onNone: () => {
+        timer?.cancel();
+        if (watcher.onNone === undefined) watcher.onTimeout();
+        else watcher.onNone();
       },
     };
     const watchers = this.#watchers.get(name) ?? new Set();
@@ -124,7 +144,7 @@ class Source<R> {
     for (const name of [...this.#known.keys()]) {
       if (this.#watchers.has(name)) continue;
       this.#known.delete(name);
-      this.#context.forget?.(name);
+      this.#context.forget?.(name, this.#source);
     }
   }
 
@@ -147,14 +167,29 @@ class Source<R> {
       return [];
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
+      this.#refused(name);
       return error.problems.map(({ path, message }) => ({ name, path, message }));
     }
   }
 
-  /** The control plane says that there is none: nobody need wait, and whoever has it keeps it. */
+  /** As Envoy: nobody waits for a better one. */
+  #refused(name: string): void {
+    if (!this.#watchers.has(name)) return;
+    this.#context.refused?.(name, this.#source);
+    this.#endWaits(name);
+  }
+
+  /** The control plane says that there is none. */
   #remove(name: string): void {
+    const { removed } = this.#context;
+    if (removed !== undefined && this.#known.delete(name)) removed(name, this.#source);
+    this.#endWaits(name);
+  }
+
+  /** Whoever has one keeps it. */
+  #endWaits(name: string): void {
     if (this.#known.has(name)) return;
-    for (const watcher of this.#watchers.get(name) ?? []) watcher.onTimeout();
+    for (const watcher of this.#watchers.get(name) ?? []) watcher.onNone();
   }
 
   status(): readonly NamedStatus[] {

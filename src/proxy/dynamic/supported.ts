@@ -34,6 +34,13 @@ export const supported = {
   "envoy.config.core.v3.RetryPolicy": ["retry_back_off"],
   "envoy.config.core.v3.BackoffStrategy": ["base_interval", "max_interval"],
   "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager": ["rds"],
+  "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter": ["config_discovery"],
+  "envoy.config.core.v3.ExtensionConfigSource": [
+    "config_source",
+    "default_config",
+    "apply_default_config_without_warming",
+    "type_urls",
+  ],
   "envoy.extensions.filters.network.http_connection_manager.v3.Rds": [
     "config_source",
     "route_config_name",

@@ -17,7 +17,7 @@ import type {
   NetworkFilterContext,
   NetworkStream,
 } from "../filters/network/filter.ts";
-import { factoryFor } from "../filters/network/http-connection-manager/filter-chain.ts";
+import { factoryFor } from "../filters/network/http-connection-manager/make-filter.ts";
 import { networkFilters } from "../filters/network/list.ts";
 import { type HeldContexts, Lease } from "../lease.ts";
 import type { WorkerOverload } from "../overload/worker-overload.ts";

@@ -3,6 +3,7 @@ import { systemRandom } from "#lib/random.ts";
 import { Timers } from "#lib/timers.ts";
 import type { AccessLogSink } from "../access-log/sinks.ts";
 import { DnsCaches } from "../dns-cache/dns-caches.ts";
+import { ExtensionConfigs } from "../filters/extension-configs.ts";
 import { Health } from "../health.ts";
 import { ConnectionCounts } from "../overload/connection-counts.ts";
 import { WorkerOverload } from "../overload/worker-overload.ts";
@@ -39,6 +40,7 @@ export function idleServices(): Services {
     },
     secrets: new SecretStore(),
     routeConfigs: new RouteConfigs(),
+    extensions: new ExtensionConfigs(),
     tlsContexts: new Set(),
     dnsCaches: new DnsCaches(),
     workerIndex: 0,

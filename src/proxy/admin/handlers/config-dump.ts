@@ -11,7 +11,13 @@ import {
 } from "../page.ts";
 import { fieldsToProto } from "../proto-names.ts";
 import type { AdminSource } from "../source.ts";
-import { clusterItems, listenerItems, routeItems, secretItems } from "./dynamic-sections.ts";
+import {
+  clusterItems,
+  extensionItems,
+  listenerItems,
+  routeItems,
+  secretItems,
+} from "./dynamic-sections.ts";
 import { addressJson } from "./listeners.ts";
 
 export const configDumpPage: AdminPage = {
@@ -102,6 +108,7 @@ const itemTypes: Readonly<Record<string, string>> = {
   static_clusters: "StaticCluster",
   dynamic_active_clusters: "DynamicCluster",
   dynamic_warming_clusters: "DynamicCluster",
+  ecds_filters: "EcdsFilterConfig",
   static_endpoint_configs: "StaticEndpointConfig",
   dynamic_endpoint_configs: "DynamicEndpointConfig",
   static_listeners: "StaticListener",
@@ -142,6 +149,13 @@ function allSections({ source, startedWallMs }: AdminContext, endpoints: boolean
         dynamic_warming_clusters: dynamic && clusterItems(dynamic, "warming"),
       },
     ),
+    ...(dynamic?.extensions === undefined
+      ? []
+      : [
+          repeated("EcdsConfigDump", ["ecds_filters"], {
+            ecds_filters: extensionItems(dynamic.extensions),
+          }),
+        ]),
     ...(endpoints ? [endpointsSection(source)] : []),
     repeated("ListenersConfigDump", ["version_info", "static_listeners", "dynamic_listeners"], {
       version_info: dynamic?.listenersVersion,

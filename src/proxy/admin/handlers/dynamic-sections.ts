@@ -60,6 +60,10 @@ export function routeItems({ routes }: DynamicDump): readonly Message[] {
   return routes.map(named("route_config", "envoy.config.route.v3.RouteConfiguration"));
 }
 
+export function extensionItems(extensions: readonly NamedStatus[]): readonly Message[] {
+  return extensions.map(named("ecds_filter", "envoy.config.core.v3.TypedExtensionConfig"));
+}
+
 function named(field: string, type: string): (status: NamedStatus) => Message {
   return ({ version, json, updatedMs }) =>
     versioned(field, type, { version, config: json, updatedMs });

@@ -2,7 +2,7 @@ import type { HttpConnectionManagerJson } from "#gen/envoy/extensions/filters/ne
 import type { HeaderMutationJson } from "#gen/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.js";
 import { compileEach, refuse, within } from "#lib/config-error.ts";
 import { compileFieldMutations, type FieldMutation } from "../../../field-mutations.ts";
-import { typeOf } from "./filter-chain.ts";
+import { typeOf } from "./make-filter.ts";
 
 const mutationType =
   "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation";

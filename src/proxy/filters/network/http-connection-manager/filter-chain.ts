@@ -1,21 +1,9 @@
+import type { ExtensionConfigSourceJson } from "#gen/envoy/config/core/v3/config_source_pb.js";
 import { ConfigError, refuse, within } from "#lib/config-error.ts";
 import type { Route } from "../../../route/route.ts";
-import type { Services } from "../../../services.ts";
-import type { StatsScope } from "../../../stats/stats.ts";
-import type {
-  FilterContext,
-  HttpFilter,
-  HttpFilterFactory,
-  HttpStream,
-} from "../../http/filter.ts";
-
-/** One entry of `http_filters`, compiled. */
-export interface ChainEntry {
-  readonly name: string;
-  /** `disabled: true` in the chain: off unless a route turns it on. */
-  readonly disabled: boolean;
-  readonly create: (stream: HttpStream) => HttpFilter;
-}
+import type { HttpFilter, HttpFilterFactory, HttpStream } from "../../http/filter.ts";
+import { compileDiscovered } from "./discovered-filter.ts";
+import { type ChainContext, type ChainEntry, factoryFor, makeFilter } from "./make-filter.ts";
 
 export interface FilterChain {
   readonly entries: readonly ChainEntry[];
@@ -44,34 +32,15 @@ export function filtersOf(
 export interface HttpFilterItem {
   readonly name?: string;
   readonly typedConfig?: unknown;
+  readonly configDiscovery?: ExtensionConfigSourceJson;
   readonly disabled?: boolean;
   readonly isOptional?: boolean;
-}
-
-/** The factory for a typed_config's "@type", which is what Envoy 1.40 looks at; the name is the user's. */
-export function factoryFor<F extends { readonly name: string; readonly configType: string }>(
-  factories: readonly F[],
-  typedConfig: unknown,
-): F {
-  const type = typeOf(typedConfig);
-  const factory = factories.find((candidate) => candidate.configType === type);
-  if (factory === undefined)
-    throw refuse(
-      "typed_config",
-      type === "" ? "a typed_config is required" : `Heddle has no filter for ${type}`,
-    );
-  return factory;
-}
-
-export function typeOf(typedConfig: unknown): string {
-  const type = (typedConfig as { "@type"?: string } | undefined)?.["@type"] ?? "";
-  return type.slice(type.lastIndexOf("/") + 1);
 }
 
 export function compileFilterChain(
   items: readonly HttpFilterItem[],
   factories: readonly HttpFilterFactory[],
-  context: { readonly services: Services; readonly scope: StatsScope },
+  context: ChainContext,
 ): FilterChain {
   const entries: ChainEntry[] = [];
   const problems: ConfigError[] = [];
@@ -95,23 +64,20 @@ export function compileFilterChain(
 function compileEntry(
   item: HttpFilterItem,
   factories: readonly HttpFilterFactory[],
-  context: { readonly services: Services; readonly scope: StatsScope },
+  context: ChainContext,
   last: boolean,
 ): ChainEntry {
-  const factory = factoryFor(factories, item.typedConfig);
-  const name = item.name ?? "";
+  const { name = "", disabled = false, configDiscovery: discovery, typedConfig } = item;
   if (name === "") throw refuse("name", "a filter needs a name");
-  if (last && factory.terminal !== true)
+  if (last && disabled)
     throw refuse(
-      "",
-      `non-terminal filter named ${name} of type ${factory.name} is the last filter in a http filter chain.`,
+      "disabled",
+      `Error: the last (terminal) filter (${name}) in the chain cannot be disabled by default.`,
     );
-  if (!last && factory.terminal === true)
-    throw refuse(
-      "",
-      `terminal filter named ${name} of type ${factory.name} must be the last filter in a http filter chain.`,
+  if (discovery !== undefined)
+    return within("config_discovery", () =>
+      compileDiscovered({ name, disabled, last, discovery }, factories, context),
     );
-  const filterContext: FilterContext = { ...context, filterName: name };
-  const create = within("typed_config", () => factory.compile(item.typedConfig, filterContext));
-  return { name, disabled: item.disabled ?? false, create };
+  const factory = factoryFor(factories, typedConfig);
+  return { name, disabled, create: makeFilter(factory, { name, last, typedConfig }, context) };
 }

@@ -7,7 +7,7 @@ import { type HeaderList, isToken } from "#http/headers.ts";
 import { compileEach, refuse } from "#lib/config-error.ts";
 import { type Address, ipAddress } from "#net/address.ts";
 import { type Cidr, cidrContains, compileCidr } from "../../../matching/cidr.ts";
-import { typeOf } from "./filter-chain.ts";
+import { typeOf } from "./make-filter.ts";
 
 /** What one way of finding the client's address found. */
 export interface Detected {
