@@ -29,7 +29,8 @@ export async function explainLive(live: ExplainLive, io: OfflineIo): Promise<num
     });
     const debug = new PilotDebug(server);
     const proxies = await debug.proxies();
-    const [proxy] = findProxies(proxies, live.proxy);
+    const found = findProxies(proxies, live.proxy);
+    const [proxy] = found;
     if (proxy === undefined) {
       say(`no proxy is called ${live.proxy}; ${listOf(proxies.map(({ nodeId }) => nodeId))}`);
       return 1;
@@ -39,6 +40,7 @@ export async function explainLive(live: ExplainLive, io: OfflineIo): Promise<num
       say(`the control plane at ${server} is of another version: its /debug/explainz is unknown`);
       return 1;
     }
+    if (found.length > 1) say(`${proxy.nodeId}, the first of ${found.length} that fit`);
     return answer(live, dump, io);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

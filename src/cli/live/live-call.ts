@@ -17,7 +17,10 @@ function homeOf({ node, domain, addresses }: ExplainDump): CallerHome {
 function wayOf(call: UrlCall, { node, metadata, domain }: ExplainDump): object {
   const local = localPortsOf(metadata);
   if (node.type === "router") {
-    const server = local?.inbound.find(({ servicePort }) => servicePort === call.port);
+    // By the port of the Gateway, or by the one that stands in for it on this machine.
+    const server =
+      local?.inbound.find(({ servicePort }) => servicePort === call.port) ??
+      local?.inbound.find(({ port }) => port === call.port);
     const place = server === undefined ? {} : { address: server.bind, port: server.port };
     return { callMode: "gateway", ...place };
   }
