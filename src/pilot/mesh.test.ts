@@ -181,6 +181,27 @@ spec: {egress: [{hosts: ["./*"]}]}
     assert.notEqual(scopeIn("default"), mine);
   });
 
+  test("what Gateways ask of a proxy is the same list until one of them changes", () => {
+    const gateway = (name: string, app: string, hosts: string): string => `
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: ${name}}
+spec: {selector: {app: ${app}}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [${hosts}]}]}
+`;
+    const { mesh, change } = meshOf(gateway("one", "edge", "a.example"));
+    const servers = (ip: string) =>
+      proxyView(
+        mesh.state(),
+        nodeOf({ type: "router", labels: { app: "edge" }, ipAddresses: [ip] }),
+      ).servers;
+    const before = servers("10.0.0.1");
+    change({ set: kube("a", "default", []) + gateway("two", "other", "a.example") });
+    assert.equal(servers("10.0.0.2"), before);
+    change({ set: gateway("one", "edge", "b.example") });
+    assert.notEqual(servers("10.0.0.1"), before);
+  });
+
   test("what makes no difference is not told", () => {
     const { change, changes } = meshOf(kube("a", "default", ["10.1.0.1"]));
     change({

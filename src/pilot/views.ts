@@ -1,9 +1,8 @@
 /** From the state of the mesh to what one proxy may know. */
 import { localPortsOf } from "#model/local-ports.ts";
 import type { ProxyNode } from "#model/node.ts";
-import { mergeGateways } from "./scope/gateways.ts";
+import type { MergedGateways } from "./scope/gateways.ts";
 import { scopeFor } from "./scope/scope.ts";
-import { selects } from "./scope/visibility.ts";
 import type { MeshState } from "./state/mesh-state.ts";
 import type { ProxyView, ServiceTarget } from "./view.ts";
 
@@ -25,11 +24,13 @@ function gatewaysOf(
   state: MeshState,
   node: ProxyNode,
   targets: readonly ServiceTarget[],
-): ReturnType<typeof mergeGateways> {
-  if (node.type !== "router") return { ports: [], rejected: [] };
-  const selecting = state.gateways.filter(({ spec }) => selects(spec.selector ?? {}, node.labels));
-  return mergeGateways(selecting, { targets, local: localPortsOf(node.metadata)?.inbound ?? [] });
+): MergedGateways {
+  if (node.type !== "router") return noGateways;
+  const local = localPortsOf(node.metadata)?.inbound ?? [];
+  return state.mergedGateways(node.labels, { targets, local });
 }
+
+const noGateways: MergedGateways = { ports: [], rejected: [] };
 
 /** Endpoints belong to a proxy by address within its namespace; those of automatically registered workloads to the proxy itself. */
 function targetsOf(state: MeshState, node: ProxyNode): readonly ServiceTarget[] {

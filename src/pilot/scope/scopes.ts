@@ -12,6 +12,7 @@ import {
   type RuleTable,
 } from "./destination-rules.ts";
 import { egressOf } from "./egress.ts";
+import { GatewayMerges } from "./gateway-merges.ts";
 import { Recent } from "./recent.ts";
 import {
   destinationRuleFor,
@@ -59,6 +60,7 @@ const scopesMax = 20_000;
 
 /** Makes scopes, and keeps those that a change does not concern. */
 export class Scopes {
+  readonly gateways: GatewayMerges = new GatewayMerges();
   readonly #services: Circles<Service> = new Circles((service) => service);
   #virtualServices: Circles<VirtualService> | undefined;
   #defaultExportTo: readonly string[] = [];

@@ -9,7 +9,7 @@ import {
   type RegisteredService,
 } from "../registries/registry.ts";
 import type { DestinationRules, RuleTable } from "../scope/destination-rules.ts";
-import type { Gateway } from "../scope/gateways.ts";
+import type { Gateway, GatewayPlaces, MergedGateways } from "../scope/gateways.ts";
 import type { EndpointTable, Scope, ScopeFor } from "../scope/scope.ts";
 import { type ScopeSources, Scopes } from "../scope/scopes.ts";
 import type { Sidecar, VirtualService } from "../view.ts";
@@ -112,6 +112,11 @@ export class MeshState implements ScopeSources {
   secret(namespace: string, name: string): Readonly<Record<string, Uint8Array>> | undefined {
     const object = this.#secrets.get(`${namespace}/${name}`);
     return object === undefined ? undefined : dataOf(object);
+  }
+
+  /** What Gateways ask of a gateway proxy with these labels. */
+  mergedGateways(labels: Readonly<Record<string, string>>, places: GatewayPlaces): MergedGateways {
+    return this.#scopes.gateways.merged(this.gateways, labels, places);
   }
 
   scope(who: ScopeFor): Scope {
