@@ -14,9 +14,9 @@ import {
   generateGrpcClusters,
   generateGrpcEndpoints,
   generateGrpcListeners,
-  generateGrpcRoutes,
   isGrpcNode,
 } from "../translate/grpc/generate.ts";
+import { generateGrpcRoutes } from "../translate/grpc/routes.ts";
 import { generateListeners } from "../translate/listeners/generate.ts";
 import { generateRoutes } from "../translate/routes/generate.ts";
 import { generateSecrets } from "../translate/secrets/generate.ts";

@@ -74,6 +74,11 @@ export class TestPilot {
   async apply(objects: readonly ConfigObject[]): Promise<void> {
     this.log.length = 0;
     this.#mesh.set(objects);
+    await this.settled();
+  }
+
+  /** Resolves when no proxy has anything to acknowledge. */
+  async settled(): Promise<void> {
     const { refused, pending } = await this.#pilot.acknowledged(
       this.#pilot.revision,
       acknowledgedWithinMs,

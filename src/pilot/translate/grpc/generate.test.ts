@@ -6,9 +6,9 @@ import {
   generateGrpcClusters,
   generateGrpcEndpoints,
   generateGrpcListeners,
-  generateGrpcRoutes,
   isGrpcNode,
 } from "./generate.ts";
+import { generateGrpcRoutes } from "./routes.ts";
 
 const yaml = `
 apiVersion: networking.istio.io/v1
@@ -60,13 +60,44 @@ test("a client may dial each name that a service has, and ports that are HTTP", 
 });
 
 test("routes are the service's, without what gRPC does not know", () => {
-  const [routes, ...more] = generateGrpcRoutes(viewOf({ yaml, node }), new Set([cluster, "other"]));
-  assert.deepEqual(more, []);
+  const [routes] = generateGrpcRoutes(viewOf({ yaml, node }), new Set([cluster]));
   const [host] = routes?.virtualHosts ?? [];
   assert.deepEqual(host?.domains, ["*"]);
   const [route] = host?.routes ?? [];
   assert.deepEqual(Object.keys(route?.typedPerFilterConfig ?? {}), ["envoy.filters.http.fault"]);
   assert.equal(route?.route?.cluster, "outbound|7070|v1|names.default.svc.cluster.local");
+});
+
+test("what gRPC cannot do fails, instead of falling through or stopping the client", () => {
+  const rules = `${yaml.slice(0, yaml.lastIndexOf("---"))}---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: names}
+spec:
+  hosts: [names]
+  http:
+  - match: [{headers: {x-old: {}}}]
+    redirect: {uri: /new}
+  - match: [{queryParams: {a: {exact: b}}}]
+    route: [{destination: {host: names, subset: v1}}]
+  - timeout: 2s
+    fault: {abort: {httpStatus: 500}}
+    headers: {request: {set: {a: b}}}
+    retries: {attempts: 1, retryOn: unavailable, perTryTimeout: 1s}
+    route: [{destination: {host: names}}]
+`;
+  const names = new Set([cluster, "outbound|1||gone.example.com"]);
+  const [known, gone] = generateGrpcRoutes(viewOf({ yaml: rules, node }), names);
+  const [redirected, routed, ...more] = known?.virtualHosts?.[0]?.routes ?? [];
+  assert.deepEqual(redirected?.route, { cluster: "BlackHoleCluster" });
+  assert.deepEqual(routed?.route, {
+    cluster,
+    retryPolicy: { retryOn: "unavailable", numRetries: 1 },
+    hashPolicy: [{ header: { headerName: "user" } }],
+    maxStreamDuration: { maxStreamDuration: "2s" },
+  });
+  assert.deepEqual(more, []);
+  assert.equal(gone?.virtualHosts?.[0]?.routes?.[0]?.route?.cluster, "BlackHoleCluster");
 });
 
 test("clusters have a policy that gRPC has, endpoints a weight for each locality", () => {
@@ -79,6 +110,7 @@ test("clusters have a policy that gRPC has, endpoints a weight for each locality
       ["outbound|7070|v1|names.default.svc.cluster.local", "RING_HASH"],
       ["outbound|9||names.default.svc.cluster.local", "RING_HASH"],
       ["outbound|9|v1|names.default.svc.cluster.local", "RING_HASH"],
+      ["BlackHoleCluster", "ROUND_ROBIN"],
     ],
   );
   const [assignment] = generateGrpcEndpoints(view, new Set([cluster]));

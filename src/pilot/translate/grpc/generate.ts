@@ -5,19 +5,19 @@
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { ClusterLoadAssignmentJson } from "#gen/envoy/config/endpoint/v3/endpoint_pb.js";
 import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
-import type { RouteJson, VirtualHostJson } from "#gen/envoy/config/route/v3/route_components_pb.js";
-import type { RouteConfigurationJson } from "#gen/envoy/config/route/v3/route_pb.js";
+import type { VirtualHostJson } from "#gen/envoy/config/route/v3/route_components_pb.js";
 import type { ProxyNode } from "#model/node.ts";
 import type { Service, ServicePort } from "#model/service.ts";
 import { clusterNameOf, parseClusterName } from "../../cluster-names.ts";
 import { decidedBy, rulesBehind } from "../../provenance.ts";
 import type { OutboundScope, ProxyView } from "../../view.ts";
 import { generateClusters } from "../clusters/generate.ts";
+import { blackHoleCluster } from "../destination.ts";
 import { generateEndpoints } from "../endpoints/generate.ts";
 import { isHttpOrSniffed } from "../protocols.ts";
 import { generateRoutes } from "../routes/generate.ts";
 import { inboundListeners } from "./inbound.ts";
-import { apiListener, faultFilter } from "./manager.ts";
+import { apiListener } from "./manager.ts";
 
 export function isGrpcNode({ metadata }: ProxyNode): boolean {
   return metadata["GENERATOR"] === "grpc";
@@ -84,48 +84,10 @@ function virtualHostOf({ service, port }: Target, view: ProxyView): VirtualHostJ
   return configuration?.virtualHosts?.find((host) => host.name === name);
 }
 
-/** Of the clusters that are asked for: a route configuration belongs to one target. */
-export function generateGrpcRoutes(
-  view: ProxyView,
-  names: ReadonlySet<string>,
-): readonly RouteConfigurationJson[] {
-  return targets(view.scope)
-    .filter(({ cluster }) => names.has(cluster))
-    .map((target) => routesOf(target, virtualHostOf(target, view)));
-}
-
-const withoutHost = new WeakMap<Target, RouteConfigurationJson>();
-const ofHost = new WeakMap<VirtualHostJson, RouteConfigurationJson>();
-
-function routesOf(target: Target, host: VirtualHostJson | undefined): RouteConfigurationJson {
-  const [cache, key] =
-    host === undefined ? ([withoutHost, target] as const) : ([ofHost, host] as const);
-  // Proof: each key is looked for in the map of its own kind.
-  const known = (cache as WeakMap<object, RouteConfigurationJson>).get(key);
-  if (known !== undefined) return known;
-  const name = target.cluster;
-  const routes = host?.routes?.map(grpcRoute) ?? [
-    { match: { prefix: "" }, route: { cluster: name } },
-  ];
-  // Whatever name the client dialled: the configuration is this target's alone.
-  const made = { name, virtualHosts: [{ name: host?.name ?? name, domains: ["*"], routes }] };
-  (cache as WeakMap<object, RouteConfigurationJson>).set(key, made);
-  return made;
-}
-
-/** gRPC refuses a filter's configuration that it does not know. */
-function grpcRoute(route: RouteJson): RouteJson {
-  const { typedPerFilterConfig = {}, ...rest } = route;
-  const fault = typedPerFilterConfig[faultFilter];
-  const made: RouteJson =
-    fault === undefined ? rest : { ...rest, typedPerFilterConfig: { [faultFilter]: fault } };
-  return decidedBy(made, ...rulesBehind(route));
-}
-
 const ofCluster = new WeakMap<ClusterJson, ClusterJson>();
 
 export function generateGrpcClusters(view: ProxyView): readonly ClusterJson[] {
-  return generateClusters(view).flatMap((cluster) => {
+  const clusters = generateClusters(view).flatMap((cluster) => {
     if (parseClusterName(cluster.name ?? "")?.form !== "plain") return [];
     const known = ofCluster.get(cluster);
     if (known !== undefined) return [known];
@@ -134,7 +96,16 @@ export function generateGrpcClusters(view: ProxyView): readonly ClusterJson[] {
     ofCluster.set(cluster, made);
     return [made];
   });
+  return [...clusters, blackHole];
 }
+
+/** Has no endpoints: calls of routes that gRPC cannot follow fail at once. */
+const blackHole: ClusterJson = {
+  name: blackHoleCluster,
+  type: "EDS",
+  edsClusterConfig: { edsConfig: { ads: {}, resourceApiVersion: "V3" } },
+  lbPolicy: "ROUND_ROBIN",
+};
 
 /** Undefined: gRPC has no such cluster. */
 function grpcCluster(cluster: ClusterJson): ClusterJson | undefined {
