@@ -101,9 +101,13 @@ class Run {
     await this.#controlPlane.apply(objects);
     const workload = await this.#prepare();
     this.#workload = workload;
-    await workload.sidecar.start();
-    // A signal that came meanwhile found no program.
+    const refused = await workload.sidecar.start().then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    // A signal that came meanwhile found no program, and ended the sidecar.
     if (this.#endedBy !== undefined) return 128 + constants.signals[this.#endedBy];
+    if (refused !== undefined) throw refused.error;
     const program = await this.#startProgram(workload);
     this.#program = program;
     void this.#watchHealth(workload, program);
