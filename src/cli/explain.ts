@@ -5,7 +5,7 @@ import { generateXds } from "#pilot/generate.ts";
 import type { ProxyView } from "#pilot/view.ts";
 import { Simulation } from "#proxy/simulate.ts";
 import type { Call } from "#proxy/simulated-call.ts";
-import { command, dataExit, parseFlags, UsageError } from "./flags.ts";
+import { command, dataExit, parseFlags, UsageError, usageExit } from "./flags.ts";
 import { explainLive } from "./live/explain-live.ts";
 import type { Terminal } from "./mesh/terminal.ts";
 import { readCall } from "./offline/call-file.ts";
@@ -103,13 +103,18 @@ type OfflineFlags = ExplainFlags & Required<Pick<ProxyFlags, "filename" | "node"
 function explainOffline(flags: OfflineFlags, url: string | undefined, io: OfflineIo): number {
   const { terminal } = io;
   const read = readView({ recursive: false, ...flags }, io);
-  const calls =
-    flags.call === undefined ? urlCalls(url ?? "", flags, read) : readCalls(flags.call, io);
-  const problems = [
-    ...("problems" in read ? read.problems : []),
-    ...("problems" in calls ? calls.problems : []),
-  ];
-  if ("problems" in read || "problems" in calls) return refused(problems, terminal);
+  const written = flags.call === undefined ? undefined : readCalls(flags.call, io);
+  if ("problems" in read || (written !== undefined && "problems" in written)) {
+    const problems = [read, written].flatMap((one) =>
+      one !== undefined && "problems" in one ? one.problems : [],
+    );
+    return refused(problems, terminal);
+  }
+  const calls = written ?? urlCalls(url ?? "", flags, read.view);
+  if ("problems" in calls) {
+    for (const problem of calls.problems) terminal.stderr.write(`heddle explain: ${problem}\n`);
+    return usageExit;
+  }
   const results = explainAll(read.view, calls.calls);
   if ("problems" in results) return refused(results.problems, terminal);
   printWarnings(read.view, terminal);
@@ -118,13 +123,7 @@ function explainOffline(flags: OfflineFlags, url: string | undefined, io: Offlin
 }
 
 /** A URL's host is looked up in what the proxy sees. */
-function urlCalls(
-  url: string,
-  { header, request }: ExplainFlags,
-  read: ReturnType<typeof readView>,
-): ReadCalls {
-  if ("problems" in read) return { problems: [] };
-  const { view } = read;
+function urlCalls(url: string, { header, request }: ExplainFlags, view: ProxyView): ReadCalls {
   const call = urlCall({ url, headers: header, method: request }, homeOf(view));
   if ("problems" in call) return call;
   const mode = view.node.type === "router" ? ({ callMode: "gateway" } as const) : {};
