@@ -10,7 +10,6 @@ interface FormFields {
 }
 
 export interface ResourceForm {
-  readonly message: Uint8Array;
   readonly any: Uint8Array;
   readonly deltaField: Uint8Array;
 }
@@ -47,7 +46,6 @@ export function encodeForm({ type, name, version, bytes, ttlMs }: FormFields): R
   return {
     deltaField: whole,
     any: whole.subarray(whole.length - anyLength),
-    message: whole.subarray(whole.length - bytes.length),
   };
 }
 

@@ -37,8 +37,9 @@ export class Resource {
   readonly object: object;
   /** After so long without a word of it the client drops it; undefined: never. */
   readonly ttlMs: number | undefined;
-  /** The field of a delta response, which holds all other forms. */
-  readonly #form: ResourceForm;
+  readonly #bytes: Uint8Array;
+  /** Of the field of a delta response, which holds all other forms; made when the resource is first sent. */
+  #form: ResourceForm | undefined;
 
   constructor(fields: ResourceFields) {
     this.type = fields.type;
@@ -46,22 +47,28 @@ export class Resource {
     this.version = fields.version;
     this.object = fields.object;
     this.ttlMs = fields.ttlMs;
-    this.#form = encodeForm(fields);
+    this.#bytes = fields.bytes;
+  }
+
+  #encoded(): ResourceForm {
+    const { type, name, version, ttlMs } = this;
+    this.#form ??= encodeForm({ type, name, version, ttlMs, bytes: this.#bytes });
+    return this.#form;
   }
 
   /** The encoded message. */
   get bytes(): Uint8Array {
-    return this.#form.message;
+    return this.#bytes;
   }
 
   /** The encoded message in an `Any`. */
   get any(): Uint8Array {
-    return this.#form.any;
+    return this.#encoded().any;
   }
 
   /** The whole field `resources` of a DeltaDiscoveryResponse. */
   get deltaField(): Uint8Array {
-    return this.#form.deltaField;
+    return this.#encoded().deltaField;
   }
 }
 

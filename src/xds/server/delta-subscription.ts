@@ -1,7 +1,8 @@
 import type { DeltaDiscoveryRequest } from "#gen/envoy/service/discovery/v3/discovery_pb.js";
 import type { NameSet } from "../name-set.ts";
-import { heldResource } from "../resource.ts";
+import { heldResource, type Resource } from "../resource.ts";
 import { type Difference, emptySet, ResourceSet } from "../resource-set.ts";
+import type { Snapshot } from "../source.ts";
 import { deltaBody, deltaHeartbeat } from "./response-body.ts";
 import {
   type ComposeOptions,
@@ -20,9 +21,17 @@ export type DeltaRequest = Pick<
   | "responseNonce"
 > & { readonly errorDetail?: RefusalReason | undefined };
 
+interface Brought {
+  readonly versions: Readonly<Record<string, string>>;
+  /** Has to be sent all the same. */
+  readonly changing: NameSet | undefined;
+}
+
 /** Incremental: requests and responses carry what changes. */
 export class DeltaSubscription extends Subscription {
   #begun = false;
+  /** With its first request; until there is something to compare it with. */
+  #brought: Brought | undefined;
   /** Names to be answered: if the resource does not exist, that is said. */
   #inquired: Set<string> = new Set();
   /** A wildcard subscription has just begun: the client waits for an answer, be it empty. */
@@ -33,18 +42,37 @@ export class DeltaSubscription extends Subscription {
     const verdict = this.answer(request.responseNonce, request.errorDetail);
     const first = !this.#begun;
     this.#begun = true;
-    if (first) this.#begin(request.initialResourceVersions, changing);
+    if (first) this.#brought = { versions: request.initialResourceVersions, changing };
     this.#subscribe(request.resourceNamesSubscribe, first);
     this.#unsubscribe(request.resourceNamesUnsubscribe);
     // A nonce of an earlier stream is no answer to anything here.
     return first ? "none" : verdict;
   }
 
-  #begin(versions: Readonly<Record<string, string>>, changing: NameSet | undefined): void {
-    const resources = Object.entries(versions)
-      .filter(([name]) => changing?.has(name) !== true)
-      .map(([name, version]) => heldResource(this.type, name, version));
-    this.held = resources.length === 0 ? emptySet : new ResourceSet(resources);
+  override retarget(snapshot: Snapshot): void {
+    super.retarget(snapshot);
+    const brought = this.#brought;
+    if (brought === undefined) return;
+    this.#brought = undefined;
+    this.held = this.#heldOf(brought);
+  }
+
+  /** Mostly the client comes back with what it would get: then it has that very set, which many share. */
+  #heldOf({ versions, changing }: Brought): ResourceSet {
+    const { target } = this;
+    const held: Resource[] = [];
+    let same = true;
+    for (const [name, version] of Object.entries(versions)) {
+      if (changing?.has(name) === true) continue;
+      const resource = target.get(name);
+      if (resource?.version === version) held.push(resource);
+      else {
+        same = false;
+        held.push(heldResource(this.type, name, version));
+      }
+    }
+    if (same && held.length === target.size) return target;
+    return held.length === 0 ? emptySet : new ResourceSet(held);
   }
 
   #subscribe(subscribed: readonly string[], first: boolean): void {
