@@ -15,6 +15,8 @@ export class ConnectedProxy {
   readonly connection: XdsConnection;
   readonly node: ProxyNode;
   snapshot: ProxySnapshot | undefined;
+  /** What it had when it was connected last. */
+  before: ProxySnapshot | undefined;
   /** The last revision of which it has everything that it asked for. */
   settledRevision = 0;
   /** The last revision that brought it something. */

@@ -206,6 +206,33 @@ describe("proxies", () => {
 
 const refused = { version: "1", nonce: "1", atMs: 0, code: 3, detail: "no such thing" };
 
+describe("a proxy that comes back", () => {
+  it("gets what it had, unless something has changed meanwhile, or the proxy has", () => {
+    const { push, connect, change } = started(two);
+    const snapshotOf = (client: Client) => push.proxies.get(client.connection)?.snapshot;
+    const [first, other] = [connect("x"), connect("y")];
+    const before = snapshotOf(first);
+    push.disconnect(first.connection);
+    const again = snapshotOf(connect("x"));
+    assert.equal(again?.view.node, before?.view.node);
+    assert.equal(again?.changed, false);
+    push.disconnect(other.connection);
+    change(entry("a", "10.1.0.3"));
+    assert.equal(snapshotOf(connect("y"))?.changed, true);
+  });
+
+  it("as another proxy of the same id, it is another one", () => {
+    const { push, turn, connect } = started(two);
+    const client = connect("x");
+    push.disconnect(client.connection);
+    const { node } = client.connection;
+    const labelled = { ...client.connection, node: { ...node, metadata: { LABELS: { a: "b" } } } };
+    push.connect(labelled);
+    turn();
+    assert.deepEqual(push.proxies.get(labelled)?.node.labels, { a: "b" });
+  });
+});
+
 describe("acknowledged", () => {
   it("says who has taken a revision, who refuses what, and who has not answered", async () => {
     const { clock, push, change, connect } = started(two);

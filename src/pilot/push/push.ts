@@ -12,6 +12,7 @@ import { proxyView } from "../views.ts";
 import { type Acknowledged, Acknowledgements } from "./acknowledgements.ts";
 import { ConnectedProxy } from "./connected-proxy.ts";
 import { type Burst, Debounce } from "./debounce.ts";
+import { Departed } from "./departed.ts";
 import type { LiveMesh, MeshChange, PushReason } from "./live-mesh.ts";
 import { addProblemMetrics, ProblemLog } from "./problem-log.ts";
 import { EndpointSets, ProxySnapshot, type SnapshotServices } from "./proxy-snapshot.ts";
@@ -57,6 +58,7 @@ export class Push implements ResourceSource {
   #pushedRevision = 1;
   /** Those who do not have the pushed revision yet. */
   readonly #behind: Set<ConnectedProxy> = new Set();
+  readonly #departed = new Departed();
   #unsubscribe: (() => void) | undefined;
 
   constructor(options: PushOptions) {
@@ -127,6 +129,7 @@ export class Push implements ResourceSource {
     this.#reasons.clear();
     if (!this.#readState()) return;
     this.#pushedRevision = this.#revision;
+    this.#departed.clear();
     for (const proxy of this.proxies.values()) {
       this.#behind.add(proxy);
       this.#enqueue(proxy, sinceMs);
@@ -156,7 +159,8 @@ export class Push implements ResourceSource {
     const { clock } = this.#options;
     this.#metrics.queueTime.observe((clock.monotonicMs() - proxy.queuedMs) / 1000);
     try {
-      const snapshot = this.#snapshotOf(proxy.node, proxy.snapshot);
+      const snapshot = this.#snapshotOf(proxy.node, proxy.snapshot ?? proxy.before);
+      proxy.before = undefined;
       proxy.snapshot = snapshot;
       proxy.connection.push(snapshot);
       if (snapshot.changed) this.#problems.note(proxy);
@@ -191,8 +195,10 @@ export class Push implements ResourceSource {
   // === Proxies ===
 
   connect(connection: XdsConnection): void {
-    const node = this.#readNode(connection.node);
+    const departed = this.#departed.take(connection);
+    const node = departed?.node ?? this.#readNode(connection.node);
     const proxy = new ConnectedProxy(connection, node);
+    proxy.before = departed?.snapshot;
     this.proxies.set(connection, proxy);
     this.#behind.add(proxy);
     this.#options.log("info", `${node.id} connected from ${connection.peer}`);
@@ -216,6 +222,7 @@ export class Push implements ResourceSource {
     this.proxies.delete(connection);
     this.#behind.delete(proxy);
     this.#queue.remove(proxy);
+    this.#departed.add(proxy);
     this.#problems.forget(proxy);
     this.#options.log("info", `${proxy.id} disconnected`);
     this.#registrations.get(connection)?.disconnect();
