@@ -44,6 +44,31 @@ const objectAnswer = {
 };
 
 const paths: Json = {
+  "/api/v1/discovery": {
+    get: {
+      summary: "Where xDS is served",
+      responses: {
+        "200": {
+          description: "The port, on the host that was asked",
+          ...json({ type: "object", properties: { port: { type: "integer" } } }),
+        },
+        "503": problem("Not served yet"),
+      },
+    },
+  },
+  "/api/v1/workloads/{node}/{report}": {
+    post: {
+      summary: "What somebody beside a registered workload says of it",
+      parameters: [
+        inPath("node", "The proxy's node id"),
+        inPath("report", "`leave` (nothing new for it), `healthy` or `unhealthy`"),
+      ],
+      responses: {
+        "200": { description: "Noted", ...json({ type: "object" }) },
+        "404": problem("No such proxy has registered itself"),
+      },
+    },
+  },
   "/api/v1/objects": {
     get: {
       summary: "Objects of configuration",
