@@ -21,6 +21,7 @@ interface DemoFlags {
 }
 
 const sample = fileURLToPath(new URL("../../samples/bookinfo", import.meta.url));
+const binary = fileURLToPath(new URL("../../bin/heddle", import.meta.url));
 const firstPort = 9080;
 const portsTried = 100;
 const perSecondMax = 1000;
@@ -127,10 +128,16 @@ class Demo {
           Reload: the stars come from whichever reviews answers, none (v1), black (v2) or red (v3).
           Sign in as jason; some rules are about jason.
 
-  Next    ${nextSteps(rules).join("\n          ")}
+  Next    ${nextSteps(rules, this.#command()).join("\n          ")}
 
   Ctrl-C stops everything. State is kept in ${relative(this.#context.folder, this.#options.stateFolder) || "."}.
 `);
+  }
+
+  /** As it can be typed here: in a clone heddle is not on the path. */
+  #command(): string {
+    const { terminal, folder } = this.#context;
+    return onPath("heddle", terminal.environment) ? "heddle" : relative(folder, binary);
   }
 
   #port(): number {
@@ -143,13 +150,13 @@ class Demo {
 }
 
 /** What to try: commands that exist, no others. */
-function nextSteps(rules: string): readonly string[] {
+function nextSteps(rules: string, heddle: string): readonly string[] {
   return [
-    `heddle apply -f ${join(rules, "virtual-service-all-v1.yaml")}`,
+    `${heddle} apply -f ${join(rules, "virtual-service-all-v1.yaml")}`,
     "        everything to v1: no stars",
-    `heddle apply -f ${join(rules, "virtual-service-reviews-test-v2.yaml")}`,
+    `${heddle} apply -f ${join(rules, "virtual-service-reviews-test-v2.yaml")}`,
     "        jason sees v2, everybody else v1",
-    "heddle undo   takes the last change back;   heddle history   says who changed what",
+    `${heddle} undo   takes the last change back;   ${heddle} history   says who changed what`,
   ];
 }
 
