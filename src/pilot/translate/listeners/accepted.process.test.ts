@@ -1,10 +1,10 @@
-/** Real Envoy takes every golden case. */
+/** Real Envoy and Heddle's proxy take every golden case. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { envoyProblem } from "../../../../testkit/envoy-validate.ts";
+import { envoyProblem, heddleProblem } from "../../../../testkit/envoy-validate.ts";
 import { Authority } from "../../../../testkit/pki.ts";
 import { viewOfCase } from "../../../../testkit/view-cases.ts";
 import { generateClusters } from "../clusters/generate.ts";
@@ -22,10 +22,11 @@ before(async () => {
 after(() => rmSync(certificates, { recursive: true, force: true }));
 
 for (const file of readdirSync(testdata).filter((name) => name.endsWith(".in.yaml"))) {
-  test(`Envoy takes ${file}`, async () => {
+  test(`Envoy and Heddle take ${file}`, async () => {
     const yaml = readFileSync(join(testdata, file), "utf8").replaceAll("/etc/certs", certificates);
     const view = viewOfCase(yaml);
     const generated = { clusters: generateClusters(view), listeners: generateListeners(view) };
-    assert.equal(await envoyProblem(generated), undefined);
+    const problems = await Promise.all([envoyProblem(generated), heddleProblem(generated)]);
+    assert.deepEqual(problems, [undefined, undefined]);
   });
 }
