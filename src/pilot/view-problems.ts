@@ -1,4 +1,5 @@
 /** What of the configuration has no effect on a proxy, or another one than was meant: for metrics, logs and warnings. */
+import { clusterProblems } from "./translate/clusters/problems.ts";
 import { listenerProblems } from "./translate/listeners/generate.ts";
 import type { ListenerProblem } from "./translate/listeners/problems.ts";
 import type { ProxyView } from "./view.ts";
@@ -21,6 +22,11 @@ export function viewProblems(view: ProxyView): readonly ViewProblem[] {
     ...listenerProblems(view).map(({ metric, listener, message }) => ({
       metric,
       where: listener,
+      message,
+    })),
+    ...clusterProblems(view).map(({ object, message }) => ({
+      metric: undefined,
+      where: object,
       message,
     })),
   ];

@@ -89,8 +89,10 @@ function checkZoneAware(
   setting: ZoneAwareLoadBalancerSettingJson | undefined,
   report: Report,
 ): void {
-  if (setting?.minClusterSize === 0) report.at("minClusterSize").problem("must be at least 1");
-  for (const [index, { from = "", to = "" }] of (setting?.failover ?? []).entries()) {
+  if (setting === undefined) return;
+  report.warning("is not supported yet: it changes nothing");
+  if (setting.minClusterSize === 0) report.at("minClusterSize").problem("must be at least 1");
+  for (const [index, { from = "", to = "" }] of (setting.failover ?? []).entries()) {
     const here = report.at("failover", index);
     if (from === to) here.problem("from and to are the same");
   }
