@@ -2,11 +2,12 @@
 import { clusterProblems } from "./translate/clusters/problems.ts";
 import { listenerProblems } from "./translate/listeners/generate.ts";
 import type { ListenerProblem } from "./translate/listeners/problems.ts";
+import { type RouteProblem, routeProblems } from "./translate/routes/problems.ts";
 import type { ProxyView } from "./view.ts";
 
 export interface ViewProblem {
   /** Istio's name of the number of such problems. */
-  readonly metric: ListenerProblem["metric"];
+  readonly metric: ListenerProblem["metric"] | RouteProblem["metric"];
   /** The listener, or what else it is about. */
   readonly where: string;
   readonly message: string;
@@ -19,6 +20,7 @@ export function viewProblems(view: ProxyView): readonly ViewProblem[] {
       where: `${object.metadata.namespace}/${object.metadata.name}`,
       message: `Gateway ${object.metadata.namespace}/${object.metadata.name}, server ${index}: ${reason}`,
     })),
+    ...routeProblems(view).map(({ metric, route, message }) => ({ metric, where: route, message })),
     ...listenerProblems(view).map(({ metric, listener, message }) => ({
       metric,
       where: listener,

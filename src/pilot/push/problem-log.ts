@@ -1,10 +1,9 @@
 /** Problems of the configuration, as proxies have them: many proxies have the same ones. */
 import type { MetricsRegistry } from "#lib/prometheus.ts";
-import type { ListenerProblem } from "../translate/listeners/problems.ts";
 import { type ViewProblem, viewProblems } from "../view-problems.ts";
 import type { ConnectedProxy } from "./connected-proxy.ts";
 
-const metrics: readonly (readonly [NonNullable<ListenerProblem["metric"]>, string])[] = [
+const metrics: readonly (readonly [NonNullable<ViewProblem["metric"]>, string])[] = [
   [
     "pilot_conflict_inbound_listener",
     "Ports of workloads that speak another protocol for each of two services.",
@@ -21,6 +20,7 @@ const metrics: readonly (readonly [NonNullable<ListenerProblem["metric"]>, strin
     "pilot_conflict_outbound_listener_tcp_over_current_http",
     "TCP services whose server speaks first on the port of an older one.",
   ],
+  ["pilot_vservice_dup_domain", "Hosts that an older rule or service has already."],
   ["pilot_total_rejected_configs", "Objects, or parts of them, without effect on some proxy."],
 ];
 

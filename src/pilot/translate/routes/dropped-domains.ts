@@ -5,6 +5,8 @@ import type { Rule } from "../../provenance.ts";
 export interface DroppedDomains {
   readonly virtualHost: string;
   readonly domains: readonly string[];
+  /** All of it: the virtual host is not there. */
+  readonly whole: boolean;
   readonly rules: readonly Rule[];
 }
 

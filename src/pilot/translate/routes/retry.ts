@@ -37,19 +37,27 @@ export function retryPolicy(
   retries: HTTPRetryJson | undefined,
   { consistentHash }: { readonly consistentHash: boolean },
 ): RetryPolicyJson | undefined {
-  const { attempts = 0, perTryTimeout, backoff } = retries ?? { attempts: 2 };
+  if (retries === undefined) return consistentHash ? hashedDefault : plainDefault;
+  const { attempts = 0, perTryTimeout, backoff } = retries;
   if (attempts <= 0) return undefined;
-  const avoidPrevious = retries?.retryIgnorePreviousHosts ?? !consistentHash;
+  const avoidPrevious = retries.retryIgnorePreviousHosts ?? !consistentHash;
   return {
-    ...retryConditions(retries?.retryOn),
+    ...retryConditions(retries.retryOn),
     numRetries: attempts,
     ...(perTryTimeout !== undefined && { perTryTimeout }),
-    ...(retries?.retryRemoteLocalities && { retryPriority: previousPriorities }),
+    ...(retries.retryRemoteLocalities && { retryPriority: previousPriorities }),
     ...(avoidPrevious && { retryHostPredicate: [previousHosts] }),
     hostSelectionRetryMaxAttempts: "5",
     ...(backoff !== undefined && { retryBackOff: { baseInterval: backoff } }),
   };
 }
+
+const hashedDefault: RetryPolicyJson = {
+  retryOn: defaultRetryOn,
+  numRetries: 2,
+  hostSelectionRetryMaxAttempts: "5",
+};
+const plainDefault: RetryPolicyJson = { ...hashedDefault, retryHostPredicate: [previousHosts] };
 
 /** Numbers among Envoy's conditions are status codes. */
 function retryConditions(retryOn = ""): Pick<RetryPolicyJson, "retryOn" | "retriableStatusCodes"> {

@@ -25,14 +25,14 @@ export class VirtualHosts {
 
   add({ name, domains, short, virtualHost, rules }: Candidate): void {
     if (this.#names.has(name)) {
-      this.dropped.push({ virtualHost: name, domains, rules });
+      this.dropped.push({ virtualHost: name, domains, whole: true, rules });
       return;
     }
     this.#names.add(name);
     const free = domains.filter((domain) => this.#isFree(domain, short));
     if (free.length < domains.length) {
       const lost = domains.filter((domain) => !free.includes(domain));
-      this.dropped.push({ virtualHost: name, domains: lost, rules });
+      this.dropped.push({ virtualHost: name, domains: lost, whole: free.length === 0, rules });
     }
     if (free.length === 0) return;
     const added = decidedBy({ name, domains: free, ...virtualHost }, ...rules);
