@@ -154,3 +154,23 @@ test("what is wrong with calls and files ends with 65", async () => {
     65,
   );
 });
+
+test("a URL is a call, too; a wrong one is a wrong command line", async () => {
+  const file = join(folder, "url.yaml");
+  writeFileSync(file, mesh);
+  const run = async (...argv: string[]) => {
+    const { io, stdout, stderr } = recordedIo();
+    const node = "sidecar~10.0.0.1~app.default~default.svc.cluster.local";
+    const code = await runExplain(["-f", file, "--node", node, ...argv], io);
+    return { code, stdout: stdout(), stderr: stderr() };
+  };
+  const found = await run("http://reviews:9080/", "-H", "end-user: jason");
+  assert.equal(found.code, 0);
+  assert.match(found.stdout, /^ {2}→ outbound\|9080\|v2\|reviews\.default\.svc\.cluster\.local$/m);
+  const wrong = await run("ftp://reviews/");
+  assert.deepEqual([wrong.code, wrong.stdout], [64, ""]);
+  assert.match(
+    wrong.stderr,
+    /^heddle explain: "ftp:\/\/reviews\/" is no call: write \[METHOD\] URL/,
+  );
+});
