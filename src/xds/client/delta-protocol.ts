@@ -73,7 +73,12 @@ export class DeltaProtocol implements Protocol<DeltaDiscoveryRequest, DeltaDisco
   #requestFor(state: TypeState): DeltaDiscoveryRequest | undefined {
     const { typeUrl } = state.type;
     const known = this.#onStream.get(typeUrl);
-    if (known === undefined) return state.wanted ? this.#first(state) : undefined;
+    if (known === undefined && !state.wanted) {
+      // What was wanted of an earlier stream: this one's server has nothing to be told.
+      state.prune();
+      return undefined;
+    }
+    if (known === undefined) return this.#first(state);
     const changed = known.revision !== state.revision;
     // Subscriptions that an answer brings about leave with its acknowledgement, or after it.
     if (known.answers.length === 0 && (!changed || known.busy.length > 0)) return undefined;
@@ -95,6 +100,7 @@ export class DeltaProtocol implements Protocol<DeltaDiscoveryRequest, DeltaDisco
   #first(state: TypeState): DeltaDiscoveryRequest {
     const { typeUrl } = state.type;
     state.prune();
+    state.forgetRefused();
     const names = wantedNames(state);
     this.#onStream.set(typeUrl, { revision: state.revision, names, busy: [], answers: [] });
     // Without a name a first request means everything, and servers older than "*" know nothing else.

@@ -225,6 +225,8 @@ export class ResourceStore {
   #removedBy(state: TypeState, incoming: Incoming): readonly string[] {
     if (!incoming.complete) return incoming.removed.filter((name) => state.wants(name));
     const sent = new Set(incoming.resources.map(({ name }) => name));
+    // Nothing good was ever there of it, so nobody is told.
+    for (const name of state.refused.keys()) if (!sent.has(name)) state.refused.delete(name);
     return [...state.known.keys()].filter((name) => !sent.has(name));
   }
 

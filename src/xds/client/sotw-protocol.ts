@@ -55,7 +55,11 @@ export class SotwProtocol implements Protocol<DiscoveryRequest, DiscoveryRespons
 
   #isDue(state: TypeState): boolean {
     const known = this.#onStream.get(state.type.typeUrl);
-    if (known === undefined || known.revision === undefined) return state.wanted;
+    if (known?.revision === undefined) {
+      // What was wanted of an earlier stream: this one's server has nothing to be told.
+      if (!state.wanted) state.prune();
+      return state.wanted;
+    }
     if (known.busy) return false;
     // Without a name the request would ask for everything, or for nothing: neither is wanted.
     if (!state.wanted && state.type.wildcard && !known.named) return false;

@@ -118,6 +118,14 @@ export class TypeState {
     this.revision++;
   }
 
+  /**
+   * A server that hears what is there, and nothing of what was refused, sends the latter again, or has it no more and says nothing.
+   */
+  forgetRefused(): void {
+    for (const name of this.refused.keys())
+      if (!this.known.has(name) && !this.#byName.has(name)) this.refused.delete(name);
+  }
+
   /** The server has been told, or is told nothing any more: what nobody wants is forgotten. */
   prune(): readonly string[] {
     if (this.wildcard) return [];
