@@ -223,4 +223,44 @@ spec:
     const two = proxyView(state, nodeOf({ labels: { pod: "2" }, ipAddresses: ["10.0.0.2"] }));
     assert.equal(one.scope, two.scope);
   });
+
+  test("a proxy's labels count as far as some rule looks at them", () => {
+    const labels = { app: "web", version: "v1", zone: "a", rack: "7", node: "x", unused: "1" };
+    const rules = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: v}
+spec: {hosts: [a.example], http: [{match: [{sourceLabels: {app: web}}], route: [{destination: {host: a.example}}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: d}
+spec:
+  host: a.example
+  workloadSelector: {matchLabels: {version: v1}}
+  trafficPolicy:
+    loadBalancer: {localityLbSetting: {failoverPriority: [zone, "other=1"]}}
+    outlierDetection: {}
+    portLevelSettings: [{port: {number: 80}, loadBalancer: {localityLbSetting: {failoverPriority: [rack]}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: s}
+spec: {workloadSelector: {labels: {node: x}}, egress: [{hosts: ["*/*"]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: near}
+spec: {clusterIP: 10.0.0.1, trafficDistribution: PreferSameNode, ports: [{name: http, port: 80}]}
+`;
+    const { scope } = viewOf({ yaml: rules, node: { labels, metadata: { NODE_NAME: "m1" } } });
+    assert.deepEqual(scope.labels, {
+      app: "web",
+      "kubernetes.io/hostname": "m1",
+      node: "x",
+      rack: "7",
+      version: "v1",
+      zone: "a",
+    });
+  });
 });

@@ -12,6 +12,7 @@ import type {
 } from "../view.ts";
 import { meshGateway } from "../view.ts";
 import { type DestinationRules, selectDestinationRule } from "./destination-rules.ts";
+import { nodeNameLabel } from "./label-keys.ts";
 
 /** Of a proxy what its scope depends on. */
 export type ScopeFor = Pick<
@@ -31,7 +32,7 @@ export type ScopeFor = Pick<
 export function scopeFor(node: ProxyNode, labelKeys: ReadonlySet<string>): ScopeFor {
   const { type, namespace, locality, clusterId, network, interceptionMode, dnsCapture } = node;
   const labels = Object.fromEntries(
-    Object.entries(node.labels)
+    Object.entries({ ...machineOf(node), ...node.labels })
       .filter(([key]) => labelKeys.has(key))
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   );
@@ -41,6 +42,12 @@ export function scopeFor(node: ProxyNode, labelKeys: ReadonlySet<string>): Scope
     ...{ type, namespace, labels, locality, clusterId, network, interceptionMode, dnsCapture },
     explicitProxy,
   };
+}
+
+/** `NODE_NAME`: the machine that a pod runs on. */
+function machineOf({ metadata }: ProxyNode): Readonly<Record<string, string>> {
+  const name = metadata["NODE_NAME"];
+  return typeof name === "string" && name !== "" ? { [nodeNameLabel]: name } : {};
 }
 
 /** What a scope is made of. */

@@ -23,6 +23,8 @@ import {
 import type { Gateway } from "../scope/gateways.ts";
 import {
   labelKeysOfDestinationRule,
+  labelKeysOfLocality,
+  labelKeysOfService,
   labelKeysOfSidecar,
   labelKeysOfVirtualService,
 } from "../scope/label-keys.ts";
@@ -275,7 +277,7 @@ export class Pipeline {
       readonly key: string;
       readonly labels: readonly string[];
     }
-    const used = <T extends ConfigObject>(
+    const used = <T>(
       from: Collection<T>,
       labelsOf: (object: T) => readonly string[],
     ): Collection<Used> =>
@@ -285,13 +287,17 @@ export class Pipeline {
         keyOf: ({ key }) => key,
         transform: (object, _, key) => {
           const labels = labelsOf(object);
-          return labels.length === 0 ? [] : [{ key: `${object.kind}/${key}`, labels }];
+          return labels.length === 0 ? [] : [{ key: `${from.name}: ${key}`, labels }];
         },
       });
     const union = graph.union("labels of callers", [
       used(rules, labelKeysOfVirtualService),
       used(this.objects("DestinationRule"), labelKeysOfDestinationRule),
       used(this.objects("Sidecar"), labelKeysOfSidecar),
+      used(this.services, ({ service }) => labelKeysOfService(service)),
+      used(this.mesh.collection, ({ localityLbSetting }) =>
+        labelKeysOfLocality(localityLbSetting ?? {}),
+      ),
     ]);
     return graph.compute(
       "label keys",

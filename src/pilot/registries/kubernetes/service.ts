@@ -10,6 +10,9 @@ export const kubernetesRegistry = "Kubernetes";
 
 const exportToAnnotation = "networking.istio.io/exportTo";
 
+/** Istio's, which goes before Kubernetes' field of the same meaning. */
+export const trafficDistributionAnnotation = "networking.istio.io/traffic-distribution";
+
 export interface ServiceContext {
   readonly domain: string;
   readonly defaultExportTo: readonly string[];
@@ -39,7 +42,12 @@ export function serviceOf(
     headless,
     exportTo: exportToOf(metadata.annotations[exportToAnnotation]) ?? defaultExportTo,
     labels: metadata.labels,
-    annotations: metadata.annotations,
+    annotations: {
+      ...(spec.trafficDistribution && {
+        [trafficDistributionAnnotation]: spec.trafficDistribution,
+      }),
+      ...metadata.annotations,
+    },
     ...(spec.selector && { selector: spec.selector }),
     subjectAltNames: [],
     serviceAccounts: [],
