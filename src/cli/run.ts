@@ -25,7 +25,7 @@ import { parseRun, type RunOptions } from "./run-flags.ts";
 import { userFolder } from "./user-folder.ts";
 
 const drainMs = 5_000;
-const readyMs = 30_000;
+const readyMs = 60_000;
 /** How long others may take to hear that the program goes, before it is told to. */
 const leaveMs = 2_000;
 const hintAfterMs = 10_000;
