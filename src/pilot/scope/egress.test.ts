@@ -89,6 +89,19 @@ describe("services that a proxy may call", () => {
     );
   });
 
+  test("what a certificate must carry is taken from a ServiceEntry of the Service's own namespace", () => {
+    const entry = (namespace: string): string =>
+      external(`e-${namespace}`, namespace, `, subjectAltNames: [spiffe://${namespace}]`).replace(
+        "api.example",
+        "a.shop.svc.cluster.local",
+      );
+    const found = (yaml: string): readonly string[] | undefined =>
+      scopeOf(yaml).services[0]?.subjectAltNames;
+    assert.deepEqual(found(entry("shop") + kube("a", "shop")), ["spiffe://shop"]);
+    assert.deepEqual(found(kube("a", "shop") + entry("shop")), ["spiffe://shop"]);
+    assert.deepEqual(found(kube("a", "shop") + entry("other")), []);
+  });
+
   test("ServiceEntries of one namespace with one host are one service, if they are alike", () => {
     const scope = scopeOf(external("one", "shop") + external("two", "shop", "", 81));
     const [service, ...others] = scope.services;

@@ -75,8 +75,7 @@ export class ServiceSet {
   add(service: Service): void {
     const known = this.#services.get(service.hostname);
     if (known === undefined) this.#services.set(service.hostname, service);
-    else if (known !== service)
-      this.#services.set(service.hostname, unite(known, service) ?? known);
+    else if (known !== service) this.#services.set(service.hostname, unite(known, service));
   }
 
   finish(): ReadonlyMap<string, Service> {
@@ -84,21 +83,39 @@ export class ServiceSet {
   }
 }
 
-/** Undefined: the known one stays as it is. A Kubernetes Service is never merged and goes before any other's. */
-function unite(known: Service, service: Service): Service | undefined {
-  if (known.registry === kubernetesRegistry) {
-    const sameObject = known.object !== undefined && known.object === service.object;
-    return sameObject ? withMorePorts(known, service) : undefined;
-  }
-  if (service.registry === kubernetesRegistry) return service;
-  return mayMerge(known, service) ? withMorePorts(known, service) : undefined;
+/** What two services made together: the same two make the same one. */
+const united = new WeakMap<Service, WeakMap<Service, Service>>();
+
+function unite(known: Service, service: Service): Service {
+  return united
+    .getOrInsertComputed(known, () => new WeakMap<Service, Service>())
+    .getOrInsertComputed(service, () => uniteTwo(known, service));
 }
 
-function withMorePorts(known: Service, service: Service): Service | undefined {
+/** A Kubernetes Service goes before any other's, and takes of a ServiceEntry of its namespace only what its certificates must carry. */
+function uniteTwo(known: Service, service: Service): Service {
+  if (known.registry === kubernetesRegistry) {
+    const sameObject = known.object !== undefined && known.object === service.object;
+    return sameObject ? withMorePorts(known, service) : withNames(known, service);
+  }
+  if (service.registry === kubernetesRegistry) return withNames(service, known);
+  return mayMerge(known, service) ? withMorePorts(known, service) : known;
+}
+
+function withNames(service: Service, entry: Service): Service {
+  const names = entry.subjectAltNames;
+  const own = entry.namespace === service.namespace && entry.registry !== service.registry;
+  if (!own || names.length === 0) return service;
+  return {
+    ...service,
+    subjectAltNames: [...new Set([...service.subjectAltNames, ...names])],
+  };
+}
+
+function withMorePorts(known: Service, service: Service): Service {
   const numbers = new Set(known.ports.map(({ number }) => number));
   const more = service.ports.filter(({ number }) => !numbers.has(number));
-  if (more.length === 0) return undefined;
-  return { ...known, ports: [...known.ports, ...more] };
+  return more.length === 0 ? known : { ...known, ports: [...known.ports, ...more] };
 }
 
 function mayMerge(a: Service, b: Service): boolean {
