@@ -8,6 +8,7 @@ import { Health } from "#proxy/health.ts";
 import { ConnectionCounts } from "#proxy/overload/connection-counts.ts";
 import { WorkerOverload } from "#proxy/overload/worker-overload.ts";
 import { RouteConfigs } from "#proxy/route/route-configs.ts";
+import { ScopedRoutes } from "#proxy/route/scoped-routes.ts";
 import type { Runtime } from "#proxy/runtime.ts";
 import type { Services } from "#proxy/services.ts";
 import { WorkerStats } from "#proxy/stats/worker-stats.ts";
@@ -40,6 +41,7 @@ export function fakeServices(
     },
     secrets: new SecretStore(),
     tlsContexts: new Set(),
+    scopedRoutes: new ScopedRoutes(),
     extensions: new ExtensionConfigs(),
     routeConfigs: new RouteConfigs(),
     dnsCaches: new DnsCaches(),

@@ -6,6 +6,7 @@ import type { ExtensionConfigs } from "./filters/extension-configs.ts";
 import type { HeldContexts } from "./lease.ts";
 import type { ListenerManager } from "./listener/listener-manager.ts";
 import type { RouteConfigs } from "./route/route-configs.ts";
+import type { ScopedRoutes } from "./route/scoped-routes.ts";
 import type { LayeredRuntime } from "./runtime-layers.ts";
 import type { Services } from "./services.ts";
 import { SharedSlots } from "./shared-slots.ts";
@@ -19,6 +20,7 @@ export interface WorkerServices extends Services {
   readonly secrets: SecretStore;
   readonly tlsContexts: HeldContexts;
   readonly routeConfigs: RouteConfigs;
+  readonly scopedRoutes: ScopedRoutes;
   readonly extensions: ExtensionConfigs;
 }
 
@@ -75,7 +77,7 @@ export class ConfigChanges {
   }
 
   step(step: ConfigStep): void {
-    const { clusters, routeConfigs, extensions } = this.#services;
+    const { clusters, routeConfigs, scopedRoutes, extensions } = this.#services;
     switch (step.kind) {
       case "activate-clusters":
         for (const name of step.names) clusters.activate(name);
@@ -94,6 +96,12 @@ export class ConfigChanges {
         return;
       case "forget-routes":
         routeConfigs.forget(step.name);
+        return;
+      case "scopes":
+        scopedRoutes.update(step.key, step);
+        return;
+      case "forget-scopes":
+        scopedRoutes.forget(step.key);
         return;
       case "forget-extension":
         extensions.forget(step.key);

@@ -26,6 +26,7 @@ export class Lease {
         },
       },
       routeConfigs: this.#leased(services.routeConfigs),
+      scopedRoutes: this.#leased(services.scopedRoutes),
       extensions: this.#leased(services.extensions),
     };
   }

@@ -12,6 +12,7 @@ import type { OutlierReport } from "./outlier/report.ts";
 import type { ConnectionCounts } from "./overload/connection-counts.ts";
 import type { WorkerOverload } from "./overload/worker-overload.ts";
 import type { RouteSource } from "./route/route-configs.ts";
+import type { ScopesSource } from "./route/scoped-routes.ts";
 import type { Runtime } from "./runtime.ts";
 import type { SharedSlots } from "./shared-slots.ts";
 import type { StatsScope } from "./stats/stats.ts";
@@ -31,6 +32,8 @@ export interface Services {
   readonly secrets: Secrets;
   /** Route configurations that come by RDS. */
   readonly routeConfigs: RouteSource;
+  /** Scopes that come by SRDS. */
+  readonly scopedRoutes: ScopesSource;
   /** Configurations of filters that come by ECDS. */
   readonly extensions: ExtensionSource;
   /** Every TLS context that was compiled: /certs asks what they hold, and watched directories have them read files anew. */

@@ -10,6 +10,7 @@ import type { CheckedHost, HostCheck, ImmediateFailure } from "./health-check/ho
 import type { ActivateOptions, DrainOptions } from "./listener/listener-manager.ts";
 import type { HostVerdict, OutlierReport } from "./outlier/report.ts";
 import type { OverloadLevels } from "./overload/names.ts";
+import type { ScopesUpdate } from "./route/scoped-routes.ts";
 import type { NodeInfo } from "./services.ts";
 import type { Announcement } from "./stats/worker-stats.ts";
 import type { ContextStatus } from "./tls/status.ts";
@@ -113,6 +114,8 @@ export type ConfigStep =
   | { readonly kind: "discard-listener"; readonly name: string }
   | ({ readonly kind: "remove-listener"; readonly name: string } & DrainOptions)
   | { readonly kind: "forget-routes"; readonly name: string }
+  | ({ readonly kind: "scopes"; readonly key: string } & ScopesUpdate)
+  | { readonly kind: "forget-scopes"; readonly key: string }
   | { readonly kind: "forget-extension"; readonly key: string };
 
 export type ToWorker =

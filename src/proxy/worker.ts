@@ -19,6 +19,7 @@ import { compileOverload } from "./overload/config.ts";
 import { ConnectionCounts } from "./overload/connection-counts.ts";
 import { WorkerOverload } from "./overload/worker-overload.ts";
 import { RouteConfigs } from "./route/route-configs.ts";
+import { ScopedRoutes } from "./route/scoped-routes.ts";
 import { LayeredRuntime } from "./runtime-layers.ts";
 import type { Services } from "./services.ts";
 import { SharedSlots } from "./shared-slots.ts";
@@ -233,6 +234,7 @@ function makeServices(spec: WorkerSpec, post: (message: FromWorker) => void): Wo
     }),
     secrets: secretsOf(spec),
     routeConfigs: new RouteConfigs(),
+    scopedRoutes: new ScopedRoutes(),
     extensions: new ExtensionConfigs(),
     tlsContexts: new Set(),
     dnsCaches: new DnsCaches(),

@@ -44,5 +44,7 @@ export function initialFetchTimeoutMs({
 export function isDynamic(bootstrap: BootstrapJson): boolean {
   const { dynamicResources, staticResources, layeredRuntime } = bootstrap;
   if (dynamicResources !== undefined) return true;
-  return /"(?:ads|apiConfigSource|rds|configDiscovery|scopedRoutes)":/.test(JSON.stringify([staticResources, layeredRuntime]));
+  return /"(?:ads|apiConfigSource|rds|configDiscovery|scopedRoutes)":/.test(
+    JSON.stringify([staticResources, layeredRuntime]),
+  );
 }

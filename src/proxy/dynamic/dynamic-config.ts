@@ -23,6 +23,8 @@ import { DynamicClusters } from "./dynamic-clusters.ts";
 import { DynamicListeners } from "./dynamic-listeners.ts";
 import { ExtensionWatches } from "./extension-watches.ts";
 import { NamedResources, type NamedStatus } from "./named-resources.ts";
+import { RouteWatches } from "./route-watches.ts";
+import type { ScopeSubscription } from "./scope-subscription.ts";
 import { SecretWatches } from "./secret-watches.ts";
 import type { Sources } from "./sources.ts";
 import type { StatusEntry } from "./status.ts";
@@ -39,6 +41,9 @@ export interface DynamicConfigContext {
   readonly broadcast: (message: ToWorker) => void;
 }
 
+/** Of one SRDS subscription, for /config_dump. */
+export type ScopesDump = Pick<ScopeSubscription, "name" | "versionInfo" | "updatedMs" | "scopes">;
+
 /** One type of resources for /config_dump. */
 export interface DynamicDump {
   readonly clusters: readonly StatusEntry<ClusterJson>[];
@@ -46,6 +51,7 @@ export interface DynamicDump {
   readonly listeners: readonly StatusEntry<object>[];
   readonly listenersVersion: string;
   readonly routes: readonly NamedStatus[];
+  readonly scopes: readonly ScopesDump[];
   readonly secrets: readonly NamedStatus[];
   readonly endpoints: readonly NamedStatus[];
   /** Undefined: no filter asks for one. */
@@ -61,6 +67,7 @@ export class DynamicConfig implements AssignmentSource {
   readonly #secrets: NamedResources<SecretJson>;
   readonly #runtime: NamedResources<RuntimeJson>;
   readonly #extensions: ExtensionWatches;
+  readonly #routeWatches: RouteWatches;
   #clusters: DynamicClusters | undefined;
   #listeners: DynamicListeners | undefined;
 
@@ -89,6 +96,7 @@ export class DynamicConfig implements AssignmentSource {
         broadcast({ kind: "runtime-layer", name, values: layer });
       },
     });
+    this.#routeWatches = new RouteWatches({ ...context, routes: this.#routes });
     this.#extensions = new ExtensionWatches(context);
     this.#secrets = new NamedResources(secretType, {
       sources,
@@ -147,7 +155,7 @@ export class DynamicConfig implements AssignmentSource {
     this.#listeners = new DynamicListeners({
       clock,
       workers,
-      routes: this.#routes,
+      routes: this.#routeWatches,
       secrets,
       extensions: this.#extensions,
       stats,
@@ -159,14 +167,14 @@ export class DynamicConfig implements AssignmentSource {
       await this.#first(dynamicResources.cdsConfig, this.#clusters, "cluster_manager.cds.");
       await this.#clusters.warm();
     }
-    await this.#staticNeeds(this.#listeners, secrets);
+    await this.#staticNeeds(secrets);
     if (dynamicResources?.ldsConfig === undefined) return;
     await this.#first(dynamicResources.ldsConfig, this.#listeners, "listener_manager.lds.");
     await this.#listeners.warm();
   }
 
   /** Routes and secrets that the bootstrap's own listeners and clusters name. */
-  #staticNeeds(listeners: DynamicListeners, secrets: SecretWatches): Promise<void> {
+  #staticNeeds(secrets: SecretWatches): Promise<void> {
     return new Promise((resolve) => {
       const { staticResources = {} } = this.#bootstrap;
       let waitsFor = 3;
@@ -174,7 +182,7 @@ export class DynamicConfig implements AssignmentSource {
         if (--waitsFor === 0) resolve();
       };
       secrets.watchAll(staticResources, ready).start();
-      listeners.watchRoutes(staticResources, ready).start();
+      this.#routeWatches.watchAll(staticResources, ready).start();
       this.#extensions.watchAll(staticResources, ready).start();
     });
   }
@@ -217,6 +225,7 @@ export class DynamicConfig implements AssignmentSource {
       listeners: this.#listeners?.status.entries ?? [],
       listenersVersion: this.#listeners?.status.versionInfo ?? "",
       routes: this.#routes.status(),
+      scopes: this.#routeWatches.scopes(),
       secrets: this.#secrets.status(),
       endpoints: this.#assignments.status(),
       extensions: this.#extensions.asked ? this.#extensions.status() : undefined,

@@ -1,7 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
-import type { RouteConfigurationJson } from "#gen/envoy/config/route/v3/route_pb.js";
-import type { RdsJson } from "#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import type { Clock } from "#lib/clock.ts";
 import { listenerType, type ResourceType } from "#xds/resource-type.ts";
 import type { Resource, ResourceProblem, ResourceUpdate, Subscriber } from "#xds/subscriber.ts";
@@ -9,30 +7,23 @@ import { Count } from "../overload/connection-counts.ts";
 import type { Services } from "../services.ts";
 import { SharedSlots } from "../shared-slots.ts";
 import type { Counter, Gauge, StatsScope } from "../stats/stats.ts";
-import { having } from "../tls/secret-configs.ts";
 import type { ConfigChange } from "../worker-protocol.ts";
 import type { ExtensionWatches } from "./extension-watches.ts";
-import type { NamedResources } from "./named-resources.ts";
+import type { RouteWatches } from "./route-watches.ts";
 import type { SecretWatches } from "./secret-watches.ts";
 import { DynamicStatus, refusedBy } from "./status.ts";
-import { type Waiter, type Waits, waitForAll } from "./waits.ts";
 import type { WorkerControl } from "./worker-control.ts";
 
 export interface DynamicListenersContext {
   readonly clock: Clock;
   readonly workers: WorkerControl;
-  readonly routes: NamedResources<RouteConfigurationJson>;
+  readonly routes: RouteWatches;
   readonly secrets: SecretWatches;
   readonly extensions: ExtensionWatches;
   readonly stats: StatsScope;
   readonly log: Services["log"];
   /** Those of the bootstrap: a control plane does not change them. */
   readonly staticNames: ReadonlySet<string>;
-}
-
-interface ManagerWithRoutes {
-  readonly statPrefix?: string;
-  readonly rds: RdsJson;
 }
 
 interface Entry {
@@ -122,35 +113,13 @@ export class DynamicListeners implements Subscriber {
       if (--waitsFor === 0 && this.#warming.get(name) === entry) void this.#activate(name, entry);
     };
     const secrets = this.#context.secrets.watchAll(config, ready);
-    const routes = this.watchRoutes(config, ready);
+    const routes = this.#context.routes.watchAll(config, ready);
     const extensions = this.#context.extensions.watchAll(config, ready);
     const waits = [secrets, routes, extensions];
     entry.endWatches = () => {
       for (const wait of waits) wait.end();
     };
     for (const wait of waits) wait.start();
-  }
-
-  /** `onReady` is called once, after `start`, when the routes that it names are there or do not come. */
-  watchRoutes(config: object, onReady: () => void): Waits {
-    // Proof: only HttpConnectionManager has a field of that name.
-    const managers = [...having(config, "rds")] as readonly ManagerWithRoutes[];
-    const watches = managers.map(({ rds, statPrefix = "" }) => (waiter: Waiter) => {
-      const { routeConfigName: name = "", configSource = {} } = rds;
-      const scope = this.#context.stats.scope(`http.${statPrefix}.rds.${name}.`);
-      const counters = [scope.counter("update_success"), scope.counter("config_reload")];
-      return this.#context.routes.watch(configSource, name, {
-        onResource: () => {
-          for (const counter of counters) counter.inc();
-          waiter.onResource();
-        },
-        onTimeout: () => {
-          scope.counter("init_fetch_timeout").inc();
-          waiter.onTimeout();
-        },
-      });
-    });
-    return waitForAll(watches, onReady);
   }
 
   async #activate(name: string, entry: Entry): Promise<void> {

@@ -33,7 +33,40 @@ export const supported = {
   "envoy.config.core.v3.GrpcService.EnvoyGrpc": ["cluster_name", "authority", "retry_policy"],
   "envoy.config.core.v3.RetryPolicy": ["retry_back_off"],
   "envoy.config.core.v3.BackoffStrategy": ["base_interval", "max_interval"],
-  "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager": ["rds"],
+  "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager": [
+    "rds",
+    "scoped_routes",
+  ],
+  "envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes": [
+    "name",
+    "scope_key_builder",
+    "rds_config_source",
+    "scoped_route_configurations_list",
+    "scoped_rds",
+  ],
+  "envoy.extensions.filters.network.http_connection_manager.v3.ScopedRouteConfigurationsList": [
+    "scoped_route_configurations",
+  ],
+  "envoy.extensions.filters.network.http_connection_manager.v3.ScopedRds": [
+    "scoped_rds_config_source",
+  ],
+  "envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.ScopeKeyBuilder": [
+    "fragments",
+  ],
+  "envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.ScopeKeyBuilder.FragmentBuilder":
+    ["header_value_extractor"],
+  "envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.ScopeKeyBuilder.FragmentBuilder.HeaderValueExtractor":
+    ["name", "element_separator", "index", "element"],
+  "envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.ScopeKeyBuilder.FragmentBuilder.HeaderValueExtractor.KvElement":
+    ["separator", "key"],
+  "envoy.config.route.v3.ScopedRouteConfiguration": [
+    "name",
+    "route_configuration_name",
+    "route_configuration",
+    "key",
+  ],
+  "envoy.config.route.v3.ScopedRouteConfiguration.Key": ["fragments"],
+  "envoy.config.route.v3.ScopedRouteConfiguration.Key.Fragment": ["string_key"],
   "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter": ["config_discovery"],
   "envoy.config.core.v3.ExtensionConfigSource": [
     "config_source",

@@ -137,4 +137,6 @@ export interface RouteTable {
   readonly name: string;
   match(input: RouteInput): Route | undefined;
   readonly internalOnlyHeaders: readonly string[];
+  /** Only where the request's scope chooses the table: that table. */
+  scoped?(head: RequestHead): RouteTable | undefined;
 }

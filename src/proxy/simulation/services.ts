@@ -8,6 +8,7 @@ import { Health } from "../health.ts";
 import { ConnectionCounts } from "../overload/connection-counts.ts";
 import { WorkerOverload } from "../overload/worker-overload.ts";
 import { RouteConfigs } from "../route/route-configs.ts";
+import { ScopedRoutes } from "../route/scoped-routes.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Services } from "../services.ts";
 import { WorkerStats } from "../stats/worker-stats.ts";
@@ -40,6 +41,7 @@ export function idleServices(): Services {
     },
     secrets: new SecretStore(),
     routeConfigs: new RouteConfigs(),
+    scopedRoutes: new ScopedRoutes(),
     extensions: new ExtensionConfigs(),
     tlsContexts: new Set(),
     dnsCaches: new DnsCaches(),

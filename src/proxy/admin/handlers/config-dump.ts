@@ -14,8 +14,10 @@ import type { AdminSource } from "../source.ts";
 import {
   clusterItems,
   extensionItems,
+  inlineScopeItems,
   listenerItems,
   routeItems,
+  scopeItems,
   secretItems,
 } from "./dynamic-sections.ts";
 import { addressJson } from "./listeners.ts";
@@ -165,7 +167,13 @@ function allSections({ source, startedWallMs }: AdminContext, endpoints: boolean
     repeated(
       "ScopedRoutesConfigDump",
       ["inline_scoped_route_configs", "dynamic_scoped_route_configs"],
-      {},
+      {
+        inline_scoped_route_configs: inlineScopeItems(
+          [...listeners, ...(dynamic?.listeners ?? []).map(({ active }) => active?.config)],
+          last_updated,
+        ),
+        dynamic_scoped_route_configs: dynamic && scopeItems(dynamic),
+      },
     ),
     repeated("RoutesConfigDump", ["static_route_configs", "dynamic_route_configs"], {
       static_route_configs: items(
@@ -256,7 +264,7 @@ function routeConfigs(listeners: readonly unknown[]): readonly unknown[] {
   const visit = (value: unknown): void => {
     if (typeof value !== "object" || value === null) return;
     for (const [key, inner] of Object.entries(value)) {
-      if (key === "routeConfig") found.push(inner);
+      if (key === "routeConfig" || key === "routeConfiguration") found.push(inner);
       else visit(inner);
     }
   };

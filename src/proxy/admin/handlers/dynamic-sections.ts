@@ -1,7 +1,9 @@
 /** What came by xDS, for /config_dump: items of the sections of config-dump.ts. */
+import type { ScopedRoutesJson } from "#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import type { DynamicDump } from "../../dynamic/dynamic-config.ts";
 import type { NamedStatus } from "../../dynamic/named-resources.ts";
 import type { Refused, StatusEntry, Versioned } from "../../dynamic/status.ts";
+import { having } from "../../tls/secret-configs.ts";
 import { fieldsToProto } from "../proto-names.ts";
 
 type Message = Readonly<Record<string, unknown>>;
@@ -58,6 +60,40 @@ export function listenerItems({ listeners }: DynamicDump): readonly Message[] {
 
 export function routeItems({ routes }: DynamicDump): readonly Message[] {
   return routes.map(named("route_config", "envoy.config.route.v3.RouteConfiguration"));
+}
+
+const scopeType = "envoy.config.route.v3.ScopedRouteConfiguration";
+
+export function scopeItems({ scopes }: DynamicDump): readonly Message[] {
+  return scopes
+    .filter(({ updatedMs }) => updatedMs > 0)
+    .map(({ name, versionInfo, scopes: items, updatedMs }) => ({
+      ...(name === "" ? {} : { name }),
+      ...(versionInfo === "" ? {} : { version_info: versionInfo }),
+      scoped_route_configs: items.map((item) => anyOf(scopeType, item)),
+      last_updated: timeOf(updatedMs),
+    }));
+}
+
+/** Scopes that stand in listeners, wherever these come from. */
+export function inlineScopeItems(
+  listeners: readonly unknown[],
+  last_updated: string,
+): readonly Message[] {
+  return listeners.flatMap((listener) => {
+    // Proof: only HttpConnectionManager has a field of that name.
+    const managers = [...having(listener, "scopedRoutes")] as readonly {
+      readonly scopedRoutes: ScopedRoutesJson;
+    }[];
+    return managers.flatMap(
+      ({ scopedRoutes: { name = "", scopedRouteConfigurationsList: list } }) => {
+        if (list === undefined) return [];
+        const items = list.scopedRouteConfigurations ?? [];
+        const scoped_route_configs = items.map((item) => anyOf(scopeType, item));
+        return [{ name, scoped_route_configs, last_updated }];
+      },
+    );
+  });
 }
 
 export function extensionItems(extensions: readonly NamedStatus[]): readonly Message[] {

@@ -5,8 +5,6 @@ import { durationMs } from "#lib/duration.ts";
 import { compileAccessLogs } from "../../../access-log/compile.ts";
 import { compileNameCase, fieldsMax } from "../../../http-options.ts";
 import { compileHttp2, LazyHttp2Services } from "../../../http2-options.ts";
-import { compileRouteTable } from "../../../route/compile.ts";
-import type { RouteTable } from "../../../route/route.ts";
 import type { Services } from "../../../services.ts";
 import { httpFilters } from "../../http/list.ts";
 import type { NetworkFilterContext, NetworkFilterFactory } from "../filter.ts";
@@ -18,6 +16,7 @@ import { compileLocalReply } from "./local-reply.ts";
 import { ManagerStats } from "./manager-stats.ts";
 import { compilePathPolicy } from "./path.ts";
 import { compileProxyStatus } from "./proxy-status.ts";
+import { compileRoutes } from "./routes.ts";
 import type { ManagerSettings } from "./settings.ts";
 
 export const factory: NetworkFilterFactory = {
@@ -64,33 +63,6 @@ export function compileManager(
     ...compileNames(config),
     ...compileTimeouts(config, services),
   };
-}
-
-/** The table may be replaced (RDS); streams read `current` once. Without one nothing has a route. */
-function compileRoutes(
-  { routeConfig, rds }: HttpConnectionManagerJson,
-  services: Services,
-): ManagerSettings["routes"] {
-  const context = { services, filters: httpFilters };
-  if (routeConfig !== undefined)
-    return { current: within("route_config", () => compileRouteTable(routeConfig, context)) };
-  if (rds === undefined)
-    throw refuse(
-      "route_specifier",
-      "route_config or rds is required (scoped_routes are not supported)",
-    );
-  const routes: { current: RouteTable | undefined } = { current: undefined };
-  services.routeConfigs.use(rds.routeConfigName ?? "", (config) => {
-    // Clusters may come later than the routes to them: they are looked for only when the configuration says so.
-    const table = compileRouteTable(
-      { ...config, validateClusters: config.validateClusters === true },
-      context,
-    );
-    return () => {
-      routes.current = table;
-    };
-  });
-  return routes;
 }
 
 function compileLogOptions(

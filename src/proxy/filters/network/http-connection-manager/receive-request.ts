@@ -42,11 +42,13 @@ export function receiveRequest(stream: ActiveStream, head: RequestHead): boolean
 }
 
 /** `internal_only_headers`: not for requests from outside. */
-function dropInternalHeaders({ settings }: ActiveStream, { headers }: RequestHead): void {
-  const names = settings.routes.current?.internalOnlyHeaders;
+function dropInternalHeaders({ settings }: ActiveStream, head: RequestHead): void {
+  const { current } = settings.routes;
+  const table = current?.scoped === undefined ? current : current.scoped(head);
+  const names = table?.internalOnlyHeaders;
   if (names === undefined || names.length === 0) return;
-  if (headers.get("x-envoy-internal") === "true") return;
-  for (const name of names) headers.remove(name);
+  if (head.headers.get("x-envoy-internal") === "true") return;
+  for (const name of names) head.headers.remove(name);
 }
 
 function acceptUnderscores(stream: ActiveStream, head: RequestHead): boolean {
