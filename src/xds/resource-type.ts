@@ -51,6 +51,8 @@ export const scopedRouteType: ResourceType = resourceType(
 export const virtualHostType: ResourceType = resourceType(
   "vhds",
   "envoy.config.route.v3.VirtualHost",
+  // Those of all route configurations come unasked; only single hosts are asked for by name, on demand.
+  { wildcard: true },
 );
 export const secretType: ResourceType = resourceType(
   "sds",

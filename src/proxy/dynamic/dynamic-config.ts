@@ -6,7 +6,6 @@ import type { RouteConfigurationJson } from "#gen/envoy/config/route/v3/route_pb
 import type { SecretJson } from "#gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
 import type { RuntimeJson } from "#gen/envoy/service/runtime/v3/rtds_pb.js";
 import type { Clock } from "#lib/clock.ts";
-import { ConfigError } from "#lib/config-error.ts";
 import { endpointType, routeType, runtimeType, secretType } from "#xds/resource-type.ts";
 import type { Subscriber } from "#xds/subscriber.ts";
 import { SubscriptionStats } from "#xds/subscription-stats.ts";
@@ -28,6 +27,7 @@ import type { ScopeSubscription } from "./scope-subscription.ts";
 import { SecretWatches } from "./secret-watches.ts";
 import type { Sources } from "./sources.ts";
 import type { StatusEntry } from "./status.ts";
+import { VirtualHosts, type VirtualHostsContext } from "./virtual-hosts.ts";
 import { type Waiter, waitForAll } from "./waits.ts";
 import type { WorkerControl } from "./worker-control.ts";
 
@@ -68,6 +68,7 @@ export class DynamicConfig implements AssignmentSource {
   readonly #runtime: NamedResources<RuntimeJson>;
   readonly #extensions: ExtensionWatches;
   readonly #routeWatches: RouteWatches;
+  readonly #virtualHosts: VirtualHosts;
   #clusters: DynamicClusters | undefined;
   #listeners: DynamicListeners | undefined;
 
@@ -76,16 +77,15 @@ export class DynamicConfig implements AssignmentSource {
     this.#bootstrap = bootstrap;
     this.#context = context;
     this.#assignments = new NamedResources(endpointType, { sources, clock });
+    this.#virtualHosts = new VirtualHosts({ ...context, ads: adsForm(bootstrap) });
     this.#routes = new NamedResources(routeType, {
       sources,
       clock,
-      accept: async ({ json }) => {
-        // Proof: the source decoded it as a route configuration.
-        const config = json as unknown as RouteConfigurationJson;
-        const [refused] = await workers.change([{ kind: "routes", config }]);
-        if (refused !== undefined) throw new ConfigError(refused.problems);
+      accept: (resource, source) => this.#virtualHosts.accept(resource, source),
+      forget: (name, source) => {
+        this.#virtualHosts.forget(name, source);
+        workers.step({ kind: "forget-routes", name });
       },
-      forget: (name) => workers.step({ kind: "forget-routes", name }),
     });
     this.#runtime = new NamedResources(runtimeType, {
       sources,
@@ -96,7 +96,11 @@ export class DynamicConfig implements AssignmentSource {
         broadcast({ kind: "runtime-layer", name, values: layer });
       },
     });
-    this.#routeWatches = new RouteWatches({ ...context, routes: this.#routes });
+    this.#routeWatches = new RouteWatches({
+      ...context,
+      routes: this.#routes,
+      virtualHosts: this.#virtualHosts,
+    });
     this.#extensions = new ExtensionWatches(context);
     this.#secrets = new NamedResources(secretType, {
       sources,
@@ -224,11 +228,17 @@ export class DynamicConfig implements AssignmentSource {
       clustersVersion: this.#clusters?.status.versionInfo ?? "",
       listeners: this.#listeners?.status.entries ?? [],
       listenersVersion: this.#listeners?.status.versionInfo ?? "",
-      routes: this.#routes.status(),
+      routes: this.#routes.status().map((status) => this.#virtualHosts.whole(status)),
       scopes: this.#routeWatches.scopes(),
       secrets: this.#secrets.status(),
       endpoints: this.#assignments.status(),
       extensions: this.#extensions.asked ? this.#extensions.status() : undefined,
     };
   }
+}
+
+function adsForm({ dynamicResources }: BootstrapJson): VirtualHostsContext["ads"] {
+  const ads = dynamicResources?.adsConfig;
+  if (ads === undefined) return undefined;
+  return ads.apiType === "DELTA_GRPC" ? "delta" : "state of the world";
 }

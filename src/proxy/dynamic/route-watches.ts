@@ -9,10 +9,12 @@ import type { StatsScope } from "../stats/stats.ts";
 import { having } from "../tls/secret-configs.ts";
 import type { NamedResources } from "./named-resources.ts";
 import { ScopeSubscription, type ScopeSubscriptionContext } from "./scope-subscription.ts";
+import type { VirtualHosts } from "./virtual-hosts.ts";
 import { type Waiter, type Waits, waitForAll } from "./waits.ts";
 
 export interface RouteWatchesContext extends Omit<ScopeSubscriptionContext, "watchRoutes"> {
   readonly routes: NamedResources<RouteConfigurationJson>;
+  readonly virtualHosts: VirtualHosts;
 }
 
 interface Manager {
@@ -56,12 +58,14 @@ export class RouteWatches {
     name: string,
     { scope: manager, waiter }: { readonly scope: StatsScope; readonly waiter: Waiter },
   ): () => void {
+    const { virtualHosts } = this.#context;
+    virtualHosts.countIn(manager, source, name);
     const scope = manager.scope(`rds.${name}.`);
     const counters = [scope.counter("update_success"), scope.counter("config_reload")];
     return this.#context.routes.watch(source, name, {
       onResource: () => {
         for (const counter of counters) counter.inc();
-        waiter.onResource();
+        virtualHosts.whenReady(source, name, () => waiter.onResource());
       },
       onNone: () => waiter.onTimeout(),
       onTimeout: () => {

@@ -59,6 +59,8 @@ export const supported = {
     ["name", "element_separator", "index", "element"],
   "envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.ScopeKeyBuilder.FragmentBuilder.HeaderValueExtractor.KvElement":
     ["separator", "key"],
+  "envoy.config.route.v3.RouteConfiguration": ["vhds"],
+  "envoy.config.route.v3.Vhds": ["config_source"],
   "envoy.config.route.v3.ScopedRouteConfiguration": [
     "name",
     "route_configuration_name",

@@ -11,20 +11,31 @@ import { scopesKey } from "../../../route/scoped-routes.ts";
 import { compileScopeKey, type Scope, ScopedTable, scopeKeyOf } from "../../../route/scopes.ts";
 import type { Services } from "../../../services.ts";
 import { httpFilters } from "../../http/list.ts";
+import { typeOf } from "./make-filter.ts";
 import type { ManagerSettings } from "./settings.ts";
 
 type Routes = ManagerSettings["routes"];
 
+interface RoutesContext {
+  readonly services: Services;
+  /** The filter that asks for virtual hosts when a request needs them. */
+  readonly onDemand: boolean;
+}
+
+const onDemandType = "envoy.extensions.filters.http.on_demand.v3.OnDemand";
+
 /** The table may be replaced (RDS); streams read `current` once. Without one nothing has a route. */
 export function compileRoutes(config: HttpConnectionManagerJson, services: Services): Routes {
-  const { routeConfig, rds, scopedRoutes, statPrefix = "" } = config;
+  const { routeConfig, rds, scopedRoutes, statPrefix = "", httpFilters: chain = [] } = config;
+  const onDemand = chain.some(({ typedConfig }) => typeOf(typedConfig) === onDemandType);
+  const context: RoutesContext = { services, onDemand };
   if (routeConfig !== undefined)
     return { current: within("route_config", () => compileTable(routeConfig, services)) };
-  if (rds !== undefined) return namedRoutes(rds.routeConfigName ?? "", services).routes;
+  if (rds !== undefined) return namedRoutes(rds.routeConfigName ?? "", context).routes;
   if (scopedRoutes === undefined)
     throw refuse("route_specifier", "route_config, rds or scoped_routes is required");
   return within("scoped_routes", () => ({
-    current: compileScopes(scopedRoutes, statPrefix, services),
+    current: compileScopes(scopedRoutes, statPrefix, context),
   }));
 }
 
@@ -35,10 +46,15 @@ function compileTable(config: RouteConfigurationJson, services: Services): Route
 /** By RDS, under this name. */
 function namedRoutes(
   name: string,
-  services: Services,
+  { services, onDemand }: RoutesContext,
 ): { readonly routes: Routes; readonly end: () => void } {
   const routes: { current: RouteTable | undefined } = { current: undefined };
   const end = services.routeConfigs.use(name, (config) => {
+    if (config.vhds !== undefined && onDemand)
+      throw refuse(
+        "vhds",
+        "virtual hosts on demand (the filter envoy.filters.http.on_demand) are not supported; without that filter all come at once",
+      );
     // Clusters may come later than the routes to them: they are looked for only when the configuration says so.
     const table = compileTable(
       { ...config, validateClusters: config.validateClusters === true },
@@ -52,12 +68,12 @@ function namedRoutes(
 }
 
 /** The same for a scope, which nobody can refuse any more: without good routes it has none. */
-function scopeRoutes(name: string, services: Services): ReturnType<typeof namedRoutes> {
+function scopeRoutes(name: string, context: RoutesContext): ReturnType<typeof namedRoutes> {
   try {
-    return namedRoutes(name, services);
+    return namedRoutes(name, context);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    services.log("warn", `scoped routes: ${name}: ${error.message}`);
+    context.services.log("warn", `scoped routes: ${name}: ${error.message}`);
     return { routes: { current: undefined }, end: () => {} };
   }
 }
@@ -65,8 +81,9 @@ function scopeRoutes(name: string, services: Services): ReturnType<typeof namedR
 function compileScopes(
   config: ScopedRoutesJson,
   statPrefix: string,
-  services: Services,
+  context: RoutesContext,
 ): ScopedTable {
+  const { services } = context;
   const { scopeKeyBuilder = {}, scopedRouteConfigurationsList: list, rdsConfigSource } = config;
   const table = new ScopedTable(
     within("scope_key_builder", () => compileScopeKey(scopeKeyBuilder)),
@@ -92,7 +109,7 @@ function compileScopes(
     for (const name of removed) remove(name);
     for (const item of set) {
       const { name = "", routeConfigurationName = "" } = item;
-      const { routes, end } = scopeRoutes(routeConfigurationName, services);
+      const { routes, end } = scopeRoutes(routeConfigurationName, context);
       remove(name);
       const scope = { key: scopeKeyOf(item), routes };
       scopes.set(name, { scope, end });
