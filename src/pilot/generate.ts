@@ -1,4 +1,5 @@
 /** All that Pilot would send to one proxy, at once. */
+import type { AnyJson } from "@bufbuild/protobuf/wkt";
 import type { ClusterJson } from "#gen/envoy/config/cluster/v3/cluster_pb.js";
 import type { ClusterLoadAssignmentJson } from "#gen/envoy/config/endpoint/v3/endpoint_pb.js";
 import type { FilterChainJson } from "#gen/envoy/config/listener/v3/listener_components_pb.js";
@@ -7,6 +8,13 @@ import type { RouteConfigurationJson } from "#gen/envoy/config/route/v3/route_pb
 import type { HttpConnectionManagerJson } from "#gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import { generateClusters } from "./translate/clusters/generate.ts";
 import { generateEndpoints } from "./translate/endpoints/generate.ts";
+import {
+  generateGrpcClusters,
+  generateGrpcEndpoints,
+  generateGrpcListeners,
+  isGrpcNode,
+} from "./translate/grpc/generate.ts";
+import { generateGrpcRoutes } from "./translate/grpc/routes.ts";
 import { generateListeners } from "./translate/listeners/generate.ts";
 import { generateRoutes } from "./translate/routes/generate.ts";
 import type { ProxyView } from "./view.ts";
@@ -20,6 +28,27 @@ export interface GeneratedXds {
 
 /** A proxy asks for the endpoints and routes that its clusters and listeners name: so it is here. */
 export function generateXds(view: ProxyView): GeneratedXds {
+  return isGrpcNode(view.node) ? generateGrpc(view) : generateForProxy(view);
+}
+
+/** A gRPC client that dials everything. */
+function generateGrpc(view: ProxyView): GeneratedXds {
+  const clusters = generateGrpcClusters(view);
+  const listeners = generateGrpcListeners(view);
+  const names = listeners.flatMap(({ apiListener }) => routeNameOf(apiListener?.apiListener));
+  return {
+    clusters,
+    endpoints: generateGrpcEndpoints(view, new Set(clusters.flatMap(assignmentNames))),
+    listeners,
+    routes: generateGrpcRoutes(view, new Set(names)),
+  };
+}
+
+function assignmentNames({ name = "", type, edsClusterConfig }: ClusterJson): readonly string[] {
+  return type === "EDS" ? [edsClusterConfig?.serviceName || name] : [];
+}
+
+function generateForProxy(view: ProxyView): GeneratedXds {
   const clusters = generateClusters(view);
   const assignments = clusters.flatMap(
     ({ edsClusterConfig }) => edsClusterConfig?.serviceName ?? [],
@@ -43,10 +72,12 @@ const managerType =
   "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
 function routeNamesOfChain({ filters = [] }: FilterChainJson): readonly string[] {
-  return filters.flatMap(({ typedConfig }) => {
-    if (typedConfig?.["@type"] !== managerType) return [];
-    // Proof: its type is right above, and Pilot writes canonical ProtoJSON.
-    const { rds } = typedConfig as HttpConnectionManagerJson;
-    return rds?.routeConfigName ?? [];
-  });
+  return filters.flatMap(({ typedConfig }) => routeNameOf(typedConfig));
+}
+
+function routeNameOf(manager: AnyJson | undefined): readonly string[] {
+  if (manager?.["@type"] !== managerType) return [];
+  // Proof: its type is right above, and Pilot writes canonical ProtoJSON.
+  const { rds } = manager as HttpConnectionManagerJson;
+  return rds?.routeConfigName === undefined ? [] : [rds.routeConfigName];
 }
