@@ -45,8 +45,8 @@ export interface XdsClientServices {
   readonly node: NodeJson;
   /** Of this Heddle, for the node. */
   readonly version: string;
-  /** The bootstrap's cluster of that name; undefined: there is none. */
-  readonly cluster: (name: string) => ClusterConnection | undefined;
+  /** The bootstrap's cluster of that name, spoken to in the protocol; undefined: there is none. */
+  readonly cluster: (name: string, protocol: "h2" | "http/1.1") => ClusterConnection | undefined;
   /** Fields that a resource may have; undefined: all. */
   readonly supported: SupportedFields | undefined;
   readonly clock: Clock;
@@ -134,7 +134,7 @@ function restOptions(
   if (clusterName === undefined || others.length > 0) {
     throw refuse("cluster_names", "REST is asked of one cluster");
   }
-  const connection = services.cluster(clusterName);
+  const connection = services.cluster(clusterName, "http/1.1");
   if (connection === undefined) {
     throw refuse("cluster_names[0]", `there is no static cluster '${clusterName}'`);
   }
@@ -218,7 +218,7 @@ function serverOf(service: GrpcServiceJson, services: XdsClientServices): XdsSer
   const { envoyGrpc, initialMetadata } = service;
   if (envoyGrpc === undefined) throw refuse("google_grpc", "is not supported: use envoy_grpc");
   const { clusterName = "", authority } = envoyGrpc;
-  const connection = services.cluster(clusterName);
+  const connection = services.cluster(clusterName, "h2");
   if (connection === undefined) {
     throw refuse("envoy_grpc.cluster_name", `there is no static cluster '${clusterName}'`);
   }

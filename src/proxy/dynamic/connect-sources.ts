@@ -34,7 +34,7 @@ export function connectSources(bootstrap: BootstrapJson, context: ConnectContext
       ...(node.locality === undefined ? {} : { locality: node.locality }),
     },
     version,
-    cluster: (name) => managementCluster(bootstrap, name, context),
+    cluster: (name, offer) => managementCluster(bootstrap, { name, offer }, context),
     supported: supportedFields,
     clock,
     random: systemRandom,

@@ -11,6 +11,7 @@ import type { Services } from "../services.ts";
 import type { StatsScope } from "../stats/stats.ts";
 import { SecretStore } from "../tls/secrets.ts";
 import { compileUpstreamTransport } from "../tls/transport-socket.ts";
+import type { HttpOffer } from "../tls/upstream.ts";
 
 export interface ManagementContext {
   readonly clock: Services["clock"];
@@ -33,7 +34,7 @@ export interface ManagementCluster {
 /** Undefined: the bootstrap has no such cluster. */
 export function managementCluster(
   bootstrap: BootstrapJson,
-  name: string,
+  { name, offer }: { readonly name: string; readonly offer: HttpOffer },
   context: ManagementContext,
 ): ManagementCluster | undefined {
   const config = bootstrap.staticResources?.clusters?.find((cluster) => cluster.name === name);
@@ -44,7 +45,7 @@ export function managementCluster(
   });
   return {
     name,
-    connect: connector(config, transport, context),
+    connect: connector({ config, offer }, transport, context),
     connectTimeoutMs: durationMs(config.connectTimeout, 5000),
     scheme: config.transportSocket === undefined ? "http" : "https",
   };
@@ -52,7 +53,7 @@ export function managementCluster(
 
 /** One host after the other: a control plane that is away is not asked again before the others were. */
 function connector(
-  config: ClusterJson,
+  { config, offer }: { readonly config: ClusterJson; readonly offer: HttpOffer },
   transport: ReturnType<typeof compileUpstreamTransport>,
   { members }: ManagementContext,
 ): MakeConnection {
@@ -66,7 +67,7 @@ function connector(
       return { cancel: () => clearImmediate(timer) };
     };
     if (endpoint === undefined) return fail(`cluster '${config.name}' has no endpoint`);
-    const tls = transport?.settingsFor(makeHost(endpoint), "h2");
+    const tls = transport?.settingsFor(makeHost(endpoint), offer);
     if (tls === "not-ready") return fail("secrets are not ready");
     return connect(endpoint.address, options, callbacks, { tls });
   };
