@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
 import { systemClock } from "#lib/clock.ts";
 import { readObjects } from "#model/documents.ts";
@@ -54,6 +55,26 @@ test("a sqlite store has its objects, history and lines again after a restart", 
     ],
   );
   assert.notEqual(again.revisionAt(2)?.changes[0]?.before, undefined);
+  again.close();
+});
+
+test("texts go with the last revision that came from them", () => {
+  const file = newFile();
+  const store = new SqliteStore({ clock: systemClock, file, revisionsMax: 10 });
+  for (let number = 1; number <= 100; number++) {
+    const changed = text.replace("a: b", `a: "${number}"`);
+    const { objects } = readObjects("maps.yaml", changed);
+    const set = objects.map((object) => ({ object: withText(object, changed) }));
+    store.change({ author: "ann", message: "apply", set });
+  }
+  store.close();
+  const database = new DatabaseSync(file);
+  const row = database.prepare("SELECT count(*) AS count FROM texts").get();
+  database.close();
+  // Ten revisions with what was before the first of them, and the text that the other object has had since the begin.
+  assert.equal(row?.["count"], 12);
+  const again = new SqliteStore({ clock: systemClock, file });
+  assert.deepEqual(again.get("ConfigMap/default/first")?.source?.positionOf([]).line, 1);
   again.close();
 });
 

@@ -15,6 +15,15 @@ export interface SqliteStoreOptions extends ObjectLimits {
 }
 
 const revisionsMaxDefault = 10_000;
+/** Revisions between two looks for texts that nothing comes from any more. */
+const sweepEvery = 100;
+const sweepTexts = `
+  DELETE FROM texts WHERE id NOT IN (
+    SELECT object ->> '$.text' FROM objects WHERE object ->> '$.text' IS NOT NULL
+    UNION SELECT before ->> '$.text' FROM changes WHERE before ->> '$.text' IS NOT NULL
+    UNION SELECT after ->> '$.text' FROM changes WHERE after ->> '$.text' IS NOT NULL
+  )
+`;
 /** The layout below; a file of a later Heddle is refused. */
 const schemaVersion = 1;
 
@@ -142,6 +151,7 @@ export class SqliteStore implements ConfigStore {
     if (oldest <= 0) return;
     this.#database.prepare("DELETE FROM changes WHERE revision <= ?").run(oldest);
     this.#database.prepare("DELETE FROM revisions WHERE number <= ?").run(oldest);
+    if (newest % sweepEvery === 0) this.#database.exec(sweepTexts);
   }
 
   history(limit: number): readonly Revision[] {
