@@ -15,6 +15,8 @@ export interface KeptProcessOptions {
   restarted(program: Program): Promise<boolean>;
   /** What it said last, for messages. */
   lastWords(): string;
+  /** A process of its own number runs from now on. */
+  onStart?: ((pid: number) => void) | undefined;
   /** What people should know: it died, it is back, it was given up. */
   onEvent(message: string): void;
 }
@@ -67,6 +69,7 @@ export class KeptProcess {
   async start(): Promise<Program> {
     this.#state = "running";
     this.#program = await this.#options.start();
+    this.#options.onStart?.(this.#program.pid);
     return this.#program;
   }
 
@@ -137,6 +140,7 @@ export class KeptProcess {
     if (this.stopping) return undefined;
     try {
       this.#program = await start();
+      this.#options.onStart?.(this.#program.pid);
     } catch (error) {
       this.#to("given up");
       onEvent(`${name}: ${error instanceof Error ? error.message : String(error)}`);

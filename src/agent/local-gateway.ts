@@ -69,6 +69,7 @@ export class LocalGateway {
     this.proxy = new Sidecar({
       name: spec.name,
       ...{ proxy, bootstrapFile, admin, env, drainMs, readyMs, clock, random },
+      onStart: host.onStart,
       onLine,
       onEvent,
     });

@@ -22,6 +22,8 @@ export interface LocalHost {
   readonly readyMs: number;
   readonly clock: Clock;
   readonly random: Random;
+  /** A proxy's process runs from now on. */
+  onStart?: ((pid: number) => void) | undefined;
 }
 
 export interface LocalPort {
@@ -102,6 +104,7 @@ export class LocalWorkload {
     this.sidecar = new Sidecar({
       name: `${this.name}'s proxy`,
       ...{ proxy, bootstrapFile, admin: this.admin, env, drainMs, readyMs, clock, random },
+      onStart: host.onStart,
       onLine,
       onEvent,
     });

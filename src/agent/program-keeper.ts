@@ -13,6 +13,7 @@ export interface ProgramKeeperOptions {
   readonly restart: "no" | "on-failure" | "always";
   readonly clock: Clock;
   readonly random: Random;
+  onStart?: ((pid: number) => void) | undefined;
   onLine(line: string, stream: "stdout" | "stderr"): void;
   onEvent(message: string): void;
   /** It does its work from now on, or does not. */
@@ -36,6 +37,7 @@ export class ProgramKeeper {
       clock,
       random,
       onEvent,
+      onStart: options.onStart,
       start: () => this.#startProgram(),
       restartAfter: (exit) => {
         options.onHealth(false);

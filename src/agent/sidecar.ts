@@ -24,6 +24,7 @@ export interface SidecarOptions {
   readonly readyMs: number;
   readonly clock: Clock;
   readonly random: Random;
+  onStart?: ((pid: number) => void) | undefined;
   onLine(line: string): void;
   onEvent(message: string): void;
 }
@@ -49,6 +50,7 @@ export class Sidecar {
       clock,
       random,
       onEvent,
+      onStart: options.onStart,
       start: () => this.#startProgram(),
       restartAfter: () => true,
       restarted: async (program) =>

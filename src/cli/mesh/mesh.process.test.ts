@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -214,4 +216,31 @@ test("one folder, one mesh; git leaves it alone", (t) => {
   );
   state.release();
   StateFolder.open(path, process.pid).release();
+});
+
+test("processes of a mesh that was killed are ended by the next one in the folder, and no others", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "heddle-state-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, ".heddle");
+  const before = StateFolder.open(path, process.pid);
+  const waiting = (env: Readonly<Record<string, string>>): ChildProcess => {
+    const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000); console.log()"], {
+      detached: true,
+      env,
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    t.after(() => child.kill("SIGKILL"));
+    return child;
+  };
+  const [ours, another] = [waiting(before.mark), waiting({ HEDDLE_MESH: "/elsewhere" })];
+  for (const child of [ours, another]) {
+    assert.ok(child.stdout);
+    await once(child.stdout, "data");
+    before.remember(child.pid ?? 0);
+  }
+  const ended = once(ours, "exit");
+  StateFolder.open(path, process.pid).release();
+  assert.deepEqual(await ended, [null, "SIGKILL"]);
+  assert.equal(another.exitCode, null);
+  assert.equal(another.signalCode, null);
 });

@@ -116,8 +116,9 @@ export class Mesh {
       claims: this.#claims,
       proxy,
       discovery: controlPlane.discovery,
-      env: definedOf(this.#options.environment),
+      env: { ...definedOf(this.#options.environment), ...state.mark },
       ...{ drainMs, readyMs, clock, random },
+      onStart: (pid) => state.remember(pid),
     };
   }
 
@@ -178,12 +179,14 @@ export class Mesh {
           ...definedOf(this.#options.environment),
           ...workload.programVariables(),
           ...release.env,
+          ...this.#options.state.mark,
         },
       },
       health: probeOf(release.health, workload),
       healthyMs: release.health.kind === "none" ? 0 : release.health.timeoutMs,
       restart: release.restart,
       ...{ clock, random },
+      onStart: (pid) => this.#options.state.remember(pid),
       onLine: (line, stream) => onProgramLine(name, line, stream),
       onEvent: (message) => onEvent(name, message),
       onHealth: (healthy) => void controlPlane.setHealth(workload.nodeId, healthy),

@@ -1,24 +1,29 @@
+import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
   existsSync,
   mkdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
+import { platform } from "node:os";
 import { join } from "node:path";
 import { dropClaim, takeClaim } from "#agent/claim-file.ts";
 
 export class FolderInUse extends Error {}
 
 const logBytesMax = 5_000_000;
+const markName = "HEDDLE_MESH";
 
 /** `.heddle/`: what a mesh keeps between runs, and what it writes while it runs. Git leaves it alone. */
 export class StateFolder {
   readonly path: string;
   readonly #lock: string;
   readonly #logs: string;
+  readonly #processes: string;
 
   /** Throws FolderInUse while another process runs a mesh in it. */
   static open(path: string, owner: number): StateFolder {
@@ -32,14 +37,36 @@ export class StateFolder {
         `${path} is in use: process ${other} runs a mesh in it. Stop it with Ctrl-C or kill ${other}, or choose another folder with --dir`,
       );
     }
-    return new StateFolder(path, lock);
+    const state = new StateFolder(path, lock);
+    state.#endLeftovers();
+    return state;
   }
 
   private constructor(path: string, lock: string) {
     this.path = path;
     this.#lock = lock;
     this.#logs = join(path, "logs");
+    this.#processes = join(path, "processes");
     mkdirSync(this.#logs, { recursive: true });
+  }
+
+  /** In the environment of every process that belongs to the mesh here. */
+  get mark(): Readonly<Record<string, string>> {
+    return { [markName]: this.path };
+  }
+
+  /** A process of the mesh, in case that we are killed and cannot end it. */
+  remember(pid: number): void {
+    appendFileSync(this.#processes, `${pid}\n`);
+  }
+
+  /** Processes of a mesh here that was killed: they hold ports, and nobody will end them otherwise. */
+  #endLeftovers(): void {
+    for (const line of readIfPresent(this.#processes).split("\n")) {
+      const pid = Number(line);
+      if (pid > 0 && environmentOf(pid).includes(`${markName}=${this.path}`)) endGroup(pid);
+    }
+    rmSync(this.#processes, { force: true });
   }
 
   folder(name: string): string {
@@ -56,6 +83,35 @@ export class StateFolder {
   }
 
   release(): void {
+    rmSync(this.#processes, { force: true });
     dropClaim(this.#lock);
+  }
+}
+
+function readIfPresent(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** Empty: it is gone, or somebody else's. A process of the same number that is not of this mesh has another one. */
+function environmentOf(pid: number): readonly string[] {
+  try {
+    if (platform() === "linux") return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+    return execFileSync("ps", ["eww", "-o", "command=", "-p", String(pid)])
+      .toString()
+      .split(/\s/);
+  } catch {
+    return [];
+  }
+}
+
+function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has ended meanwhile.
   }
 }
