@@ -1,6 +1,5 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { type HostPort, renderBootstrap } from "./bootstrap.ts";
+import { writeBootstrap } from "./bootstrap-file.ts";
 import type { LocalHost } from "./local-workload.ts";
 import { Sidecar } from "./sidecar.ts";
 
@@ -35,7 +34,6 @@ export class LocalGateway {
     this.admin = admin;
     this.ports = spec.ports;
     const { folder, proxy, env, drainMs, readyMs, clock, random, discovery } = host;
-    const bootstrapFile = join(folder, `${this.name}.json`);
     const bootstrap = renderBootstrap({
       workload: {
         type: "router",
@@ -63,8 +61,7 @@ export class LocalGateway {
       discovery,
       admin,
     });
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(bootstrapFile, `${JSON.stringify(bootstrap, null, 2)}\n`);
+    const bootstrapFile = writeBootstrap(folder, this.name, bootstrap);
     const { onLine, onEvent } = spec;
     this.proxy = new Sidecar({
       name: spec.name,

@@ -1,10 +1,9 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Clock } from "#lib/clock.ts";
 import type { Random } from "#lib/random.ts";
 import type { InboundPort, OutboundPort } from "#model/local-ports.ts";
 import { type HostPort, renderBootstrap } from "./bootstrap.ts";
+import { writeBootstrap } from "./bootstrap-file.ts";
 import { type MeshRelease, workloadLabels, workloadName } from "./mesh-objects.ts";
 import type { PortClaims } from "./port-claims.ts";
 import { type ProxyProgram, Sidecar } from "./sidecar.ts";
@@ -95,11 +94,9 @@ export class LocalWorkload {
     this.admin = places.admin;
     this.httpProxy = places.httpProxy;
     const { folder, proxy, env, drainMs, readyMs, clock, random } = host;
-    const bootstrapFile = join(folder, `${this.name}.json`);
     const bootstrap = this.#bootstrap(host.discovery);
     this.nodeId = bootstrap.node?.id ?? "";
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(bootstrapFile, `${JSON.stringify(bootstrap, null, 2)}\n`);
+    const bootstrapFile = writeBootstrap(folder, this.name, bootstrap);
     const { onLine, onEvent } = spec;
     this.sidecar = new Sidecar({
       name: `${this.name}'s proxy`,

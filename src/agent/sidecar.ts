@@ -2,6 +2,7 @@ import type { Clock } from "#lib/clock.ts";
 import type { Random } from "#lib/random.ts";
 import { ask } from "./ask.ts";
 import type { HostPort } from "./bootstrap.ts";
+import { savedFolder } from "./bootstrap-file.ts";
 import { Program } from "./child-process.ts";
 import { ended, KeptProcess } from "./kept-process.ts";
 
@@ -109,7 +110,7 @@ export class Sidecar {
     // Envoy warns of its own defaults and of fields that Istio's configuration has; nobody can do anything about it.
     if (proxy.kind === "envoy") flags.push("--component-log-level", "main:error,misc:error");
     // Started again while Pilot is away it goes on with what it had.
-    else flags.push("--xds-save-path", bootstrapFile.replace(/(?:\.json)?$/, "-saved"));
+    else flags.push("--xds-save-path", savedFolder(bootstrapFile));
     this.#lastLines.length = 0;
     return Program.start({
       command: [...proxy.command, ...flags, "--log-level", "warning", "--disable-hot-restart"],
