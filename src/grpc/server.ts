@@ -22,6 +22,9 @@ export interface GrpcServerOptions {
   readonly keepalive?: KeepaliveOptions | undefined;
 }
 
+/** What waits for a slow client is better kept as the message it is part of, which many may share, than copied for its socket. */
+const unsentMax = 128 * 1024;
+
 /** The handlers of a service by method name as generated (`localName`). */
 export type Implementation<S extends DescService> = {
   readonly [K in keyof S["method"]]?: MethodHandler<S["method"][K]>;
@@ -78,6 +81,7 @@ export class GrpcServer {
       connection.destroy();
       return;
     }
+    connection.bufferLimit = unsentMax;
     const { clock, random, keepalive } = this.#options;
     const http2 = {
       ...grpcHttp2Options,
