@@ -2,11 +2,12 @@ import { randomBytes } from "node:crypto";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import { type Clock, systemClock } from "#lib/clock.ts";
 import { collectGarbage } from "#lib/collect-garbage.ts";
-import { ConfigError } from "#lib/config-error.ts";
+import { ConfigError, within } from "#lib/config-error.ts";
 import { type AccessLogSinks, createAccessLogSinks } from "./access-log/sinks.ts";
 import { SharedCells } from "./cluster/circuit-breakers.ts";
 import type { ClusterMembers } from "./cluster/host.ts";
 import { mergeHostStatus } from "./cluster/host-status.ts";
+import { checkSources } from "./dynamic/check-sources.ts";
 import { isDynamic } from "./dynamic/config-source.ts";
 import { DynamicConfig, type DynamicDump } from "./dynamic/dynamic-config.ts";
 import type { Sources } from "./dynamic/sources.ts";
@@ -186,14 +187,18 @@ export class ProxyServer {
     // Loaded only here: the messages of protobuf need memory that a proxy with a bootstrap alone has no use for.
     const { connectSources } = await import("./dynamic/connect-sources.ts");
     const common = { clock: this.#clock, log, stats: this.stats.own };
-    const sources = connectSources(bootstrap, {
-      ...common,
-      version,
-      node,
-      unknownFields: xds?.unknownFields ?? "count",
-      savePath: xds?.savePath,
-      logSinks: this.#openLogs(),
-      members: (cluster) => this.#clusters?.members(cluster),
+    const sources = refusable(() => {
+      const connected = connectSources(bootstrap, {
+        ...common,
+        version,
+        node,
+        unknownFields: xds?.unknownFields ?? "count",
+        savePath: xds?.savePath,
+        logSinks: this.#openLogs(),
+        members: (cluster) => this.#clusters?.members(cluster),
+      });
+      within("static_resources", () => checkSources(bootstrap.staticResources, connected));
+      return connected;
     });
     this.#sources = sources;
     this.#dynamic = new DynamicConfig(bootstrap, {
@@ -220,23 +225,21 @@ export class ProxyServer {
   /** After the workers have taken the configuration. */
   #watchHosts(assignments: DynamicConfig | undefined): MainClusters {
     const { bootstrap, node, log, concurrency } = this.options;
-    try {
-      this.#clusters = new MainClusters(bootstrap, {
-        clock: this.#clock,
-        log,
-        broadcast: (message) => this.broadcast(message),
-        runtime: this.runtime,
-        stats: this.stats,
-        logs: this.#openLogs(),
-        node,
-        threads: concurrency > 1,
-        assignments,
-      });
-      return this.#clusters;
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      throw new StartError("configuration refused", { problems: error.problems, cause: error });
-    }
+    this.#clusters = refusable(
+      () =>
+        new MainClusters(bootstrap, {
+          clock: this.#clock,
+          log,
+          broadcast: (message) => this.broadcast(message),
+          runtime: this.runtime,
+          stats: this.stats,
+          logs: this.#openLogs(),
+          node,
+          threads: concurrency > 1,
+          assignments,
+        }),
+    );
+    return this.#clusters;
   }
 
   async #discover(clusters: MainClusters): Promise<void> {
@@ -365,6 +368,16 @@ export class ProxyServer {
     this.#clusters?.stop();
     this.#overload?.stop();
     this.#secrets.stop();
+  }
+}
+
+/** A ConfigError of `make` as the reason not to start. */
+function refusable<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new StartError("configuration refused", { problems: error.problems, cause: error });
   }
 }
 

@@ -43,6 +43,7 @@ export function connectSources(bootstrap: BootstrapJson, context: ConnectContext
     ...(unknownFields === "count" ? { onUnknownFields: (count) => unknown.add(count) } : {}),
     ...(savePath === undefined ? {} : { saveFolder: savePath }),
   };
+  const { saveFolder: _folder, ...unrecorded } = services;
   let started = false;
   const opened = new Map<string, ResourceClient>();
   const open = (key: string, make: () => ResourceClient): ResourceClient => {
@@ -66,6 +67,14 @@ export function connectSources(bootstrap: BootstrapJson, context: ConnectContext
         openSource(source, type, { ...services, stats: stats.scope(prefixOf(type)) }),
       );
     },
+    check: (source, type) => {
+      const key = sourceKey(source);
+      if (key === "ads") {
+        if (!opened.has(key)) noAds();
+      } else if (source.apiConfigSource !== undefined && !opened.has(`${key} ${type.name}`))
+        // Of no consequence: it counts nothing, keeps nothing and is never started.
+        openSource(source, type, unrecorded).close();
+    },
     start: () => {
       started = true;
       for (const source of opened.values()) source.start();
@@ -82,7 +91,10 @@ function prefixOf(type: ResourceType): string {
 }
 
 function noAds(): never {
-  throw refuse("ads", "the bootstrap has no dynamic_resources.ads_config");
+  throw refuse(
+    "ads",
+    "ADS must be configured to support an ADS config source: the bootstrap has no dynamic_resources.ads_config",
+  );
 }
 
 function openSource(

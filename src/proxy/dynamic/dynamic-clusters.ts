@@ -7,14 +7,17 @@ import { SharedCells } from "../cluster/circuit-breakers.ts";
 import type { MainClusters } from "../main-clusters.ts";
 import type { Gauge, StatsScope } from "../stats/stats.ts";
 import type { ConfigChange } from "../worker-protocol.ts";
+import { refusedChanges } from "./check-sources.ts";
 import type { SecretWatches } from "./secret-watches.ts";
-import { DynamicStatus, refusedBy } from "./status.ts";
+import type { Sources } from "./sources.ts";
+import { DynamicStatus } from "./status.ts";
 import { once } from "./waits.ts";
 import type { WorkerControl } from "./worker-control.ts";
 
 export interface DynamicClustersContext {
   readonly clock: Clock;
   readonly workers: WorkerControl;
+  readonly sources: Sources;
   readonly clusters: MainClusters;
   readonly secrets: SecretWatches;
   /** Of the main thread. */
@@ -67,7 +70,7 @@ export class DynamicClusters implements Subscriber {
         cells: workers.threads ? SharedCells.allocate(1) : undefined,
       }),
     );
-    const refused = refusedBy(await workers.change(changes));
+    const refused = await refusedChanges(changes, this.#context);
     const problems: ResourceProblem[] = [];
     for (const [index, { name, version: own, json }] of changed.entries()) {
       const message = refused.get(index);

@@ -144,13 +144,14 @@ export class DynamicConfig implements AssignmentSource {
   /** Resolves when what the control plane sent first is in use, or has not come in time: clusters first, then listeners. */
   async start(clusters: MainClusters): Promise<void> {
     const { staticResources, dynamicResources } = this.#bootstrap;
-    const { clock, workers, stats, log } = this.#context;
+    const { clock, workers, sources, stats, log } = this.#context;
     const secrets = new SecretWatches(this.#secrets, this.#context.secretFiles);
     const names = (items: readonly { readonly name?: string }[] | undefined): ReadonlySet<string> =>
       new Set((items ?? []).map(({ name = "" }) => name));
     this.#clusters = new DynamicClusters({
       clock,
       workers,
+      sources,
       clusters,
       secrets,
       stats,
@@ -159,6 +160,7 @@ export class DynamicConfig implements AssignmentSource {
     this.#listeners = new DynamicListeners({
       clock,
       workers,
+      sources,
       routes: this.#routeWatches,
       secrets,
       extensions: this.#extensions,

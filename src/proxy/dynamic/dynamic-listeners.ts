@@ -8,15 +8,18 @@ import type { Services } from "../services.ts";
 import { SharedSlots } from "../shared-slots.ts";
 import type { Counter, Gauge, StatsScope } from "../stats/stats.ts";
 import type { ConfigChange } from "../worker-protocol.ts";
+import { refusedChanges } from "./check-sources.ts";
 import type { ExtensionWatches } from "./extension-watches.ts";
 import type { RouteWatches } from "./route-watches.ts";
 import type { SecretWatches } from "./secret-watches.ts";
-import { DynamicStatus, refusedBy } from "./status.ts";
+import type { Sources } from "./sources.ts";
+import { DynamicStatus } from "./status.ts";
 import type { WorkerControl } from "./worker-control.ts";
 
 export interface DynamicListenersContext {
   readonly clock: Clock;
   readonly workers: WorkerControl;
+  readonly sources: Sources;
   readonly routes: RouteWatches;
   readonly secrets: SecretWatches;
   readonly extensions: ExtensionWatches;
@@ -65,7 +68,7 @@ export class DynamicListeners implements Subscriber {
     for (const name of removed) this.#remove(name);
     const changed = set.filter((resource) => this.#isNew(resource));
     const changes = changed.map((resource) => this.#changeOf(resource));
-    const refused = refusedBy(await this.#context.workers.change(changes));
+    const refused = await refusedChanges(changes, this.#context);
     const problems: ResourceProblem[] = [];
     for (const [index, { name, version: own, json }] of changed.entries()) {
       const message = refused.get(index);

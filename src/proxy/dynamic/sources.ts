@@ -6,6 +6,8 @@ import type { ResourceClient } from "#xds/subscriber.ts";
 export interface Sources {
   /** Throws ConfigError for a source that cannot be. */
   of(source: ConfigSourceJson, type: ResourceType): ResourceClient;
+  /** Throws ConfigError for a source that cannot be, and opens none. */
+  check(source: ConfigSourceJson, type: ResourceType): void;
   /** Connects them, and from then on each new one at once: where control planes are is known now. */
   start(): void;
   close(): void;

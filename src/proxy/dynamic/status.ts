@@ -66,7 +66,7 @@ export function refusedBy(refused: readonly ChangeProblem[]): ReadonlyMap<number
   return new Map(refused.map(({ index, problems }) => [index, messageOf(problems)]));
 }
 
-function messageOf(problems: readonly Problem[]): string {
+export function messageOf(problems: readonly Problem[]): string {
   return problems
     .map(({ path, message }) => (path === "" ? message : `${path}: ${message}`))
     .join("; ");

@@ -1,7 +1,8 @@
 import type { ConfigSourceJson } from "#gen/envoy/config/core/v3/config_source_pb.js";
 import type { RouteConfigurationJson, VhdsJson } from "#gen/envoy/config/route/v3/route_pb.js";
 import type { Clock } from "#lib/clock.ts";
-import { ConfigError, refuse } from "#lib/config-error.ts";
+import { ConfigError, refuse, within } from "#lib/config-error.ts";
+import { virtualHostType } from "#xds/resource-type.ts";
 import type { Resource } from "#xds/subscriber.ts";
 import type { StatsScope } from "../stats/stats.ts";
 import { sourceKey } from "./config-source.ts";
@@ -107,7 +108,7 @@ export class VirtualHosts {
   }
 
   #check({ configSource = {} }: VhdsJson): void {
-    const { ads } = this.#context;
+    const { ads, sources } = this.#context;
     if (configSource.ads !== undefined) {
       if (ads === undefined)
         throw refuse(
@@ -124,6 +125,7 @@ export class VirtualHosts {
         "vhds",
         "vhds: only 'DELTA_GRPC' or 'ADS' (which uses Delta xDS) is supported as a config source.",
       );
+    within("vhds.config_source", () => sources.check(configSource, virtualHostType));
   }
 
   /** The hosts of these routes have come, or do not in time. */
