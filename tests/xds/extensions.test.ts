@@ -23,21 +23,31 @@ const mutationUrl = url("http.header_mutation.v3.HeaderMutation");
 const bufferUrl = url("http.buffer.v3.Buffer");
 
 /** A filter that signs answers. */
-function signing(value: string) {
-  const append = { header: { key: "x-by", value }, appendAction: "OVERWRITE_IF_EXISTS_OR_ADD" };
+function signing(value: string, key = "x-by") {
+  const append = { header: { key, value }, appendAction: "OVERWRITE_IF_EXISTS_OR_ADD" };
   return { "@type": mutationUrl, mutations: { responseMutations: [{ append }] } };
 }
 
 const extension = (typedConfig: object) =>
   new Map([[extensionType, [{ name: "mine", typedConfig }]]]);
 
-function discovering(discovery: ExtensionConfigSourceJson, transport: Transport): ListenerJson {
+function discovering(
+  discovery: ExtensionConfigSourceJson,
+  transport: Transport,
+  before?: object,
+): ListenerJson {
   const from = configSource(transport);
   const typeUrls = [mutationUrl, bufferUrl];
   const configDiscovery = { configSource: from, typeUrls, ...discovery };
-  const item = JSON.stringify({ name: "mine", configDiscovery });
+  const items = [{ name: "mine", configDiscovery }];
+  const list = before === undefined ? items : [{ name: "before", typedConfig: before }, ...items];
   const text = JSON.stringify(httpListener("in", "main", from));
-  return JSON.parse(text.replace('"httpFilters":[', `"httpFilters":[${item},`));
+  return JSON.parse(
+    text.replace(
+      '"httpFilters":[',
+      `"httpFilters":[${list.map((one) => JSON.stringify(one)).join()},`,
+    ),
+  );
 }
 
 interface Setup {
@@ -46,14 +56,18 @@ interface Setup {
   readonly discovery?: ExtensionConfigSourceJson;
   readonly extensions?: readonly object[];
   readonly workers?: number;
+  /** A filter before it in the chain. */
+  readonly before?: object;
 }
 
+const logging = signing("%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%.", "x-why");
+
 async function start(t: TestContext, setup: Setup) {
-  const { side, transport, discovery = {}, extensions, workers = 1 } = setup;
+  const { side, transport, discovery = {}, extensions, workers = 1, before } = setup;
   const source = new FixedSource(
     new Map<ResourceType, readonly object[]>([
       [clusterType, []],
-      [listenerType, [discovering(discovery, transport)]],
+      [listenerType, [discovering(discovery, transport, before)]],
       [routeType, [routeAnswering("main", "direct")]],
       ...(extensions === undefined ? [] : [[extensionType, extensions] as const]),
     ]),
@@ -150,8 +164,9 @@ for (const side of selectedSides()) {
       configSource: { ...configSource("ads-sotw"), initialFetchTimeout: "0.2s" },
     };
     const transport: Transport = "ads-sotw";
-    const missing = await start(t, { side, transport, discovery: soon });
+    const missing = await start(t, { side, transport, discovery: soon, before: logging });
     assert.equal(await answerOf(missing.proxy), "500 -");
+    assert.equal((await ask(missing.proxy, "in")).headers["x-why"], "NFCF .");
     assert.deepEqual(await counts(missing.proxy), {
       config_reload: 0,
       config_fail: 1,

@@ -11,6 +11,7 @@ import {
   virtualHostType,
 } from "#xds/resource-type.ts";
 import { FixedSource } from "../../testkit/xds/fixed-source.ts";
+import { assertDocumented } from "../parity/harness/differences.ts";
 import { jsonPath } from "../parity/harness/placeholders.ts";
 import type { ProxyProcess } from "../parity/harness/proxy-process.ts";
 import { type Side, selectedSides } from "../parity/harness/sides.ts";
@@ -142,3 +143,28 @@ for (const side of selectedSides()) {
     );
   });
 }
+
+for (const side of selectedSides().filter(({ name }) => name === "heddle"))
+  test(`${side.name}: virtual hosts on demand are refused by name`, async (t) => {
+    assertDocumented("Virtual hosts are not looked up on demand");
+    const { source, proxy } = await start(t, {
+      side,
+      transport: "ads-delta",
+      hosts: [host("main/a", "a.test", "a")],
+    });
+    assert.equal(await answerOf(proxy, "a.test"), "200 a");
+    const filter = {
+      name: "on_demand",
+      typedConfig: {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.on_demand.v3.OnDemand",
+      },
+    };
+    const text = JSON.stringify(httpListener("in", "main"));
+    const changed = text.replace('"httpFilters":[', `"httpFilters":[${JSON.stringify(filter)},`);
+    source.answers.length = 0;
+    source.set(new Map([[listenerType, [JSON.parse(changed)]]]));
+    const refused = () => source.answers.find(({ answer }) => answer.refused);
+    await source.until(() => refused() !== undefined);
+    assert.match(refused()?.answer.refused?.detail ?? "", /vhds: virtual hosts on demand/);
+    assert.equal(await answerOf(proxy, "a.test"), "200 a");
+  });

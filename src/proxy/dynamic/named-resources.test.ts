@@ -27,7 +27,8 @@ function started() {
     state: "connected",
     dump: () => [],
   };
-  const sources = { of: () => client, start: () => undefined, close: () => undefined };
+  const nothing = () => undefined;
+  const sources = { of: () => client, check: nothing, start: nothing, close: nothing };
   const resources = new NamedResources<object>(endpointType, {
     sources,
     clock: new FakeClock(),
