@@ -68,7 +68,7 @@ export class EmbeddedControlPlane implements ControlPlane {
   }
 
   async leave(nodeId: string): Promise<void> {
-    this.#pilot.registration.drain(nodeId);
+    await this.#pilot.leave(nodeId);
   }
 
   async setHealth(nodeId: string, healthy: boolean): Promise<void> {

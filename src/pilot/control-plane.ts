@@ -26,6 +26,9 @@ export interface ControlPlaneOptions
   readonly graceMs?: number;
 }
 
+/** A workload that wants to go does not wait longer for those who call it. */
+const leaveMs = 1_500;
+
 export class ControlPlane {
   readonly mesh: Mesh;
   readonly server: PilotServer;
@@ -90,6 +93,14 @@ export class ControlPlane {
     this.#store.change({ set: objects.map((object) => ({ object })), ...why });
   }
 
+  /** Nothing new for the workload of this proxy; resolves when its callers have heard of it, or have had the time to. */
+  async leave(nodeId: string): Promise<boolean> {
+    if (!this.registration.drain(nodeId)) return false;
+    const { pilot } = this.server;
+    await pilot.acknowledged(pilot.revision, leaveMs);
+    return true;
+  }
+
   async stop(graceMs: number): Promise<void> {
     this.#api.close();
     this.#sources.stop();
@@ -100,9 +111,9 @@ export class ControlPlane {
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     const { registration } = this;
-    const taken = answerJoining(request, response, {
+    const taken = await answerJoining(request, response, {
       discoveryPort: this.#discoveryPort,
-      leave: (nodeId) => registration.drain(nodeId),
+      leave: (nodeId) => this.leave(nodeId),
       setHealth: (nodeId, healthy) => registration.reportHealth(nodeId, healthy),
     });
     return taken || this.#api.handle(request, response);

@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isOwnHost, sendJson } from "./http.ts";
 
-/** What those who start proxies ask and say. */
+/** What those who start proxies ask and say; `leave` resolves when callers know. */
 export interface Joining {
   /** The port of xDS; undefined: it does not listen yet. */
   readonly discoveryPort: number | undefined;
   /** False: no such proxy is registered. */
-  leave(nodeId: string): boolean;
+  leave(nodeId: string): Promise<boolean>;
   setHealth(nodeId: string, healthy: boolean): boolean;
 }
 
@@ -16,11 +16,11 @@ const workload = /^\/api\/v1\/workloads\/([^/]+)\/(leave|healthy|unhealthy)$/;
  * `GET /api/v1/discovery` says where xDS is; `POST /api/v1/workloads/{node id}/leave|healthy|unhealthy` is how somebody beside a
  * workload reports on it. False: the path is somebody else's.
  */
-export function answerJoining(
+export async function answerJoining(
   request: IncomingMessage,
   response: ServerResponse,
   joining: Joining,
-): boolean {
+): Promise<boolean> {
   const { url = "", method, headers } = request;
   const asked = url === "/api/v1/discovery" ? "discovery" : url.match(workload);
   if (asked === null) return false;
@@ -34,7 +34,8 @@ export function answerJoining(
   else {
     const [, encoded = "", action = ""] = asked;
     const nodeId = decoded(encoded);
-    if (report(nodeId, action, joining)) sendJson(response, { json: { node: nodeId, action } });
+    if (await report(nodeId, action, joining))
+      sendJson(response, { json: { node: nodeId, action } });
     else problem(404, `no proxy ${nodeId} has registered itself`);
   }
   return true;
@@ -46,7 +47,7 @@ function answerDiscovery(response: ServerResponse, { discoveryPort }: Joining): 
   else sendJson(response, { json: { port: discoveryPort } });
 }
 
-function report(nodeId: string, action: string, joining: Joining): boolean {
+async function report(nodeId: string, action: string, joining: Joining): Promise<boolean> {
   if (action === "leave") return joining.leave(nodeId);
   return joining.setHealth(nodeId, action === "healthy");
 }
