@@ -154,7 +154,11 @@ export class WorkerGroup implements WorkerEvents, WorkerControl {
   async activateListener(name: string): Promise<string | undefined> {
     const [first, ...others] = this.#workers;
     const problem = await this.#activateIn(first, name, { ports: {}, shared: {} });
-    if (problem !== undefined) return problem;
+    if (problem !== undefined) {
+      for (const worker of others)
+        worker.post({ kind: "step", step: { kind: "discard-listener", name } });
+      return problem;
+    }
     const bound = boundPorts(this.listeners.filter((listener) => listener.name === name));
     const problems = await Promise.all(
       others.map((worker) => this.#activateIn(worker, name, bound)),

@@ -166,7 +166,7 @@ export class DynamicConfig implements AssignmentSource {
       extensions: this.#extensions,
       stats,
       log,
-      staticNames: names(staticResources?.listeners),
+      staticListeners: staticResources?.listeners ?? [],
     });
     await this.#runtimeLayers();
     if (dynamicResources?.cdsConfig !== undefined) {

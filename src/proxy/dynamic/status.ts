@@ -49,6 +49,12 @@ export class DynamicStatus<C> {
     this.#entries.set(name, { ...this.#entries.get(name), name, refused });
   }
 
+  /** It was taken, and cannot be put in use. */
+  failed(name: string, from: Omit<Refused<C>, "updatedMs">): void {
+    const refused = { ...from, updatedMs: this.#clock.wallMs() };
+    this.#entries.set(name, { name, active: this.#entries.get(name)?.active, refused });
+  }
+
   /** It came again as it is: nothing is wrong with it any more. */
   same(name: string): void {
     const entry = this.#entries.get(name);

@@ -43,3 +43,15 @@ export function once(callback: () => void): () => void {
     callback();
   };
 }
+
+/** Work that takes time, one after the other. */
+export class Turns {
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Rejects as `work` does; those after it have their turn all the same. */
+  take<T>(work: () => Promise<T>): Promise<T> {
+    const own = this.#last.then(work);
+    this.#last = own.catch(() => undefined);
+    return own;
+  }
+}

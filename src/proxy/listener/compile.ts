@@ -3,7 +3,7 @@ import type { AddressJson, PipeJson } from "#gen/envoy/config/core/v3/address_pb
 import type { MetadataJson } from "#gen/envoy/config/core/v3/base_pb.js";
 import type { FilterChainJson } from "#gen/envoy/config/listener/v3/listener_components_pb.js";
 import type { ListenerJson } from "#gen/envoy/config/listener/v3/listener_pb.js";
-import { compileEach, refuse, within } from "#lib/config-error.ts";
+import { ConfigError, compileEach, refuse, within } from "#lib/config-error.ts";
 import { durationMs } from "#lib/duration.ts";
 import type { TimerList } from "#lib/timers.ts";
 import { type Address, addressText, ipAddress, pipeAddress } from "#net/address.ts";
@@ -123,7 +123,13 @@ export function compileListener(
     bufferLimit,
     direction,
   };
-  const compile = chainCompiler(context, contexts, reusable(before, config));
+  const opened = {
+    sockets,
+    reusePort: config.enableReusePort,
+    bindToPort: config.bindToPort ?? true,
+    config,
+  };
+  const compile = chainCompiler(context, contexts, reusable(before, opened));
   const chains = compileEach("filter_chains", config.filterChains, (chain) => ({
     chain: compile(chain),
     match: chain.filterChainMatch,
@@ -138,11 +144,8 @@ export function compileListener(
     throw refuse("", `error adding listener '${addressText(address)}': no filter chains specified`);
   return {
     name,
-    config,
-    sockets,
+    ...opened,
     addresses: sockets.map((socket) => socket.address),
-    reusePort: config.enableReusePort,
-    bindToPort: config.bindToPort ?? true,
     useOriginalDst: config.useOriginalDst ?? false,
     direction,
     scope,
@@ -191,13 +194,27 @@ function directionOf({ trafficDirection }: ListenerJson): CompiledListener["dire
   return known ? trafficDirection : undefined;
 }
 
-/** Chains of the listener before, by what they say: a match may change without the chain. */
+type OpenedSockets = Pick<CompiledListener, "sockets" | "bindToPort" | "reusePort" | "config">;
+
+/** The sockets of the one serve the other. */
+export function sameSockets(a: OpenedSockets, b: OpenedSockets): boolean {
+  return socketText(a) === socketText(b);
+}
+
+function socketText({ sockets, bindToPort, reusePort, config }: OpenedSockets): string {
+  return JSON.stringify({ sockets, bindToPort, reusePort, backlog: config.tcpBacklogSize });
+}
+
+/**
+ * Chains of the listener before, by what they say: a match may change without the chain. None when there will be other sockets: the listener
+ * before is drained with all its chains then.
+ */
 function reusable(
   before: CompiledListener | undefined,
-  config: ListenerJson,
+  next: OpenedSockets,
 ): Map<string, CompiledFilterChain> {
-  if (before === undefined || listenerFacts(before.config) !== listenerFacts(config))
-    return new Map();
+  if (before === undefined || !sameSockets(before, next)) return new Map();
+  if (listenerFacts(before.config) !== listenerFacts(next.config)) return new Map();
   return new Map(before.chains.map((chain) => [chainText(chain.config), chain]));
 }
 
@@ -328,4 +345,18 @@ function compileAddress(config: AddressJson | undefined): Address {
   const ip = socket.address ?? "";
   if (isIP(ip) === 0) throw refuse("socket_address.address", `malformed IP address: ${ip}`);
   return ipAddress(ip, socket.portValue ?? 0);
+}
+
+/** Its addresses that no other listener can have, as far as they are good: port 0 is another one each time. */
+export function fixedAddresses(config: ListenerJson): readonly string[] {
+  const all = [config.address, ...(config.additionalAddresses ?? []).map((item) => item.address)];
+  return all.flatMap((one) => {
+    try {
+      const address = compileAddress(one);
+      return address.family !== "pipe" && address.port === 0 ? [] : [addressText(address)];
+    } catch (error) {
+      if (error instanceof ConfigError) return [];
+      throw error;
+    }
+  });
 }

@@ -14,6 +14,7 @@ import {
   type CompiledListener,
   type CompiledSocket,
   compileListener,
+  sameSockets,
 } from "./compile.ts";
 import { ListenerStats } from "./listener-stats.ts";
 import { type ListenerOwner, RunningListener } from "./running-listener.ts";
@@ -55,6 +56,8 @@ export class ListenerManager implements ListenerOwner {
   readonly #limited: Count;
   #onIdle: (() => void) | undefined;
   #paused = false;
+  /** Which listeners accept no more, whatever a control plane still sends. */
+  #closed: "none" | "inbound" | "all" = "none";
 
   constructor(context: ListenersContext) {
     this.#context = context;
@@ -110,7 +113,7 @@ export class ListenerManager implements ListenerOwner {
 
   /**
    * The prepared listener takes the place of the one of its name. When both have the same addresses it takes over the sockets, and connections
-   * whose filter chain is the same in both stay. All others are told to go within `drainMs`.
+   * whose filter chain is the same in both stay. All others are told to go within `drainMs`. Rejects when it cannot listen: what was there stays.
    */
   async activate(name: string, options: ActivateOptions): Promise<void> {
     const warming = this.#warming.get(name);
@@ -118,15 +121,53 @@ export class ListenerManager implements ListenerOwner {
     this.#warming.delete(name);
     const before = this.#named(name);
     if (before !== undefined && sameSockets(before.listener, warming.listener)) {
-      const left = new Set(before.listener.chains).difference(new Set(warming.listener.chains));
-      before.listener = warming.listener;
-      this.#retire(before, left, options);
+      this.#replaceIn(before, warming.listener, options);
       return;
     }
     const running = this.#running(warming.listener, warming.count);
+    // Two sockets of one address would share its connections, or the second could not be opened.
+    const taken = before !== undefined && overlap(before, warming.listener);
+    if (taken) closeSockets(before);
     this.#listeners.push(running);
-    if (before !== undefined) this.#remove(before, options);
-    await this.#openAll(running, options.ports, options.shared);
+    try {
+      await this.#openAll(running, options.ports, options.shared);
+    } catch (error) {
+      this.#giveUp(running);
+      if (taken) await this.#reopen(before);
+      throw error;
+    }
+    if (before !== undefined && this.#listeners.includes(before)) this.#remove(before, options);
+  }
+
+  #replaceIn(running: RunningListener, next: CompiledListener, drain: DrainOptions): void {
+    const { listener: before } = running;
+    const left = new Set(before.chains).difference(new Set(next.chains));
+    running.listener = next;
+    if (isLimited(before) !== isLimited(next))
+      for (let i = running.connections.size; i > 0; i--) {
+        if (isLimited(next)) this.#limited.add();
+        else this.#limited.subtract();
+      }
+    // Connections whose chain is not chosen yet choose among the new ones.
+    const leaves = ({ filterChain }: ActiveConnection): boolean =>
+      filterChain !== undefined && left.has(filterChain);
+    this.#retire(running, { chains: left, leaves }, drain);
+  }
+
+  /** One that cannot listen. */
+  #giveUp(running: RunningListener): void {
+    closeSockets(running);
+    const index = this.#listeners.indexOf(running);
+    if (index >= 0) this.#listeners.splice(index, 1);
+    for (const connection of [...running.connections]) connection.destroy();
+    for (const { lease } of running.listener.chains) lease.end();
+  }
+
+  /** Its sockets were closed for a listener that could not open them. */
+  async #reopen(running: RunningListener): Promise<void> {
+    if (!this.#listeners.includes(running)) return;
+    running.opened = false;
+    await this.#openAll(running, {}, {});
   }
 
   remove(name: string, drain: DrainOptions): void {
@@ -140,18 +181,17 @@ export class ListenerManager implements ListenerOwner {
   }
 
   #remove(running: RunningListener, drain: DrainOptions): void {
-    for (const socket of running.sockets.splice(0)) socket.close();
+    closeSockets(running);
     this.#listeners.splice(this.#listeners.indexOf(running), 1);
     this.#leaving.add(running);
-    this.#retire(running, new Set(running.listener.chains), drain, () =>
-      this.#leaving.delete(running),
-    );
+    const all = { chains: new Set(running.listener.chains), leaves: () => true };
+    this.#retire(running, all, drain, () => this.#leaving.delete(running));
   }
 
-  /** Connections of these chains are sent away little by little, and closed in the end. */
+  /** Connections that have to leave are sent away little by little, and closed in the end. */
   #retire(
     running: RunningListener,
-    chains: ReadonlySet<CompiledFilterChain>,
+    { chains, leaves }: Leaving,
     { drainMs, gradual }: DrainOptions,
     onDone: () => void = () => {},
   ): void {
@@ -161,16 +201,12 @@ export class ListenerManager implements ListenerOwner {
       lease.services.health.drain({ clock, timeMs, inboundOnly: false });
     const end = (): void => {
       for (const connection of [...running.connections])
-        if (connection.filterChain === undefined || chains.has(connection.filterChain))
-          connection.destroy();
+        if (leaves(connection)) connection.destroy();
       for (const { lease } of chains) lease.end();
       onDone();
     };
-    const hasAny = [...running.connections].some(
-      ({ filterChain }) => filterChain !== undefined && chains.has(filterChain),
-    );
     // Nobody to wait for, as with most changes of a configuration.
-    if (hasAny) clock.after(drainMs, end);
+    if ([...running.connections].some(leaves)) clock.after(drainMs, end);
     else end();
   }
 
@@ -191,9 +227,9 @@ export class ListenerManager implements ListenerOwner {
     return this.#accepted.addWithin(max);
   }
 
-  countTaken({ overload, ignoresGlobalLimit }: CompiledListener): void {
+  countTaken(listener: CompiledListener): void {
     this.#accepted.add();
-    if (overload.connectionsMax !== undefined && !ignoresGlobalLimit) this.#limited.add();
+    if (isLimited(listener)) this.#limited.add();
   }
 
   onClosed(listener: CompiledListener): void {
@@ -201,9 +237,9 @@ export class ListenerManager implements ListenerOwner {
     this.#checkIdle();
   }
 
-  #uncount({ overload, ignoresGlobalLimit }: CompiledListener): void {
+  #uncount(listener: CompiledListener): void {
     this.#accepted.subtract();
-    if (overload.connectionsMax !== undefined && !ignoresGlobalLimit) this.#limited.subtract();
+    if (isLimited(listener)) this.#limited.subtract();
   }
 
   /** The listener for a restored destination: its very address, else any address on its port. */
@@ -233,7 +269,7 @@ export class ListenerManager implements ListenerOwner {
   ): Promise<void> {
     const { listener, sockets } = running;
     // One that a control plane sent before the others began to listen is open already.
-    if (!listener.bindToPort || running.opened) return;
+    if (!listener.bindToPort || running.opened || this.#isClosed(listener)) return;
     running.opened = true;
     for (const [index, socket] of listener.sockets.entries()) {
       const { address } = socket;
@@ -243,8 +279,8 @@ export class ListenerManager implements ListenerOwner {
         port !== undefined && address.family !== "pipe" ? ipAddress(address.ip, port) : address;
       try {
         const opened = await this.#open(running, { ...socket, address: asked }, shared[key]);
-        // Removed while it was being opened.
-        if (!this.#listeners.includes(running)) opened.close();
+        // Removed, or none is wanted any more, while it was being opened.
+        if (!this.#listeners.includes(running) || this.#isClosed(listener)) opened.close();
         else sockets.push(opened);
         if (this.#paused && !listener.overload.bypasses) opened.pause();
       } catch (cause) {
@@ -343,10 +379,13 @@ export class ListenerManager implements ListenerOwner {
 
   /** No more connections; those that are there go on. */
   close(inboundOnly: boolean): void {
-    for (const { listener, sockets } of this.#listeners) {
-      if (inboundOnly && listener.direction !== "INBOUND") continue;
-      for (const socket of sockets.splice(0)) socket.close();
-    }
+    if (this.#closed !== "all") this.#closed = inboundOnly ? "inbound" : "all";
+    for (const running of this.#listeners)
+      if (this.#isClosed(running.listener)) closeSockets(running);
+  }
+
+  #isClosed({ direction }: CompiledListener): boolean {
+    return this.#closed === "all" || (this.#closed === "inbound" && direction === "INBOUND");
   }
 
   drain(onIdle: () => void): void {
@@ -366,17 +405,29 @@ export class ListenerManager implements ListenerOwner {
 
   stop(): void {
     for (const running of [...this.#listeners, ...this.#leaving]) {
-      for (const socket of running.sockets.splice(0)) socket.close();
+      closeSockets(running);
       for (const connection of [...running.connections]) connection.destroy();
     }
   }
 }
 
-/** The sockets of the one serve the other. */
-function sameSockets(a: CompiledListener, b: CompiledListener): boolean {
-  return socketText(a) === socketText(b);
+/** What of a listener goes. */
+interface Leaving {
+  readonly chains: ReadonlySet<CompiledFilterChain>;
+  readonly leaves: (connection: ActiveConnection) => boolean;
 }
 
-function socketText({ sockets, bindToPort, reusePort, config }: CompiledListener): string {
-  return JSON.stringify({ sockets, bindToPort, reusePort, backlog: config.tcpBacklogSize });
+function closeSockets({ sockets }: RunningListener): void {
+  for (const socket of sockets.splice(0)) socket.close();
+}
+
+/** The overload manager's limit holds for its connections. */
+function isLimited({ overload, ignoresGlobalLimit }: CompiledListener): boolean {
+  return overload.connectionsMax !== undefined && !ignoresGlobalLimit;
+}
+
+/** One of its sockets has an address of the other. */
+function overlap({ sockets }: RunningListener, next: CompiledListener): boolean {
+  const texts = new Set(sockets.map(({ address }) => addressText(address)));
+  return next.addresses.some((address) => texts.has(addressText(address)));
 }
