@@ -58,6 +58,11 @@ function objects(): ObjectIo {
 /** Commands that start proxies and programs. */
 function programs(): CommandContext {
   const { stdout, stderr, env: environment, stdin, execPath, execArgv, argv, pid } = process;
+  for (const stream of [stdout, stderr]) {
+    // Whoever read it has gone (`| head`): that ends what was started, in order, and does not leave it running.
+    stream.once("error", () => process.kill(pid, "SIGTERM"));
+    stream.on("error", () => {});
+  }
   return {
     terminal: { stdout, stderr, environment },
     self: [execPath, ...execArgv, argv[1] ?? ""],
