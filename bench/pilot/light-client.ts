@@ -31,6 +31,9 @@ export interface LightClientOptions {
 
 type Versions = Record<string, string>;
 
+/** As a proxy does when its control plane has ended the stream. */
+const comeBackMs = 500;
+
 export class LightClient {
   readonly #options: LightClientOptions;
   #channel: GrpcChannel | undefined;
@@ -66,7 +69,10 @@ export class LightClient {
     const events = {
       onMessage: (message: Empty) => this.#onResponse(message),
       onEnd: (status: { readonly message: string }) => {
-        if (!this.#stopping) this.#options.onEnd(status.message);
+        if (this.#stopping) return;
+        this.#options.onEnd(status.message);
+        this.#channel?.close();
+        systemClock.after(comeBackMs, () => this.start());
       },
     };
     this.#call = this.#channel.call(method, events, { waitForReady: true });

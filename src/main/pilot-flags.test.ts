@@ -14,7 +14,7 @@ test("Istio's defaults", () => {
     shutdownMs: 10_000,
     debounceAfterMs: 100,
     debounceMaxMs: 10_000,
-    pushThrottle: 25,
+    pushThrottle: 100,
     logLevel: "info",
     logFormat: "text",
   });

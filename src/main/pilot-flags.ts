@@ -126,7 +126,7 @@ function defineFlags(): Command {
     .addOption(
       new Option("--pushThrottle <number>", "proxies at work on a push at a time")
         .argParser(positive)
-        .default(25),
+        .default(100),
     )
     .addOption(new Option("--log-level <level>", "of the log").choices(logLevels).default("info"))
     .addOption(

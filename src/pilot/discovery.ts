@@ -28,7 +28,7 @@ export interface PilotOptions {
   readonly debounceAfterMs?: number;
   /** PILOT_DEBOUNCE_MAX; 10 s by default. */
   readonly debounceMaxMs?: number;
-  /** PILOT_PUSH_THROTTLE; 25 by default. */
+  /** PILOT_PUSH_THROTTLE; 100 by default. */
   readonly pushThrottle?: number;
 }
 
@@ -52,7 +52,7 @@ export class Pilot {
       ...(options.onConnect && { onConnect: options.onConnect }),
       quietMs: options.debounceAfterMs ?? 100,
       maxMs: options.debounceMaxMs ?? 10_000,
-      concurrency: options.pushThrottle ?? 25,
+      concurrency: options.pushThrottle ?? 100,
     });
     const controlPlane = JSON.stringify({ component: "heddle-pilot", version });
     this.#xds = new XdsServer({ clock, source: this.#push, controlPlane });

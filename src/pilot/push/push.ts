@@ -33,7 +33,7 @@ export interface PushOptions {
   readonly quietMs?: number;
   /** PILOT_DEBOUNCE_MAX; 10 s by default. */
   readonly maxMs?: number;
-  /** PILOT_PUSH_THROTTLE: proxies at work on a push at a time; 25 by default. */
+  /** PILOT_PUSH_THROTTLE: proxies at work on a push at a time; 100 by default. */
   readonly concurrency?: number;
 }
 
@@ -62,7 +62,7 @@ export class Push implements ResourceSource {
   #unsubscribe: (() => void) | undefined;
 
   constructor(options: PushOptions) {
-    const { clock, quietMs = 100, maxMs = 10_000, concurrency = 25, defer } = options;
+    const { clock, quietMs = 100, maxMs = 10_000, concurrency = 100, defer } = options;
     this.#options = options;
     this.#metrics = pushMetrics(options.metrics, { clients: () => this.proxies.size });
     this.#debounce = new Debounce({ clock, quietMs, maxMs, onFire: (burst) => this.#fire(burst) });
