@@ -1,4 +1,5 @@
 /** A proxy, real Envoy or Heddle's, that gets everything from an xDS server. */
+import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { tmpdir } from "node:os";
@@ -122,6 +123,11 @@ export async function stat(envoy: ProxyProcess, name: string): Promise<number> {
   const { body } = await envoy.admin(`/stats?format=json&filter=^${name.replaceAll(".", "\\.")}$`);
   const value = jsonPath(JSON.parse(body), "stats", 0, "value");
   return typeof value === "number" ? value : 0;
+}
+
+/** Resolves when a counter is there: what it counts may be seen a moment before. */
+export async function counted(envoy: ProxyProcess, name: string, count: number): Promise<void> {
+  while ((await stat(envoy, name)) < count) assert.ok(envoy.running, envoy.output);
 }
 
 export interface Answered {

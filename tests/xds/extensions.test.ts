@@ -14,7 +14,7 @@ import { FixedSource } from "../../testkit/xds/fixed-source.ts";
 import { jsonPath } from "../parity/harness/placeholders.ts";
 import type { ProxyProcess } from "../parity/harness/proxy-process.ts";
 import { type Side, selectedSides } from "../parity/harness/sides.ts";
-import { ask, configSource, startEnvoy, stat, type Transport } from "./envoy-client.ts";
+import { ask, configSource, counted, startEnvoy, stat, type Transport } from "./envoy-client.ts";
 import { httpListener, routeAnswering } from "./resources.ts";
 import { startXds } from "./xds-server.ts";
 
@@ -137,6 +137,7 @@ for (const { side, transport } of runs) {
     assert.equal(await answerOf(proxy), "200 two");
     source.set(extension({ "@type": bufferUrl, maxRequestBytes: 10 }));
     await becomes(proxy, "200 -");
+    await counted(proxy, `${stats}config_reload`, 3);
     assert.deepEqual(await counts(proxy), {
       config_reload: 3,
       config_fail: 2,

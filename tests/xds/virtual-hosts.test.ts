@@ -15,7 +15,7 @@ import { assertDocumented } from "../parity/harness/differences.ts";
 import { jsonPath } from "../parity/harness/placeholders.ts";
 import type { ProxyProcess } from "../parity/harness/proxy-process.ts";
 import { type Side, selectedSides } from "../parity/harness/sides.ts";
-import { ask, configSource, startEnvoy, stat, type Transport } from "./envoy-client.ts";
+import { ask, configSource, counted, startEnvoy, stat, type Transport } from "./envoy-client.ts";
 import { httpListener } from "./resources.ts";
 import { startXds } from "./xds-server.ts";
 
@@ -96,7 +96,7 @@ for (const { side, transport } of runs)
     assert.equal(await answerOf(proxy, "b.test"), "200 other");
     assert.equal(await answerOf(proxy, "d.test"), "404");
     assert.equal(await answerOf(proxy, "own.test"), "200 own");
-    assert.equal(await stat(proxy, `${stats}config_reload`), 2);
+    await counted(proxy, `${stats}config_reload`, 2);
 
     // The routes around them change: they stay.
     source.set(new Map([[routeType, [routes(transport, host("own", "own.test", "changed"))]]]));
@@ -137,8 +137,10 @@ for (const side of selectedSides()) {
   test(`${side.name}: virtual hosts over ADS need its delta form`, async (t) => {
     const { source, proxy } = await start(t, { side, transport: "ads-sotw" });
     assert.equal(await answerOf(proxy, "own.test"), "404");
+    const refused = () => source.answers.find(({ answer }) => answer.refused);
+    await source.until(() => refused() !== undefined);
     assert.match(
-      source.answers.find(({ answer }) => answer.refused)?.answer.refused?.detail ?? "",
+      refused()?.answer.refused?.detail ?? "",
       /vhds: ADS must use DELTA_GRPC api_type when used as VHDS config source\./,
     );
   });
