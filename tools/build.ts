@@ -7,7 +7,7 @@
  * The build is made beside dist and then takes its place, so that nothing deleted lives on and no process that starts
  * meanwhile finds half of it.
  */
-import { cpSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, cpSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -27,6 +27,8 @@ await main();
 
 async function main(): Promise<void> {
   const fresh = mkdtempSync(join(root, "dist-"));
+  // As npm install leaves folders: who may read the package may run it.
+  chmodSync(fresh, 0o755);
   try {
     await build({
       absWorkingDir: root,

@@ -38,9 +38,19 @@ function otherHas(file: string, self: number): boolean {
     // Empty: its owner is about to write its id.
     if (owner === 0) return true;
     process.kill(owner, 0);
-    return true;
+    return !isZombie(owner);
   } catch (error) {
     // It lives, and is somebody else's.
     return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+/** It has ended, and nobody has asked how: in a container without an init it stays so. */
+function isZombie(pid: number): boolean {
+  try {
+    // proc(5): the name stands in parentheses and may hold anything, so what follows the last one counts.
+    return /.*\) [ZX] /s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
   }
 }

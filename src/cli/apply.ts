@@ -1,5 +1,5 @@
 import { type ConfigFile, readConfigFiles } from "./config-files.ts";
-import { command, parseFlags, positiveFlag, UsageError } from "./flags.ts";
+import { command, examples, parseFlags, positiveFlag, UsageError } from "./flags.ts";
 import type { ObjectIo } from "./object-io.ts";
 import type { ApiClient, ApiRevision } from "./objects/api-client.ts";
 import { printedKey } from "./objects/names.ts";
@@ -40,6 +40,11 @@ export async function runApply(argv: readonly string[], io: ObjectIo): Promise<n
       false,
     )
     .option("--timeout <seconds>", "how long --wait waits", "30");
+  examples(parser, [
+    "heddle apply -f reviews.yaml --wait",
+    "heddle apply -R -f config/ -n shop --dry-run",
+    'cat *.yaml | heddle apply -f - -m "black stars for everybody"',
+  ]);
   const flags = parseFlags(parser, argv, { terminal, read: (parsed) => parsed.opts<ApplyFlags>() });
   if (typeof flags === "number") return flags;
   return reporting("apply", io, async () => {

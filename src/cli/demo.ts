@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { delimiter, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { CommandContext } from "./context.ts";
-import { command, parseFlags, portFlag, positiveFlag, UsageError } from "./flags.ts";
+import { command, examples, parseFlags, portFlag, positiveFlag, UsageError } from "./flags.ts";
 import { readKeys } from "./mesh/keys.ts";
 import { proxyProgram, runSession, type Session } from "./mesh/session.ts";
 import { Traffic } from "./mesh/traffic.ts";
@@ -44,6 +44,9 @@ export async function runDemo(argv: readonly string[], context: CommandContext):
   const options = parse(argv, context);
   if (typeof options === "number") return options;
   const { stateFolder, discoveryPort, apiPort, proxy } = options;
+  context.terminal.stdout.write(
+    "\n  starting a control plane, a gateway, and six programs with a proxy each …\n",
+  );
   return runSession({
     ...{ stateFolder, discoveryPort, apiPort, proxy, context },
     project: bookinfo(options.port, context),
@@ -205,6 +208,11 @@ function parse(argv: readonly string[], context: CommandContext): DemoOptions | 
     .option("--no-traffic", "no visitors but you")
     .option("--for <seconds>", "end by itself")
     .option("--proxy <path>", "an Envoy to run instead of Heddle's own proxy");
+  examples(parser, [
+    "heddle demo",
+    "heddle demo --port 8000 --no-traffic",
+    "heddle demo --for 60 --dir /tmp/demo",
+  ]);
   return parseFlags(parser, argv, {
     terminal,
     read: () => {

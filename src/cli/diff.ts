@@ -1,5 +1,5 @@
 import { readConfigFiles } from "./config-files.ts";
-import { command, parseFlags, UsageError } from "./flags.ts";
+import { command, examples, parseFlags, UsageError } from "./flags.ts";
 import type { ObjectIo } from "./object-io.ts";
 import { ApiError } from "./objects/api-client.ts";
 import { printChange } from "./objects/difference.ts";
@@ -30,6 +30,7 @@ export async function runDiff(argv: readonly string[], io: ObjectIo): Promise<nu
     .option("-R, --recursive", "folders in folders too", false)
     .option("-n, --namespace <namespace>", "of objects that name none", "default")
     .option("--prune", "as apply --prune: what is in none of the files goes", false);
+  examples(parser, ["heddle diff -f reviews.yaml", "heddle diff -R -f config/ --prune"]);
   const flags = parseFlags(parser, argv, { terminal, read: (parsed) => parsed.opts<DiffFlags>() });
   if (typeof flags === "number") return flags;
   const code = await reporting("diff", io, async () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { command, parseFlags, UsageError } from "./flags.ts";
+import { command, examples, parseFlags, UsageError } from "./flags.ts";
 import type { ObjectIo } from "./object-io.ts";
 import { type ApiClient, ApiError, type ApiObject } from "./objects/api-client.ts";
 import { manifestText } from "./objects/difference.ts";
@@ -29,6 +29,10 @@ export async function runEdit(argv: readonly string[], io: ObjectIo): Promise<nu
     )
     .argument("<kind-and-name...>")
     .option("-n, --namespace <namespace>", "of the object", "default");
+  examples(parser, [
+    "heddle edit vs reviews",
+    'HEDDLE_EDITOR="code --wait" heddle edit dr/ratings -n shop',
+  ]);
   const flags = parseFlags(parser, argv, { terminal, read: (read) => read.opts<EditFlags>() });
   if (typeof flags === "number") return flags;
   return reporting("edit", io, async () => {

@@ -16,8 +16,16 @@ export function command(name: string, { stdout, stderr }: Terminal): Command {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => stdout.write(text),
-      writeErr: (text) => stderr.write(text),
+      writeErr: (text) =>
+        stderr.write(
+          `heddle ${name}: ${text.replace(/^error: /, "").trimEnd()}\nheddle ${name} --help says more\n`,
+        ),
     });
+}
+
+/** Command lines that can be typed as they stand, below the flags. */
+export function examples(parser: Command, lines: readonly string[]): Command {
+  return parser.addHelpText("after", `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`);
 }
 
 /** What `read` makes of the flags, or the exit code: help was printed, or what is wrong. */

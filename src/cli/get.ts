@@ -1,7 +1,7 @@
 import { Option } from "commander";
 import { stringify } from "yaml";
 import { kindNamed } from "#model/kinds.ts";
-import { command, parseFlags, UsageError } from "./flags.ts";
+import { command, examples, parseFlags, UsageError } from "./flags.ts";
 import type { ObjectIo } from "./object-io.ts";
 import { type ApiClient, ApiError, type ApiObject } from "./objects/api-client.ts";
 import { columns } from "./objects/columns.ts";
@@ -42,6 +42,12 @@ export async function runGet(argv: readonly string[], io: ObjectIo): Promise<num
         .default("table"),
     )
     .option("-w, --watch", "print what changes, until Ctrl-C", false);
+  examples(parser, [
+    "heddle get vs",
+    "heddle get all -A",
+    "heddle get vs/reviews -o yaml",
+    "heddle get vs -w",
+  ]);
   const flags = parseFlags(parser, argv, { terminal, read: (parsed) => parsed.opts<GetFlags>() });
   if (typeof flags === "number") return flags;
   return reporting("get", io, async () => {

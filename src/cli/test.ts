@@ -2,7 +2,7 @@
 import { globSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { readConfigFiles } from "./config-files.ts";
-import { command, dataExit, parseFlags, usageExit } from "./flags.ts";
+import { command, dataExit, examples, parseFlags, usageExit } from "./flags.ts";
 import type { OfflineIo } from "./offline-io.ts";
 import { type RouteTestFile, readRouteTests } from "./route-tests/read.ts";
 import { type FileResult, runRouteTests, type TestResult } from "./route-tests/run.ts";
@@ -17,6 +17,7 @@ export function runTest(argv: readonly string[], io: OfflineIo): number {
       "Runs route tests (*.heddle-test.yaml, docs/guides/test-your-routes.md): no sockets.",
     )
     .argument("[paths...]", "test files, or folders in which to look for them", ["."]);
+  examples(parser, ["heddle test", "heddle test config/ shop/routes.heddle-test.yaml"]);
   const paths = parseFlags(parser, argv, { terminal, read: pathsOf });
   if (typeof paths === "number") return paths;
   const names = paths.flatMap(testFiles);

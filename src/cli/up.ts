@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { ConfigFileError } from "#config/config-file-error.ts";
 import type { CommandContext } from "./context.ts";
-import { command, dataExit, parseFlags, portFlag, UsageError } from "./flags.ts";
+import { command, dataExit, examples, parseFlags, portFlag, UsageError } from "./flags.ts";
 import { proxyProgram, runSession, type Session } from "./mesh/session.ts";
 import type { Project } from "./project/project.ts";
 import { projectEnvironment, readProject } from "./project/read-project.ts";
@@ -25,6 +25,7 @@ export async function runUp(argv: readonly string[], context: CommandContext): P
     .option("--xds-port <port>", "where proxies find the control plane; 0: any", "15010")
     .option("--api-port <port>", "where heddle apply and others find it; 0: any", "8080")
     .option("--proxy <path>", "an Envoy to run instead of Heddle's own proxy");
+  examples(parser, ["heddle up", "heddle up -f shop/heddle.yaml --api-port 0 --xds-port 0"]);
   const flags = parseFlags(parser, argv, {
     terminal,
     read: () => {

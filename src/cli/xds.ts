@@ -10,7 +10,7 @@ import {
   type ResourceType,
   routeType,
 } from "#xds/resource-type.ts";
-import { command, dataExit, parseFlags } from "./flags.ts";
+import { command, dataExit, examples, parseFlags } from "./flags.ts";
 import { addProxyFlags, type ProxyFlags, readView } from "./offline/proxy-flags.ts";
 import { printWarnings } from "./offline/warnings.ts";
 import type { OfflineIo } from "./offline-io.ts";
@@ -35,6 +35,9 @@ export function runXds(argv: readonly string[], io: OfflineIo): number {
     .addOption(
       new Option("-o, --output <format>", "how to print it").choices(["json"]).default("json"),
     );
+  examples(parser, [
+    "heddle xds -f config/ --node 'sidecar~10.0.0.1~web-1.default~default.svc.cluster.local' --type rds",
+  ]);
   const flags = parseFlags(parser, argv, { terminal, read: (parsed) => parsed.opts<XdsFlags>() });
   if (typeof flags === "number") return flags;
   const read = readView(flags, io);

@@ -147,7 +147,7 @@ export class Mesh {
     for (let port = local; port <= local + orNext; port++)
       if (await this.#claims.take(port)) return port;
     throw new MeshNotStarted(
-      `port ${local} of 127.0.0.1, where the gateway is to listen, is taken by another program: name another one`,
+      `port ${local} of 127.0.0.1, where the gateway is to listen, is taken by another program: name another one (heddle demo --port, or gateway in heddle.yaml)`,
     );
   }
 

@@ -5,12 +5,13 @@ import { SidecarNotReady } from "#agent/sidecar.ts";
 import { ConfigFileError } from "#config/config-file-error.ts";
 import { ControlPlaneError } from "../control-plane.ts";
 import { MeshNotStarted } from "./mesh.ts";
-import { FolderInUse } from "./state-folder.ts";
+import { FolderInUse, FolderNotWritable } from "./state-folder.ts";
 
 const kinds = [
   ConfigFileError,
   ControlPlaneError,
   FolderInUse,
+  FolderNotWritable,
   MeshNotStarted,
   PortTaken,
   ProgramNotHealthy,

@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process";
 import {
+  accessSync,
   appendFileSync,
+  constants,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -15,6 +17,9 @@ import { dropClaim, takeClaim } from "#agent/claim-file.ts";
 
 export class FolderInUse extends Error {}
 
+/** There is no writing to it. */
+export class FolderNotWritable extends Error {}
+
 const logBytesMax = 5_000_000;
 const markName = "HEDDLE_MESH";
 
@@ -27,9 +32,7 @@ export class StateFolder {
 
   /** Throws FolderInUse while another process runs a mesh in it. */
   static open(path: string, owner: number): StateFolder {
-    mkdirSync(path, { recursive: true });
-    const ignore = join(path, ".gitignore");
-    if (!existsSync(ignore)) writeFileSync(ignore, "*\n");
+    makeFolder(path);
     const lock = join(path, "lock");
     if (!takeClaim(lock, owner)) {
       const other = readFileSync(lock, "utf8");
@@ -113,5 +116,20 @@ function endGroup(pid: number): void {
     process.kill(-pid, "SIGKILL");
   } catch {
     // It has ended meanwhile.
+  }
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+    const ignore = join(path, ".gitignore");
+    if (!existsSync(ignore)) writeFileSync(ignore, "*\n");
+    accessSync(path, constants.W_OK);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new FolderNotWritable(
+      `${path}, where state is to be kept, cannot be written (${why}): choose another folder with --dir`,
+      { cause },
+    );
   }
 }

@@ -3,7 +3,9 @@ import { createServer, request as httpRequest } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type TestContext, test } from "node:test";
 import { systemClock } from "#lib/clock.ts";
+import { readObjects } from "#model/documents.ts";
 import { MemoryStore } from "../stores/memory/memory-store.ts";
+import type { ConfigStore } from "../stores/store.ts";
 import { ConfigApi } from "./config-api.ts";
 
 const route = (subset: string): string => `apiVersion: networking.istio.io/v1
@@ -22,10 +24,11 @@ interface Answer {
   readonly json: any;
 }
 
-async function startApi(t: TestContext) {
+async function startApi(t: TestContext, readOnly: readonly ConfigStore[] = []) {
   const store = new MemoryStore({ clock: systemClock });
   const api = new ConfigApi({
     store,
+    readOnly,
     version: "1",
     acknowledged: async (revision) => ({ acked: [`a${revision}`], refused: [], pending: [] }),
   });
@@ -207,4 +210,18 @@ test("every path is described", async (t) => {
   assert.equal(json.openapi, "3.1.0");
   assert.ok(Object.keys(json.paths).length >= 9);
   assert.deepEqual((await ask("GET", "/api/v1/revisions/4/acknowledgement")).json.acked, ["a4"]);
+});
+
+test("what a folder has already may be applied, and what differs from it may not", async (t) => {
+  const folder = new MemoryStore({ clock: systemClock });
+  const { objects } = readObjects("folder/reviews.yaml", route("v1"), {});
+  folder.change({ set: objects.map((object) => ({ object })), author: "a", message: "m" });
+  const { ask } = await startApi(t, [folder]);
+  const same = await ask("POST", "/api/v1/apply", file("v1"));
+  assert.equal(same.status, 200);
+  assert.deepEqual(same.json.changes, []);
+  assert.deepEqual(same.json.unchanged, ["VirtualService/default/reviews"]);
+  const other = await ask("POST", "/api/v1/apply", file("v2"));
+  assert.equal(other.status, 409);
+  assert.match(other.json.title, /reviews stands in folder\/reviews\.yaml: change it there/);
 });

@@ -10,7 +10,7 @@ import {
 import { allKinds, kindHint } from "#model/kinds.ts";
 import { matchesSelector, parseSelector } from "#model/label-selector.ts";
 import { type ConfigObject, objectKey } from "#model/object.ts";
-import { reversal } from "../stores/object-table.ts";
+import { reversal, sameAsWritten } from "../stores/object-table.ts";
 import { withText } from "../stores/sqlite/saved-object.ts";
 import {
   type ConfigStore,
@@ -226,10 +226,11 @@ export class ConfigApi {
       objects.push(...read.objects.map((object) => withText(object, content)));
     }
     refuseProblems(problems);
-    this.#refuseReadOnly(objects.map(objectKey));
+    const own = objects.filter((object) => !this.#standsAlready(object));
+    this.#refuseReadOnly(own.map(objectKey));
     const wanted = new Set(objects.map(objectKey));
     const revision = this.#change({
-      set: objects.map((object) => ({ object })),
+      set: own.map((object) => ({ object })),
       remove: prune === true ? this.#pruned(wanted) : [],
       author: text(body["author"], "unknown"),
       message: text(body["message"], "apply"),
@@ -245,6 +246,13 @@ export class ConfigApi {
       .list()
       .map((object) => ({ key: objectKey(object) }))
       .filter(({ key }) => !wanted.has(key));
+  }
+
+  /** A folder has the very same: there is nothing to write. */
+  #standsAlready(object: ConfigObject): boolean {
+    const { readOnly = [] } = this.#options;
+    const there = readOnly.map((store) => store.get(objectKey(object)));
+    return there.some((found) => found !== undefined && sameAsWritten(found, object));
   }
 
   /** What stands in a folder is changed there. */

@@ -57,7 +57,7 @@ export class ObjectTable {
     const key = objectKey(object);
     const before = this.#objects.get(key);
     checkVersion(key, before, expected);
-    if (before !== undefined && same(before, object)) return undefined;
+    if (before !== undefined && sameAsWritten(before, object)) return undefined;
     const { metadata } = object;
     const after: ConfigObject = {
       ...object,
@@ -100,7 +100,7 @@ function checkVersion(
 }
 
 /** What its author wrote is the same. */
-function same(a: ConfigObject, b: ConfigObject): boolean {
+export function sameAsWritten(a: ConfigObject, b: ConfigObject): boolean {
   return (
     a.apiVersion === b.apiVersion &&
     isDeepStrictEqual(a.metadata.labels, b.metadata.labels) &&
@@ -120,7 +120,7 @@ export function reversal(
   for (const { key, before, after } of changes) {
     const now = current(key);
     const changedSince =
-      after === undefined ? now !== undefined : now === undefined || !same(now, after);
+      after === undefined ? now !== undefined : now === undefined || !sameAsWritten(now, after);
     if (changedSince) {
       const what = now === undefined ? "is gone" : "was changed";
       throw new ConflictError(key, "changed", `${key} ${what} since: undo the later change first`);
