@@ -130,7 +130,8 @@ export type ToWorker =
   | { readonly kind: "members"; readonly members: ClusterMembers }
   | { readonly kind: "host-verdict"; readonly verdict: HostVerdict }
   | { readonly kind: "checked"; readonly checked: CheckedHost }
-  | { readonly kind: "secret"; readonly key: string; readonly secret: SecretJson }
+  /** Undefined: nothing more is heard of it, because nothing uses it that is not on its way out. */
+  | { readonly kind: "secret"; readonly key: string; readonly secret: SecretJson | undefined }
   /** Something moved in a directory that TLS contexts watch. */
   | { readonly kind: "reload-certificates"; readonly directory: string }
   /** Open the listeners; `ports` says which real port a listener asked for as 0 got in the first worker. */

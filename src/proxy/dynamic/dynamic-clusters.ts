@@ -18,8 +18,8 @@ export interface DynamicClustersContext {
   readonly clock: Clock;
   readonly workers: WorkerControl;
   readonly sources: Sources;
-  readonly clusters: MainClusters;
-  readonly secrets: SecretWatches;
+  readonly clusters: Pick<MainClusters, "add" | "remove">;
+  readonly secrets: Pick<SecretWatches, "watchAll">;
   /** Of the main thread. */
   readonly stats: StatsScope;
   /** Those of the bootstrap: a control plane does not change them. */
@@ -40,6 +40,10 @@ export class DynamicClusters implements Subscriber {
   /** The newest of each name. */
   readonly #entries: Map<string, Entry> = new Map();
   readonly #warming: Set<string> = new Set();
+  readonly #activeNames: Set<string> = new Set();
+  /** Workers know a cluster by its name only: while they take another one, none is put in use. */
+  #changing = false;
+  readonly #ready: Map<string, Entry> = new Map();
   readonly #whenWarm: (() => void)[] = [];
   readonly #active: Gauge;
   readonly #warmingGauge: Gauge;
@@ -70,7 +74,9 @@ export class DynamicClusters implements Subscriber {
         cells: workers.threads ? SharedCells.allocate(1) : undefined,
       }),
     );
+    this.#changing = true;
     const refused = await refusedChanges(changes, this.#context);
+    this.#changing = false;
     const problems: ResourceProblem[] = [];
     for (const [index, { name, version: own, json }] of changed.entries()) {
       const message = refused.get(index);
@@ -83,6 +89,7 @@ export class DynamicClusters implements Subscriber {
       }
     }
     for (const name of removed) this.#remove(name);
+    this.#activateReady();
     this.#count();
     return problems;
   }
@@ -94,7 +101,9 @@ export class DynamicClusters implements Subscriber {
     this.status.warming(name, { version, config });
     let waitsFor = 2;
     const ready = (): void => {
-      if (--waitsFor === 0 && this.#entries.get(name) === entry) this.#activate(name);
+      if (--waitsFor > 0) return;
+      this.#ready.set(name, entry);
+      if (!this.#changing) this.#activateReady();
     };
     const entry: Entry = { config, endWatches: () => watches.end() };
     this.#entries.set(name, entry);
@@ -103,8 +112,17 @@ export class DynamicClusters implements Subscriber {
     watches.start();
   }
 
+  #activateReady(): void {
+    for (const [name, entry] of this.#ready) {
+      this.#ready.delete(name);
+      // Another one of its name may have come.
+      if (this.#entries.get(name) === entry) this.#activate(name);
+    }
+  }
+
   #activate(name: string): void {
     this.#warming.delete(name);
+    this.#activeNames.add(name);
     this.#context.workers.step({ kind: "activate-clusters", names: [name] });
     this.status.active(name);
     this.#count();
@@ -112,21 +130,22 @@ export class DynamicClusters implements Subscriber {
   }
 
   #remove(name: string): void {
+    this.status.remove(name);
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
     entry.endWatches();
     this.#entries.delete(name);
     this.#warming.delete(name);
+    this.#activeNames.delete(name);
     this.#context.clusters.remove(name);
     this.#context.workers.step({ kind: "remove-cluster", name });
-    this.status.remove(name);
     if (this.#warming.size === 0) for (const callback of this.#whenWarm.splice(0)) callback();
   }
 
   #count(): void {
     const { staticNames } = this.#context;
     this.#warmingGauge.set(this.#warming.size);
-    this.#active.set(staticNames.size + this.#entries.size - this.#warming.size);
+    this.#active.set(staticNames.size + this.#activeNames.size);
   }
 
   /** Resolves when no cluster warms. */

@@ -111,6 +111,8 @@ export class DynamicConfig implements AssignmentSource {
         checkSecret(secret);
         broadcast({ kind: "secret", key: secretKey({ name, sdsConfig }), secret });
       },
+      forget: (name, sdsConfig) =>
+        broadcast({ kind: "secret", key: secretKey({ name, sdsConfig }), secret: undefined }),
     });
   }
 

@@ -8,7 +8,7 @@ import { NamedResources } from "./named-resources.ts";
 
 const source: ConfigSourceJson = { ads: {}, initialFetchTimeout: "0s" };
 
-function started() {
+function started(accept?: () => Promise<void>) {
   const asked: Interest[] = [];
   const forgotten: string[] = [];
   let subscriber: Subscriber | undefined;
@@ -33,6 +33,7 @@ function started() {
     sources,
     clock: new FakeClock(),
     forget: (name) => forgotten.push(name),
+    ...(accept === undefined ? {} : { accept }),
   });
   const send = async (name: string): Promise<void> => {
     const resource = { name, version: "1", json: { clusterName: name }, ttlMs: undefined };
@@ -73,4 +74,20 @@ test("what nobody watches any more is forgotten, and asked for when somebody doe
   await Promise.resolve();
   assert.deepEqual(next.got, []);
   assert.deepEqual(asked, [["a"], [], ["a"]]);
+});
+
+test("what everybody leaves while it is being taken is forgotten, and asked for when somebody watches again", async () => {
+  const accepting = Promise.withResolvers<void>();
+  const { resources, asked, forgotten, send } = started(() => accepting.promise);
+  const end = resources.watch(source, "a", watcher());
+  await Promise.resolve();
+  const sent = send("a");
+  end();
+  await Promise.resolve();
+  accepting.resolve();
+  await sent;
+  assert.deepEqual(forgotten, ["a"]);
+  resources.watch(source, "a", watcher());
+  await Promise.resolve();
+  assert.deepEqual(asked.at(-1), ["a"]);
 });

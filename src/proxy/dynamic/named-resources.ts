@@ -160,6 +160,11 @@ class Source<R> {
     if (!this.#watchers.has(name)) return [];
     try {
       await this.#context.accept?.(resource, this.#source);
+      if (!this.#watchers.has(name)) {
+        // Everybody has left meanwhile. Who comes later has to ask for it again.
+        this.#context.forget?.(name, this.#source);
+        return [];
+      }
       // Proof: the source decoded it as this type.
       for (const watcher of this.#watchers.get(name) ?? [])
         watcher.onResource(resource.json as unknown as R);

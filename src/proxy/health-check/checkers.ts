@@ -9,6 +9,7 @@ import { compileConnect } from "../cluster/connect-options.ts";
 import type { ClusterMembers } from "../cluster/host.ts";
 import { compileUpstreamHttp } from "../cluster/upstream-http.ts";
 import { LazyHttp2Services } from "../http2-options.ts";
+import { TlsLease } from "../lease.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Services } from "../services.ts";
 import type { MainStats } from "../stats/main-stats.ts";
@@ -44,6 +45,8 @@ export class HealthCheckers {
   readonly #secrets: SecretStore = new SecretStore();
   #started = false;
   readonly #tlsContexts: Set<TlsContextHolder> = new Set();
+  /** What a cluster's checks have of the secrets and contexts of all. */
+  readonly #leases: Map<string, TlsLease> = new Map();
 
   constructor(bootstrap: BootstrapJson, context: CheckersContext) {
     this.#context = context;
@@ -107,15 +110,19 @@ export class HealthCheckers {
   remove(cluster: string): void {
     this.#checkers.get(cluster)?.stop();
     this.#checkers.delete(cluster);
+    this.#leases.get(cluster)?.end();
+    this.#leases.delete(cluster);
   }
 
   #connector(config: ClusterJson, settings: CheckSettings, prefix: string) {
     const { clock, stats, logs, log } = this.#context;
     const scope = stats.own.scope(prefix);
+    const lease = new TlsLease(this.#secrets, this.#tlsContexts);
+    this.#leases.set(config.name ?? "", lease);
     const services = {
       clock,
-      secrets: this.#secrets,
-      tlsContexts: this.#tlsContexts,
+      secrets: lease.secrets,
+      tlsContexts: lease.tlsContexts,
       logSinks: logs,
       log,
       ticketSecret: new Uint8Array(0),

@@ -24,6 +24,7 @@ class Slot implements SecretSlot {
   readonly name: string;
   value: SecretJson | undefined;
   readonly #subscribers: Set<() => void> = new Set();
+  #onUnused: (() => void) | undefined;
 
   constructor(name: string, value: SecretJson | undefined) {
     this.name = name;
@@ -32,7 +33,19 @@ class Slot implements SecretSlot {
 
   subscribe(onChange: () => void): () => void {
     this.#subscribers.add(onChange);
-    return () => this.#subscribers.delete(onChange);
+    return () => {
+      if (this.#subscribers.delete(onChange)) this.#checkUnused();
+    };
+  }
+
+  /** Called when nobody has it any more, at once if that is so now; undefined: it is to stay. */
+  set onUnused(callback: (() => void) | undefined) {
+    this.#onUnused = callback;
+    this.#checkUnused();
+  }
+
+  #checkUnused(): void {
+    if (this.#subscribers.size === 0) this.#onUnused?.();
   }
 
   set(value: SecretJson): void {
@@ -64,7 +77,10 @@ export class SecretStore implements Secrets {
   slot(config: SdsSecretConfigJson): SecretSlot {
     const key = secretKey(config);
     let slot = this.#slots.get(key);
-    if (slot !== undefined) return slot;
+    if (slot !== undefined) {
+      slot.onUnused = undefined;
+      return slot;
+    }
     const name = config.name ?? "";
     if (config.sdsConfig === undefined) throw refuse("name", `Unknown static secret: ${name}`);
     slot = new Slot(name, undefined);
@@ -72,10 +88,15 @@ export class SecretStore implements Secrets {
     return slot;
   }
 
-  /** Whoever asks for it later finds it too. */
-  update(key: string, secret: SecretJson): void {
+  /**
+   * Whoever asks for it later finds it too. Undefined: nothing more is heard of it, and it goes with the last context that has it, as of a
+   * filter chain that drains.
+   */
+  update(key: string, secret: SecretJson | undefined): void {
     const slot = this.#slots.get(key);
-    if (slot === undefined) this.#slots.set(key, new Slot(secret.name ?? "", secret));
+    if (secret === undefined) {
+      if (slot !== undefined) slot.onUnused = () => this.#slots.delete(key);
+    } else if (slot === undefined) this.#slots.set(key, new Slot(secret.name ?? "", secret));
     else slot.set(secret);
   }
 }
