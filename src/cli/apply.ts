@@ -80,6 +80,7 @@ export function printRevision(
 ): void {
   const { stdout, stderr } = io.terminal;
   for (const warning of warnings) line(stderr, `warning ${warning}`);
+  if (changes.length + unchanged.length === 0) line(stderr, "there is nothing to change");
   const note = dryRun ? " (dry run)" : "";
   for (const { key, action } of changes) line(stdout, `${printedKey(key)} ${action}${note}`);
   for (const key of unchanged) line(stdout, `${printedKey(key)} unchanged${note}`);
