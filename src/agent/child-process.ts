@@ -154,6 +154,9 @@ function notStarted(options: ProgramOptions, cause: NodeJS.ErrnoException): Prog
     return new ProgramNotStarted(`${cwd}: there is no such folder to start ${file} in`, 126, {
       cause,
     });
-  if (cause.code === "ENOENT") return new ProgramNotStarted(`${file}: not found`, 127, { cause });
+  if (cause.code === "ENOENT") {
+    const where = file.includes("/") ? `from ${cwd ?? process.cwd()}` : "on the PATH";
+    return new ProgramNotStarted(`${file}: not found ${where}`, 127, { cause });
+  }
   return new ProgramNotStarted(`${file}: cannot be started: ${cause.message}`, 126, { cause });
 }

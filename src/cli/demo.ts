@@ -140,6 +140,8 @@ class Demo {
   /** As it can be typed here: in a clone heddle is not on the path. */
   #command(): string {
     const { terminal, folder } = this.#context;
+    // npx puts it on the path of what it runs, and of nothing else.
+    if (terminal.environment["npm_command"] === "exec") return "npx heddle";
     return onPath("heddle", terminal.environment) ? "heddle" : relative(folder, binary);
   }
 

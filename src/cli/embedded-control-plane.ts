@@ -48,7 +48,10 @@ export class EmbeddedControlPlane implements ControlPlane {
       return new EmbeddedControlPlane(pilot, { grpc: grpc.port, http: http.port }, options);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      throw new ControlPlaneError(`the control plane: ${error.message}`, { cause: error });
+      throw new ControlPlaneError(
+        `the control plane does not start: ${error.message}${portHint(error)}`,
+        { cause: error },
+      );
     }
   }
 
@@ -106,4 +109,10 @@ function pidIn(file: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+function portHint(error: Error): string {
+  return "code" in error && error.code === "EADDRINUSE"
+    ? "; choose another port with --xds-port or --api-port, 0 is any"
+    : "";
 }

@@ -93,6 +93,7 @@ function announce(
       `${workload.name}  http://${service.name}:${ports} in the mesh, proxy's admin port ${workload.admin.port}`,
     );
   }
-  for (const { local } of mesh.gateway?.ports ?? []) print(`gateway  http://localhost:${local}`);
+  for (const { local, gateway } of mesh.gateway?.ports ?? [])
+    print(`gateway  http://localhost:${local}, as soon as a Gateway object has port ${gateway}`);
   print(`up in ${(startedInMs / 1000).toFixed(1)} s; Ctrl-C stops everything`);
 }

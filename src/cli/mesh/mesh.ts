@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { ProgramNotStarted } from "#agent/child-process.ts";
 import type { HealthProbe } from "#agent/health-probe.ts";
 import { LocalGateway } from "#agent/local-gateway.ts";
 import { type LocalHost, LocalWorkload } from "#agent/local-workload.ts";
@@ -205,7 +206,7 @@ export class Mesh {
       const others = before.map((other) => this.#startService(other, started));
       await Promise.all([...sidecars, ...others]);
       if (this.#stopping) return;
-      await Promise.all(members.map(({ program }) => program.start()));
+      await Promise.all(members.map(startProgram));
     };
     const starting = start();
     started.set(name, starting);
@@ -244,4 +245,13 @@ export function definedOf(
   for (const [name, value] of Object.entries(environment))
     if (value !== undefined) defined[name] = value;
   return defined;
+}
+
+/** Which service of the project it is stands in the message. */
+function startProgram({ program, service }: Member): Promise<void> {
+  return program.start().catch((cause: unknown) => {
+    if (!(cause instanceof ProgramNotStarted)) throw cause;
+    const message = `services.${service.name}.command: ${cause.message}`;
+    throw new ProgramNotStarted(message, cause.exitCode, { cause });
+  });
 }
