@@ -2,6 +2,7 @@
 import { mkdirSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
+import { printObjectProblem } from "#model/documents.ts";
 import type { ConfigObject } from "#model/object.ts";
 import type { Address } from "#net/address.ts";
 import { ConfigApi } from "./api/config-api.ts";
@@ -9,6 +10,7 @@ import { answerJoining } from "./api/joining.ts";
 import { AutoRegistration } from "./auto-registration.ts";
 import { EndpointSources } from "./endpoint-sources.ts";
 import { Mesh, type MeshOptions } from "./mesh.ts";
+import { notEnforced } from "./not-enforced.ts";
 import { PilotServer, type PilotServerOptions } from "./pilot-server.ts";
 import { MemoryStore } from "./stores/memory/memory-store.ts";
 import { SqliteStore } from "./stores/sqlite/sqlite-store.ts";
@@ -52,6 +54,7 @@ export class ControlPlane {
       for (const problem of problems) log("error", problem);
     };
     this.#folders = openFolders({ clock, paths: configPaths, onProblems });
+    this.#tellNotEnforced(log);
     this.#store = open("configuration.db");
     this.#saved = open("workloads.db");
     this.mesh = new Mesh(options);
@@ -75,6 +78,18 @@ export class ControlPlane {
       mesh: this.mesh,
       onConnect: (node) => this.registration.connect(node),
       handle: (request, response) => this.#handle(request, response),
+    });
+  }
+
+  /** The API refuses them; a folder has them already. */
+  #tellNotEnforced(log: ControlPlaneOptions["log"]): void {
+    const tell = (object: ConfigObject | undefined): void => {
+      for (const problem of object === undefined ? [] : notEnforced(object))
+        log("error", printObjectProblem(problem));
+    };
+    this.#folders.list().forEach(tell);
+    this.#folders.watch(({ changes }) => {
+      for (const { after } of changes) tell(after);
     });
   }
 

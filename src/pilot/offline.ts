@@ -5,6 +5,7 @@ import { defaultMeshConfig, readMeshConfig, withMeshDefaults } from "#model/mesh
 import type { ProxyNode } from "#model/node.ts";
 import type { ConfigObject } from "#model/object.ts";
 import { readNode } from "#model/read-node.ts";
+import { notEnforced } from "./not-enforced.ts";
 import { type MeshState, meshState } from "./state/mesh-state.ts";
 import type { ProxyView } from "./view.ts";
 import { proxyView } from "./views.ts";
@@ -42,7 +43,7 @@ export function offlineMesh({ files, meshConfig }: OfflineInput): OfflineMesh {
     const read = readObjects(name, text);
     objects.push(...read.objects);
     problems.push(...print(read.problems));
-    warnings.push(...print(read.warnings));
+    warnings.push(...print([...read.warnings, ...read.objects.flatMap(notEnforced)]));
   }
   const mesh = meshConfig === undefined ? meshAmong(objects) : readMesh(meshConfig);
   problems.push(...mesh.problems);

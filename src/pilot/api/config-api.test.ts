@@ -111,6 +111,33 @@ test("a bad file changes nothing, and every problem is named by its place", asyn
   assert.deepEqual((await ask("GET", "/api/v1/objects")).json.items, []);
 });
 
+test("what is not enforced is refused by name, where it stands", async (t) => {
+  const { ask } = await startApi(t);
+  const policy = `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: nobody}
+spec: {}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews}
+spec:
+  host: reviews
+  trafficPolicy:
+    tls: {mode: ISTIO_MUTUAL}
+`;
+  const answer = await ask("POST", "/api/v1/apply", { files: [{ name: "p.yaml", text: policy }] });
+  assert.equal(answer.status, 422);
+  assert.deepEqual(
+    answer.json.problems.map((problem: string) => problem.replace(/: (?:there|nothing).*/, "")),
+    [
+      "p.yaml:2:7 AuthorizationPolicy/default/nobody kind: is not supported by Heddle yet",
+      "p.yaml:12:17 DestinationRule/default/reviews spec.trafficPolicy.tls.mode: ISTIO_MUTUAL is not supported by Heddle yet",
+    ],
+  );
+  assert.deepEqual((await ask("GET", "/api/v1/objects")).json.items, []);
+});
+
 test("objects are found by kind, namespace, name and labels", async (t) => {
   const { ask } = await startApi(t);
   await ask("POST", "/api/v1/apply", file("v1"));

@@ -10,6 +10,7 @@ import {
 import { allKinds, kindHint } from "#model/kinds.ts";
 import { matchesSelector, parseSelector } from "#model/label-selector.ts";
 import { type ConfigObject, objectKey } from "#model/object.ts";
+import { notEnforced } from "../not-enforced.ts";
 import { reversal, sameAsWritten } from "../stores/object-table.ts";
 import { withText } from "../stores/sqlite/saved-object.ts";
 import {
@@ -225,6 +226,7 @@ export class ConfigApi {
       warnings.push(...read.warnings.map(printObjectProblem));
       objects.push(...read.objects.map((object) => withText(object, content)));
     }
+    problems.push(...objects.flatMap(notEnforced).map(printObjectProblem));
     refuseProblems(problems);
     const own = objects.filter((object) => !this.#standsAlready(object));
     this.#refuseReadOnly(own.map(objectKey));
@@ -340,7 +342,8 @@ export class ConfigApi {
   }
 
   #accepted({ objects, problems }: ReadObjects): readonly ConfigObject[] {
-    refuseProblems(problems.map(printObjectProblem));
+    const found = [...problems, ...objects.flatMap(notEnforced)];
+    refuseProblems(found.map(printObjectProblem));
     return objects;
   }
 }
