@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { ConfigFileError } from "#config/config-file-error.ts";
 import type { BootstrapJson } from "#gen/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import type { LocalityJson } from "#gen/envoy/config/core/v3/base_pb.js";
+import { ConfigError } from "#lib/config-error.ts";
 import { addressText } from "#net/address.ts";
 import { type LoadedBootstrap, loadBootstrap } from "#proxy/configuration.ts";
 import { ProcessLog } from "#proxy/process-log.ts";
@@ -66,8 +67,8 @@ async function runLoaded(
     return await serve(server, flags, log);
   } catch (error) {
     server.abandon();
-    if (error instanceof StartError && error.problems.length > 0)
-      throw await loaded.refused(error.problems);
+    const refused = error instanceof StartError || error instanceof ConfigError;
+    if (refused && error.problems.length > 0) throw await loaded.refused(error.problems);
     throw error;
   }
 }

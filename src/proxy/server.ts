@@ -21,6 +21,7 @@ import type { NodeInfo } from "./services.ts";
 import { SharedSlots } from "./shared-slots.ts";
 import { StartError } from "./start-error.ts";
 import { MainStats } from "./stats/main-stats.ts";
+import { compileStatsConfig } from "./stats/stats-config.ts";
 import { SecretFiles } from "./tls/secret-files.ts";
 import type { ContextStatus } from "./tls/status.ts";
 import { WorkerGroup } from "./worker-group.ts";
@@ -161,6 +162,8 @@ export class ProxyServer {
   /** The workers exist and have taken the configuration: all that `--mode validate` does. */
   async compile(): Promise<void> {
     const { concurrency, bootstrap } = this.options;
+    // The main thread's own part: names of stats for the admin pages.
+    within("stats_config", () => compileStatsConfig(bootstrap.statsConfig));
     const shared = concurrency > 1 ? allocateShared(bootstrap) : undefined;
     await this.#workers.compile((index) => this.#spec(index, shared));
   }

@@ -133,6 +133,15 @@ test("--mode validate says OK, or refuses", async (t) => {
   assert.match(bad.output, /nowhere/);
 });
 
+test("a pattern of stats that is none is refused at its place, whatever the mode", async (t) => {
+  const bad = { ...bootstrap([ok]), stats_config: { stats_tags: [{ tag_name: "a", regex: "(" }] } };
+  for (const mode of ["serve", "validate"]) {
+    const { code, output } = await finish(t, bad, "--mode", mode);
+    assert.equal(code, 1);
+    assert.match(output, /json:\d+:\d+: stats_config\.stats_tags\[0\]\.regex: error parsing/);
+  }
+});
+
 test("--mode init_only ends with 0", async (t) => {
   const { code, output } = await finish(t, bootstrap([ok]), "--mode", "init_only");
   assert.equal(code, 0, output);
