@@ -128,8 +128,14 @@ async function serve(server: ProxyServer, flags: ProxyFlags, log: ProcessLog): P
     version: packageVersion(),
   });
   const admin = await running.startAdmin();
+  const ended = running.untilEnd();
   try {
-    await server.start();
+    // A control plane that does not answer is not waited for by a proxy that is told to end.
+    const exitCode = await Promise.race([server.start(), ended]);
+    if (exitCode !== undefined) {
+      admin?.close();
+      return exitCode;
+    }
   } catch (error) {
     // Its socket would keep a process alive that serves nothing.
     admin?.close();
@@ -145,7 +151,7 @@ async function serve(server: ProxyServer, flags: ProxyFlags, log: ProcessLog): P
   );
   giveBackMemory();
   if (flags.mode === "init_only") running.quit();
-  const exitCode = await running.untilEnd();
+  const exitCode = await ended;
   admin?.close();
   return exitCode;
 }
