@@ -7,7 +7,7 @@ import type { NetworkFilterFactory } from "../filter.ts";
 import { LocalRateLimit, type LocalRateLimitSettings } from "./local-ratelimit.ts";
 
 /** Buckets by share key and form, of each worker's filters. They live as long as the worker's services. */
-const shared = new WeakMap<Services, Map<string, Bucket>>();
+const shared = new WeakMap<Services["timers"], Map<string, Bucket>>();
 
 export const factory: NetworkFilterFactory = {
   name: "envoy.filters.network.local_ratelimit",
@@ -37,8 +37,9 @@ export const factory: NetworkFilterFactory = {
 function bucketOf(config: TokenBucketJson, shareKey: string, services: Services): Bucket {
   const options = compileTokenBucket(config);
   if (shareKey === "") return makeSharedBucket(options, services);
-  const buckets = shared.get(services) ?? new Map<string, Bucket>();
-  shared.set(services, buckets);
+  // Each filter chain has services of its own; the timers are the worker's.
+  const buckets = shared.get(services.timers) ?? new Map<string, Bucket>();
+  shared.set(services.timers, buckets);
   const key = JSON.stringify([shareKey, options]);
   const bucket = buckets.get(key) ?? makeSharedBucket(options, services);
   buckets.set(key, bucket);
