@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, test } from "node:test";
+import { afterEach, beforeEach, describe, test } from "node:test";
 import type { Clock } from "#lib/clock.ts";
 import type { StatsScope } from "../stats/stats.ts";
 import { type AccessLogSinks, createAccessLogSinks } from "./sinks.ts";
@@ -12,14 +12,6 @@ let counts: Map<string, number>;
 /** Timers that wait; a test fires them. */
 let timers: (() => void)[];
 let told: string[];
-
-beforeEach(() => {
-  folder = fs.mkdtempSync(path.join(os.tmpdir(), "heddle-sinks-"));
-  counts = new Map();
-  timers = [];
-  told = [];
-});
-afterEach(() => fs.rmSync(folder, { recursive: true }));
 
 const clock: Clock = {
   wallMs: () => 0,
@@ -66,73 +58,83 @@ async function holds(file: string, size: number): Promise<string> {
   return fs.readFileSync(file, "latin1");
 }
 
-test("lines wait for the flush interval, then leave in one write", async () => {
-  const file = path.join(folder, "log");
-  const sink = sinks().file(file);
-  sink.write("one\n");
-  sink.write("two \xe9\n");
-  assert.equal(fs.readFileSync(file, "latin1"), "");
-  assert.equal(timers.length, 1);
-  timers[0]?.();
-  assert.equal(await holds(file, 10), "one\ntwo \xe9\n");
-});
+describe("sinks of access logs", () => {
+  beforeEach(() => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), "heddle-sinks-"));
+    counts = new Map();
+    timers = [];
+    told = [];
+  });
+  afterEach(() => fs.rmSync(folder, { recursive: true }));
 
-test("a full buffer does not wait for the interval", async () => {
-  const file = path.join(folder, "log");
-  sinks({ flushBytesMin: 4 }).file(file).write("line\n");
-  assert.equal(await holds(file, 5), "line\n");
-});
+  test("lines wait for the flush interval, then leave in one write", async () => {
+    const file = path.join(folder, "log");
+    const sink = sinks().file(file);
+    sink.write("one\n");
+    sink.write("two \xe9\n");
+    assert.equal(fs.readFileSync(file, "latin1"), "");
+    assert.equal(timers.length, 1);
+    timers[0]?.();
+    assert.equal(await holds(file, 10), "one\ntwo \xe9\n");
+  });
 
-test("lines above the limit are dropped and counted", () => {
-  const sink = sinks({ bufferedBytesMax: 6 }).file(path.join(folder, "log"));
-  sink.write("12345\n");
-  sink.write("x\n");
-  assert.equal(counts.get("filesystem.write_dropped"), 1);
-  assert.equal(counts.get("filesystem.write_buffered"), 1);
-  assert.equal(counts.get("filesystem.write_total_buffered"), 6);
-});
+  test("a full buffer does not wait for the interval", async () => {
+    const file = path.join(folder, "log");
+    sinks({ flushBytesMin: 4 }).file(file).write("line\n");
+    assert.equal(await holds(file, 5), "line\n");
+  });
 
-test("flush at exit writes at once", () => {
-  const file = path.join(folder, "log");
-  const all = sinks();
-  all.file(file).write("last\n");
-  all.flush();
-  assert.equal(fs.readFileSync(file, "latin1"), "last\n");
-  assert.equal(counts.get("filesystem.write_total_buffered"), 0);
-  assert.equal(timers.length, 0);
-});
+  test("lines above the limit are dropped and counted", () => {
+    const sink = sinks({ bufferedBytesMax: 6 }).file(path.join(folder, "log"));
+    sink.write("12345\n");
+    sink.write("x\n");
+    assert.equal(counts.get("filesystem.write_dropped"), 1);
+    assert.equal(counts.get("filesystem.write_buffered"), 1);
+    assert.equal(counts.get("filesystem.write_total_buffered"), 6);
+  });
 
-test("reopen follows a rotated file", () => {
-  const file = path.join(folder, "log");
-  const all = sinks();
-  const sink = all.file(file);
-  sink.write("old\n");
-  all.flush();
-  fs.renameSync(file, `${file}.1`);
-  all.reopen();
-  sink.write("new\n");
-  all.flush();
-  assert.equal(fs.readFileSync(file, "latin1"), "new\n");
-  assert.equal(fs.readFileSync(`${file}.1`, "latin1"), "old\n");
-});
-
-test("one path is one sink", () => {
-  const all = sinks();
-  assert.equal(all.file(path.join(folder, "a")), all.file(path.join(folder, "a")));
-});
-
-test("a file that cannot be opened is a configuration error", () => {
-  assert.throws(() => sinks().file(path.join(folder, "no", "such")), /unable to open file/);
-});
-
-test("a file that takes no lines is told of once", () => {
-  const all = sinks();
-  const sink = all.file("/dev/full");
-  for (const line of ["one\n", "two\n"]) {
-    sink.write(line);
+  test("flush at exit writes at once", () => {
+    const file = path.join(folder, "log");
+    const all = sinks();
+    all.file(file).write("last\n");
     all.flush();
-  }
-  assert.equal(counts.get("filesystem.write_failed"), 2);
-  assert.equal(told.length, 1);
-  assert.match(told[0] ?? "", /^access log \/dev\/full cannot be written, .*ENOSPC/);
+    assert.equal(fs.readFileSync(file, "latin1"), "last\n");
+    assert.equal(counts.get("filesystem.write_total_buffered"), 0);
+    assert.equal(timers.length, 0);
+  });
+
+  test("reopen follows a rotated file", () => {
+    const file = path.join(folder, "log");
+    const all = sinks();
+    const sink = all.file(file);
+    sink.write("old\n");
+    all.flush();
+    fs.renameSync(file, `${file}.1`);
+    all.reopen();
+    sink.write("new\n");
+    all.flush();
+    assert.equal(fs.readFileSync(file, "latin1"), "new\n");
+    assert.equal(fs.readFileSync(`${file}.1`, "latin1"), "old\n");
+  });
+
+  test("one path is one sink", () => {
+    const all = sinks();
+    assert.equal(all.file(path.join(folder, "a")), all.file(path.join(folder, "a")));
+  });
+
+  test("a file that cannot be opened is a configuration error", () => {
+    assert.throws(() => sinks().file(path.join(folder, "no", "such")), /unable to open file/);
+  });
+
+  test("a file that takes no lines is told of once", () => {
+    const all = sinks();
+    const sink = all.file("/dev/full");
+    for (const line of ["one\n", "two\n"]) {
+      sink.write(line);
+      all.flush();
+    }
+    assert.equal(counts.get("filesystem.write_failed"), 2);
+    assert.equal(told.length, 1);
+    assert.match(told[0] ?? "", /^access log \/dev\/full cannot be written, .*ENOSPC/);
+  });
 });
