@@ -1,45 +1,36 @@
-import { type ConfigFile, readConfigFiles } from "./config-files.ts";
-import { command, examples, parseFlags, positiveFlag, UsageError } from "./flags.ts";
+import { command, examples, parseFlags } from "./flags.ts";
 import type { ObjectIo } from "./object-io.ts";
 import type { ApiClient, ApiRevision } from "./objects/api-client.ts";
 import { printedKey } from "./objects/names.ts";
 import {
+  addFileFlags,
   addServerFlag,
+  addWaitFlags,
   authorOf,
   clientOf,
+  type FileFlags,
+  filesOf,
   line,
   reporting,
   type ServerFlags,
+  timeoutOf,
+  type WaitFlags,
 } from "./objects/object-command.ts";
 
-interface ApplyFlags extends ServerFlags {
-  readonly filename: readonly string[];
-  readonly recursive: boolean;
-  readonly namespace: string;
+interface ApplyFlags extends ServerFlags, FileFlags, WaitFlags {
   readonly message?: string;
   readonly dryRun: boolean;
   readonly prune: boolean;
-  readonly wait: boolean;
-  readonly timeout: string;
 }
 
 /** `heddle apply -f`: writes objects, all or none; with `--wait` returns when the proxies have them. */
 export async function runApply(argv: readonly string[], io: ObjectIo): Promise<number> {
   const { terminal } = io;
-  const parser = addServerFlag(command("apply", terminal))
+  const parser = addWaitFlags(addFileFlags(addServerFlag(command("apply", terminal))))
     .description("Writes the objects of files, all of them or none.")
-    .requiredOption("-f, --filename <path...>", "files, folders, or - for standard input")
-    .option("-R, --recursive", "folders in folders too", false)
-    .option("-n, --namespace <namespace>", "of objects that name none", "default")
     .option("-m, --message <text>", "why, for the history")
     .option("--dry-run", "say what would change, and change nothing", false)
-    .option("--prune", "delete every object that is in none of the files", false)
-    .option(
-      "--wait",
-      "return when every proxy concerned has taken it; exit 1 if one refuses",
-      false,
-    )
-    .option("--timeout <seconds>", "how long --wait waits", "30");
+    .option("--prune", "delete every object that is in none of the files", false);
   examples(parser, [
     "heddle apply -f reviews.yaml --wait",
     "heddle apply -R -f config/ -n shop --dry-run",
@@ -48,7 +39,7 @@ export async function runApply(argv: readonly string[], io: ObjectIo): Promise<n
   const flags = parseFlags(parser, argv, { terminal, read: (parsed) => parsed.opts<ApplyFlags>() });
   if (typeof flags === "number") return flags;
   return reporting("apply", io, async () => {
-    const timeout = positiveFlag("--timeout", flags.timeout, 300);
+    const timeout = timeoutOf(flags);
     const files = filesOf(flags, io);
     const client = clientOf(flags, io);
     const revision = await client.post("/apply", {
@@ -62,14 +53,6 @@ export async function runApply(argv: readonly string[], io: ObjectIo): Promise<n
     printRevision(revision, { io, dryRun: flags.dryRun });
     if (!flags.wait || flags.dryRun) return 0;
     return waitForProxies(client, revision, { io, timeout });
-  });
-}
-
-function filesOf(flags: ApplyFlags, { readStdin }: ObjectIo): readonly ConfigFile[] {
-  const read = readConfigFiles(flags.filename, { recursive: flags.recursive, readStdin });
-  return read.map((file) => {
-    if ("problem" in file) throw new UsageError(`${file.name} ${file.problem}`);
-    return file;
   });
 }
 

@@ -1,46 +1,45 @@
 import { readObjects } from "#model/documents.ts";
 import { objectKey } from "#model/object.ts";
 import { printRevision, waitForProxies } from "./apply.ts";
-import { readConfigFiles } from "./config-files.ts";
-import { command, parseFlags, positiveFlag, UsageError } from "./flags.ts";
+import { command, parseFlags, UsageError } from "./flags.ts";
 import type { ObjectIo } from "./object-io.ts";
 import { parseNames } from "./objects/names.ts";
 import {
   addServerFlag,
+  addWaitFlags,
   authorOf,
   clientOf,
+  filesOf,
   reporting,
   type ServerFlags,
+  timeoutOf,
+  type WaitFlags,
 } from "./objects/object-command.ts";
 
-interface DeleteFlags extends ServerFlags {
+interface DeleteFlags extends ServerFlags, WaitFlags {
   readonly filename?: readonly string[];
   readonly recursive: boolean;
   readonly namespace: string;
   readonly ignoreNotFound: boolean;
-  readonly wait: boolean;
-  readonly timeout: string;
 }
 
 /** `heddle delete`: by name, or what files name; all of them or none. */
 export async function runDelete(argv: readonly string[], io: ObjectIo): Promise<number> {
   const { terminal } = io;
-  const parser = addServerFlag(command("delete", terminal))
+  const parser = addWaitFlags(addServerFlag(command("delete", terminal)))
     .description("Deletes objects: heddle delete vs reviews, heddle delete -f reviews.yaml.")
     .argument("[kind-and-names...]")
     .option("-f, --filename <path...>", "what these files hold; - is standard input")
     .option("-R, --recursive", "folders in folders too", false)
     .option("-n, --namespace <namespace>", "of the objects", "default")
-    .option("--ignore-not-found", "what is not there is deleted already", false)
-    .option("--wait", "return when every proxy concerned has taken it", false)
-    .option("--timeout <seconds>", "how long --wait waits", "30");
+    .option("--ignore-not-found", "what is not there is deleted already", false);
   const flags = parseFlags(parser, argv, {
     terminal,
     read: (parsed) => parsed.opts<DeleteFlags>(),
   });
   if (typeof flags === "number") return flags;
   return reporting("delete", io, async () => {
-    const timeout = positiveFlag("--timeout", flags.timeout, 300);
+    const timeout = timeoutOf(flags);
     const keys = flags.filename === undefined ? namedKeys(parser.args, flags) : fileKeys(flags, io);
     const client = clientOf(flags, io);
     const revision = await client.post("/delete", {
@@ -62,10 +61,9 @@ function namedKeys(words: readonly string[], { namespace }: DeleteFlags): readon
   });
 }
 
-function fileKeys(flags: DeleteFlags, { readStdin }: ObjectIo): readonly string[] {
+function fileKeys(flags: DeleteFlags, io: ObjectIo): readonly string[] {
   const { filename = [], recursive, namespace } = flags;
-  return readConfigFiles(filename, { recursive, readStdin }).flatMap((file) => {
-    if ("problem" in file) throw new UsageError(`${file.name} ${file.problem}`);
-    return readObjects(file.name, file.text, { namespace }).objects.map(objectKey);
-  });
+  return filesOf({ filename, recursive }, io).flatMap(({ name, text }) =>
+    readObjects(name, text, { namespace }).objects.map(objectKey),
+  );
 }

@@ -6,11 +6,14 @@ import { printChange } from "./objects/difference.ts";
 import { parseNames } from "./objects/names.ts";
 import {
   addServerFlag,
+  addWaitFlags,
   authorOf,
   clientOf,
   line,
   reporting,
   type ServerFlags,
+  timeoutOf,
+  type WaitFlags,
 } from "./objects/object-command.ts";
 import { ageText, tableText } from "./objects/table.ts";
 
@@ -70,27 +73,23 @@ function keyOf(words: readonly string[], { namespace }: HistoryFlags): string {
   return `${wanted.kind.kind}/${wanted.kind.namespaced ? namespace : "-"}/${name}`;
 }
 
-interface UndoFlags extends ServerFlags {
+interface UndoFlags extends ServerFlags, WaitFlags {
   readonly dryRun: boolean;
-  readonly wait: boolean;
-  readonly timeout: string;
 }
 
 /** `heddle undo`: a revision is taken back, as a revision of its own. */
 export async function runUndo(argv: readonly string[], io: ObjectIo): Promise<number> {
   const { terminal } = io;
-  const parser = addServerFlag(command("undo", terminal))
+  const parser = addWaitFlags(addServerFlag(command("undo", terminal)))
     .description(
       "Takes a revision back: heddle undo, heddle undo 12. That is a revision too, and can be undone.",
     )
     .argument("[revision]", "the newest that a person made when there is none")
-    .option("--dry-run", "say what would change, and change nothing", false)
-    .option("--wait", "return when every proxy concerned has taken it", false)
-    .option("--timeout <seconds>", "how long --wait waits", "30");
+    .option("--dry-run", "say what would change, and change nothing", false);
   const flags = parseFlags(parser, argv, { terminal, read: (parsed) => parsed.opts<UndoFlags>() });
   if (typeof flags === "number") return flags;
   return reporting("undo", io, async () => {
-    const timeout = positiveFlag("--timeout", flags.timeout, 300);
+    const timeout = timeoutOf(flags);
     const [named] = parser.args;
     if (named !== undefined && !/^(?:\d+|latest)$/.test(named))
       throw new UsageError(`"${named}" is no revision; heddle history lists them`);

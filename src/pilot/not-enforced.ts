@@ -13,6 +13,8 @@ const kinds: Readonly<Record<string, string>> = {
   PeerAuthentication: "calls between programs are plain text",
   RequestAuthentication: "no token is looked at",
   EnvoyFilter: "it patches nothing",
+  ProxyConfig:
+    "it takes effect when a pod is injected, and nothing injects; MeshConfig.defaultConfig and the node's own PROXY_CONFIG count",
   Telemetry: "it changes nothing that is observed",
   WasmPlugin: "nothing is loaded",
   TrafficExtension: "nothing is loaded",

@@ -15,7 +15,8 @@ import { runGet } from "#cli/get.ts";
 import { runHistory, runUndo } from "#cli/history.ts";
 import type { ObjectIo } from "#cli/object-io.ts";
 import { systemClock } from "#lib/clock.ts";
-import { type AcknowledgementReport, ConfigApi } from "#pilot/api/config-api.ts";
+import { ConfigApi } from "#pilot/api/config-api.ts";
+import type { Acknowledged } from "#pilot/push/acknowledgements.ts";
 import { MemoryStore } from "#pilot/stores/memory/memory-store.ts";
 
 const route = (subset: string): string => `apiVersion: networking.istio.io/v1
@@ -39,7 +40,7 @@ interface Running {
   readonly folder: string;
   run(command: Command, ...argv: string[]): Promise<Outcome>;
   write(name: string, text: string): string;
-  acknowledgement: AcknowledgementReport;
+  acknowledgement: Acknowledged;
   /** What the editor does with the file. */
   edit: (file: string) => void;
   interrupt(): void;

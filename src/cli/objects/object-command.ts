@@ -1,6 +1,7 @@
 import { userInfo } from "node:os";
 import type { Command } from "commander";
-import { dataExit, UsageError, usageExit } from "../flags.ts";
+import { type ConfigFile, readConfigFiles } from "../config-files.ts";
+import { dataExit, positiveFlag, UsageError, usageExit } from "../flags.ts";
 import type { Sink, Terminal } from "../mesh/terminal.ts";
 import type { ObjectIo } from "../object-io.ts";
 import { ApiClient, ApiError, findServer } from "./api-client.ts";
@@ -14,6 +15,51 @@ export function addServerFlag(parser: Command): Command {
     "--server <url>",
     "the control plane's API (HEDDLE_SERVER, else the mesh that runs in this folder)",
   );
+}
+
+/** What is read: `-f`, `-R`, and the namespace of what names none. */
+export interface FileFlags {
+  readonly filename: readonly string[];
+  readonly recursive: boolean;
+  readonly namespace: string;
+}
+
+export function addFileFlags(parser: Command): Command {
+  return parser
+    .requiredOption("-f, --filename <path...>", "files, folders, or - for standard input")
+    .option("-R, --recursive", "folders in folders too", false)
+    .option("-n, --namespace <namespace>", "of objects that name none", "default");
+}
+
+/** Throws UsageError for one that cannot be read. */
+export function filesOf(
+  { filename, recursive }: Pick<FileFlags, "filename" | "recursive">,
+  { readStdin }: ObjectIo,
+): readonly ConfigFile[] {
+  return readConfigFiles(filename, { recursive, readStdin }).map((file) => {
+    if ("problem" in file) throw new UsageError(`${file.name} ${file.problem}`);
+    return file;
+  });
+}
+
+export interface WaitFlags {
+  readonly wait: boolean;
+  readonly timeout: string;
+}
+
+export function addWaitFlags(parser: Command): Command {
+  return parser
+    .option(
+      "--wait",
+      "return when every proxy concerned has taken it; exit 1 if one refuses",
+      false,
+    )
+    .option("--timeout <seconds>", "how long --wait waits", "30");
+}
+
+/** Seconds. Throws UsageError. */
+export function timeoutOf({ timeout }: WaitFlags): number {
+  return positiveFlag("--timeout", timeout, 300);
 }
 
 export function clientOf({ server }: ServerFlags, { terminal, folder }: ObjectIo): ApiClient {

@@ -11,6 +11,7 @@ import { allKinds, kindHint } from "#model/kinds.ts";
 import { matchesSelector, parseSelector } from "#model/label-selector.ts";
 import { type ConfigObject, objectKey } from "#model/object.ts";
 import { notEnforced } from "../not-enforced.ts";
+import type { Acknowledged } from "../push/acknowledgements.ts";
 import { reversal, sameAsWritten } from "../stores/object-table.ts";
 import { withText } from "../stores/sqlite/saved-object.ts";
 import {
@@ -32,24 +33,13 @@ import { actionOf, type Json, kindWord, objectJson, revisionJson } from "./objec
 import { openApi } from "./open-api.ts";
 import { WatchStreams } from "./watch-streams.ts";
 
-/** What a change has come to, at the proxies. */
-export interface AcknowledgementReport {
-  readonly acked: readonly string[];
-  readonly refused: readonly {
-    readonly proxy: string;
-    readonly type: string;
-    readonly detail: string;
-  }[];
-  readonly pending: readonly string[];
-}
-
 export interface ConfigApiOptions {
   /** The one that is written. */
   readonly store: ConfigStore;
   /** Others that are read too; what stands in them cannot be changed here. */
   readonly readOnly?: readonly ConfigStore[];
   /** Resolves when every proxy concerned has taken the revision or refused it, or the time is over. */
-  readonly acknowledged: (revision: number, timeoutMs: number) => Promise<AcknowledgementReport>;
+  readonly acknowledged: (revision: number, timeoutMs: number) => Promise<Acknowledged>;
   /** Names by which it is called, besides addresses and localhost. */
   readonly hostNames?: readonly string[];
   readonly version: string;

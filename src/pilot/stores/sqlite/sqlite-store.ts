@@ -1,14 +1,11 @@
 import { chmodSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import type { Clock } from "#lib/clock.ts";
 import type { ConfigObject } from "#model/object.ts";
-import { type ObjectLimits, ObjectTable } from "../object-table.ts";
-import type { ChangeRequest, ConfigStore, ObjectChange, Revision } from "../store.ts";
-import { Watchers } from "../watchers.ts";
+import type { ObjectChange, Revision } from "../store.ts";
+import { type Contents, WritableStore, type WritableStoreOptions } from "../writable-store.ts";
 import { type SavedObject, savedObject, TextReader } from "./saved-object.ts";
 
-export interface SqliteStoreOptions extends ObjectLimits {
-  readonly clock: Clock;
+export interface SqliteStoreOptions extends WritableStoreOptions {
   readonly file: string;
   /** Older ones are forgotten, objects never; 10,000 by default. */
   readonly revisionsMax?: number;
@@ -38,71 +35,23 @@ const schema = `
 export class StateFileError extends Error {}
 
 /** Objects and their history in one file. A change is in the file before anybody hears of it. */
-export class SqliteStore implements ConfigStore {
+export class SqliteStore extends WritableStore {
   readonly name = "sqlite";
-  readonly writable = true;
   readonly #options: SqliteStoreOptions;
   readonly #database: DatabaseSync;
-  readonly #table: ObjectTable;
   readonly #texts: TextReader;
-  readonly #watchers = new Watchers();
-  #revision: number;
 
   /** Throws StateFileError. */
   constructor(options: SqliteStoreOptions) {
+    const database = open(options.file);
+    const texts = new TextReader((id) => textIn(database, id));
+    super(contentsOf(database, texts), options);
     this.#options = options;
-    this.#database = open(options.file);
-    this.#texts = new TextReader((id) => this.#text(id));
-    const rows = this.#database.prepare("SELECT object FROM objects ORDER BY rowid").all();
-    // Proof: the column is text, and NOT NULL.
-    this.#table = new ObjectTable(
-      rows.map(({ object }) => this.#texts.restore(object as string)),
-      options,
-    );
-    const newest = this.#database.prepare("SELECT max(number) AS number FROM revisions").get();
-    this.#revision = Number(newest?.["number"] ?? 0);
+    this.#database = database;
+    this.#texts = texts;
   }
 
-  #text(id: number): { readonly name: string; readonly text: string } | undefined {
-    const row = this.#database.prepare("SELECT name, text FROM texts WHERE id = ?").get(id);
-    // Proof: both columns are text, and NOT NULL.
-    return row && { name: row["name"] as string, text: row["text"] as string };
-  }
-
-  get revision(): number {
-    return this.#revision;
-  }
-
-  list(): readonly ConfigObject[] {
-    return this.#table.list();
-  }
-
-  get(key: string): ConfigObject | undefined {
-    return this.#table.get(key);
-  }
-
-  change(request: ChangeRequest): Revision {
-    const timeMs = this.#options.clock.wallMs();
-    const number = this.#revision + 1;
-    const changes = this.#table.plan(request, number, timeMs);
-    const { author, message } = request;
-    const changed = changes.length > 0 && request.dryRun !== true;
-    const revision = {
-      number: changed ? number : this.#revision,
-      author,
-      message,
-      timeMs,
-      changes,
-    };
-    if (!changed) return revision;
-    this.#save(revision);
-    this.#table.apply(changes);
-    this.#revision = number;
-    this.#watchers.tell(revision);
-    return revision;
-  }
-
-  #save({ number, author, message, timeMs, changes }: Revision): void {
+  protected keep({ number, author, message, timeMs, changes }: Revision): void {
     const database = this.#database;
     database.exec("BEGIN IMMEDIATE");
     try {
@@ -188,14 +137,27 @@ export class SqliteStore implements ConfigStore {
     };
   }
 
-  watch(onRevision: (revision: Revision) => void): () => void {
-    return this.#watchers.add(onRevision);
-  }
-
-  close(): void {
-    this.#watchers.clear();
+  override close(): void {
+    super.close();
     this.#database.close();
   }
+}
+
+function contentsOf(database: DatabaseSync, texts: TextReader): Contents {
+  const rows = database.prepare("SELECT object FROM objects ORDER BY rowid").all();
+  const newest = database.prepare("SELECT max(number) AS number FROM revisions").get();
+  // Proof: the column is text, and NOT NULL.
+  const objects = rows.map(({ object }): ConfigObject => texts.restore(object as string));
+  return { objects, revision: Number(newest?.["number"] ?? 0) };
+}
+
+function textIn(
+  database: DatabaseSync,
+  id: number,
+): { readonly name: string; readonly text: string } | undefined {
+  const row = database.prepare("SELECT name, text FROM texts WHERE id = ?").get(id);
+  // Proof: both columns are text, and NOT NULL.
+  return row && { name: row["name"] as string, text: row["text"] as string };
 }
 
 function open(file: string): DatabaseSync {
